@@ -1,0 +1,1 @@
+"""Neural-network interatomic potentials from atomic fingerprints."""

@@ -1,0 +1,14 @@
+// The Python module amptorch._native: one function a kernel operation.
+#include "arrays.h"
+
+namespace amptorch {
+
+void bind_symmetry_functions(nanobind::module_& module);
+void bind_gmp(nanobind::module_& module);
+
+}  // namespace amptorch
+
+NB_MODULE(_native, module) {
+    amptorch::bind_symmetry_functions(module);
+    amptorch::bind_gmp(module);
+}

