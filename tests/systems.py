@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +23,6 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Folder beside the repository with golden numbers and data; may be absent."""
 
 GOLDEN_FINGERPRINTS = SHARED / "golden" / "fingerprints"
-
-
-def needs_shared(path: Path) -> pytest.MarkDecorator:
-    """Mark that skips a test, visibly, where ``path`` under the shared folder is absent."""
-    return pytest.mark.skipif(not path.exists(), reason=f"no {path.relative_to(SHARED.parent)}")
 
 
 def water_molecule() -> Atoms:
@@ -130,10 +126,11 @@ SYSTEMS: dict[str, Callable[[], Atoms]] = {
 }
 
 
-def golden_systems() -> list[str]:
-    """Names of the golden frames, empty where the shared folder is absent."""
+def golden_systems() -> list[Any]:
+    """Names of the golden frames, as pytest parameters; one that is skipped where absent."""
     suffix = ".system.npz"
-    return sorted(path.name[: -len(suffix)] for path in GOLDEN_FINGERPRINTS.glob(f"*{suffix}"))
+    paths = sorted(GOLDEN_FINGERPRINTS.glob(f"*{suffix}"))
+    return [path.name.removesuffix(suffix) for path in paths] or [_absent("golden frames")]
 
 
 def golden_frame(name: str) -> Atoms:
@@ -147,20 +144,23 @@ def golden_frame(name: str) -> Atoms:
         )
 
 
-def golden_cases(prefix: str) -> list[object]:
-    """Entries of the golden index whose file starts with ``prefix``, as pytest parameters.
-
-    Where the shared folder is absent there is one parameter, and it is skipped visibly.
-    """
+def golden_cases(prefix: str) -> list[Any]:
+    """Entries of the golden index whose file starts with ``prefix``, as pytest parameters; one
+    that is skipped where the shared folder is absent."""
     index = GOLDEN_FINGERPRINTS / "index.json"
     if not index.exists():
-        return [pytest.param(None, marks=needs_shared(index), id=f"{prefix}*")]
+        return [_absent(f"{prefix}*")]
     entries = json.loads(index.read_text(encoding="utf-8"))
     return [
         pytest.param(entry, id=entry["file"].removesuffix(".npz"))
         for entry in entries
         if entry["file"].startswith(prefix)
     ]
+
+
+def _absent(what: str) -> Any:
+    reason = f"needs {GOLDEN_FINGERPRINTS.relative_to(SHARED.parent)}"
+    return pytest.param(None, marks=pytest.mark.skip(reason=reason), id=what)
 
 
 def _rattled(atoms: Atoms, seed: int) -> Atoms:
