@@ -29,7 +29,7 @@ def native_extension() -> Extension:
             "amptorch/kernels/cpu",
         ],
         depends=[str(path) for path in (ROOT / "amptorch/kernels/cpu").glob("*.h")],
-        extra_compile_args=["-std=c++17", "-O3", "-fno-math-errno", "-fvisibility=hidden", *openmp],
+        extra_compile_args=["-std=c++17", "-O3", "-fno-math-errno", "-fvisibility=hidden", "-fno-strict-aliasing", *openmp],
         extra_link_args=openmp,
         language="c++",
     )

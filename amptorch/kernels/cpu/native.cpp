@@ -5,10 +5,12 @@ namespace amptorch {
 
 void bind_symmetry_functions(nanobind::module_& module);
 void bind_gmp(nanobind::module_& module);
+void bind_pair_jacobian(nanobind::module_& module);
 
 }  // namespace amptorch
 
 NB_MODULE(_native, module) {
     amptorch::bind_symmetry_functions(module);
     amptorch::bind_gmp(module);
+    amptorch::bind_pair_jacobian(module);
 }

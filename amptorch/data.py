@@ -1,0 +1,113 @@
+"""Per-image data and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .primes import Primes, SparsePrimes, join
+
+
+class AtomsData:
+    """Fingerprints and targets of one image.
+
+    Attributes:
+        fingerprint: [n_atoms, n_features].
+        atomic_numbers: [n_atoms], int64.
+        num_nodes: number of atoms.
+        energy: eV (or scaled); absent where not asked for.
+        forces: [n_atoms, 3], eV/Å (or scaled); absent where not asked for.
+        primes: derivatives of the fingerprints; absent where not asked for.
+        fprimes: the same as a sparse matrix [n_atoms * n_features, 3 * n_atoms].
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    @property
+    def fprimes(self) -> Tensor:
+        """Primes as a sparse COO matrix, row atom * n_features + feature, column 3 * atom + axis."""
+        if self.primes is None:
+            raise AttributeError("fprimes: this image was converted without primes")
+        return self.primes.to_sparse()
+
+    @fprimes.setter
+    def fprimes(self, matrix: Tensor) -> None:
+        self.primes: Primes | None = SparsePrimes(matrix)
+
+    @property
+    def keys(self) -> list[str]:
+        """Names of the attributes this object carries."""
+        names = [name for name, value in vars(self).items() if value is not None]
+        return [("fprimes" if name == "primes" else name) for name in names]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.keys
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self, name, value)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter((name, getattr(self, name)) for name in self.keys)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(
+            f"{name}={list(value.shape) if isinstance(value, Tensor) else value}"
+            for name, value in vars(self).items()
+            if not isinstance(value, Primes)
+        )
+        return f"{type(self).__name__}({parts})"
+
+    def to(self, *args: Any, **kwargs: Any) -> AtomsData:
+        """Move to a device; a dtype applies to floating-point attributes only."""
+        moved = type(self)()
+        for name, value in vars(self).items():
+            if isinstance(value, Primes) or (
+                isinstance(value, Tensor) and value.is_floating_point()
+            ):
+                value = value.to(*args, **kwargs)
+            elif isinstance(value, Tensor):
+                value = value.to(_device(*args, **kwargs) or value.device)
+            setattr(moved, name, value)
+        return moved
+
+
+class AtomsBatch(AtomsData):
+    """Images laid one after the other; ``batch`` [n_atoms] is the image of every atom.
+
+    ``energy`` is [n_images] and ``num_graphs`` the number of images.
+    """
+
+
+def collate(images: Sequence[AtomsData]) -> AtomsBatch:
+    """Lay images one after the other."""
+    sizes = torch.tensor([image.num_nodes for image in images])
+    batch = AtomsBatch(
+        fingerprint=torch.cat([image.fingerprint for image in images]),
+        atomic_numbers=torch.cat([image.atomic_numbers for image in images]),
+        num_nodes=int(sizes.sum()),
+        num_graphs=len(images),
+        batch=torch.repeat_interleave(torch.arange(len(images)), sizes),
+        natoms=sizes,
+    )
+    if all("energy" in image for image in images):
+        batch.energy = torch.stack([image.energy.reshape(()) for image in images])
+    if all("forces" in image for image in images):
+        batch.forces = torch.cat([image.forces for image in images])
+    if all("fprimes" in image for image in images):
+        batch.primes = join([image.primes for image in images])
+    return batch
+
+
+def _device(*args: Any, **kwargs: Any) -> torch.device | None:
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, (str, torch.device)):
+            return torch.device(value)
+    return None

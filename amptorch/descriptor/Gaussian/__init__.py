@@ -1,0 +1,95 @@
+"""Behler-Parrinello symmetry functions ("gaussian")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...kernels import symmetry_functions
+from ...kernels.symmetry_functions import SymmetryFunctions
+from ..base_descriptor import BaseDescriptor
+from .descriptor_set import GaussianDescriptorSet
+
+GDS = GaussianDescriptorSet
+
+__all__ = ["GDS", "Gaussian", "GaussianDescriptorSet"]
+
+
+class Gaussian(BaseDescriptor):
+    """Symmetry functions G2, G4, G5 (equations: ``amptorch.kernels.symmetry_functions``).
+
+    Args:
+        Gs: ``{"default" or element: {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"},
+            "G5": ..., "cutoff": Å}}``, or a :class:`GaussianDescriptorSet`.
+        elements: chemical symbols.
+        cutoff_func: "Cosine" or "Polynomial".
+        gamma: exponent of the polynomial cutoff function.
+    """
+
+    descriptor_type = "Gaussian"
+    kernel = symmetry_functions
+
+    def __init__(
+        self,
+        Gs: Mapping[str, Any] | GaussianDescriptorSet,  # noqa: N803
+        elements: Sequence[str],
+        cutoff_func: str = "Cosine",
+        gamma: float | None = None,
+    ) -> None:
+        super().__init__(elements)
+        self.descriptor_set = self._descriptor_set(Gs, cutoff_func, gamma)
+        self.descriptor_setup = {
+            element: self.descriptor_set.table(element) for element in self.elements
+        }
+        if not any(len(table) for table in self.descriptor_setup.values()):
+            raise ValueError("fp_params: expected at least one symmetry function, found none")
+        self.cutoff = max(
+            float(table[:, 3].max()) for table in self.descriptor_setup.values() if len(table)
+        )
+        self.parameters = self._parameters()
+
+    def _descriptor_set(
+        self, Gs: Mapping[str, Any] | GaussianDescriptorSet, cutoff_func: str, gamma: float | None  # noqa: N803
+    ) -> GaussianDescriptorSet:
+        if isinstance(Gs, GaussianDescriptorSet):
+            missing = set(self.elements) - set(Gs.elements)
+            if missing:
+                raise ValueError(
+                    f"fp_params: the GaussianDescriptorSet holds {', '.join(Gs.elements)}, "
+                    f"not {', '.join(sorted(missing))}"
+                )
+            return Gs
+        params: dict[str, Any] = {"cutoff_func": cutoff_func}
+        if gamma is not None:
+            params["gamma"] = gamma
+        descriptor_set = GaussianDescriptorSet(self.elements, cutoff_params=params)
+        descriptor_set.process_combinatorial_Gs(Gs)
+        return descriptor_set
+
+    def _parameters(self) -> SymmetryFunctions:
+        species = {0: -1, **{int(z): k for k, z in enumerate(self.element_indices)}}
+        kinds, values = [], []
+        for center, element in enumerate(self.elements):
+            for feature, row in enumerate(self.descriptor_setup[element]):
+                number, zj, zk = (int(entry) for entry in row[:3])
+                if zj in species and zk in species:
+                    kinds.append([center, feature, number, species[zj], species[zk]])
+                    values.append(row[3:])
+        return SymmetryFunctions(
+            kinds=torch.tensor(kinds, dtype=torch.int64),
+            values=torch.from_numpy(np.array(values)),
+            gamma=self.descriptor_set.cutoff_gamma,
+            n_species=len(self.elements),
+            n_features=max(len(table) for table in self.descriptor_setup.values()),
+        )
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "type": self.descriptor_type,
+            "elements": self.elements,
+            "setup": [self.descriptor_setup[element] for element in self.elements],
+            "gamma": self.descriptor_set.cutoff_gamma,
+        }

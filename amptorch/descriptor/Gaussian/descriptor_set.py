@@ -1,0 +1,211 @@
+"""A set of symmetry functions, one list an element, built by hand or from the ``Gs`` dict."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from ...errors import check_keys, nearest
+from ..util import check_elements
+
+# Columns of a row: type, Z of j, Z of k (0 for G2), cutoff, eta / cutoff^2, rs or zeta, lambda.
+Row = tuple[int, int, int, float, float, float, float]
+
+_KEYS = {"G2": ("etas", "rs_s"), "G4": ("etas", "zetas", "gammas"), "G5": ("etas", "zetas", "gammas")}
+
+
+class GaussianDescriptorSet:
+    """Symmetry functions per centre element, as AMPTorch's scripts build them.
+
+    Args:
+        elements: chemical symbols.
+        cutoff: default cutoff in Å.
+        cutoff_params: ``{"cutoff_func": "Cosine"}`` or
+            ``{"cutoff_func": "Polynomial", "gamma": g}``, any case.
+
+    ``eta`` is dimensionless here, as in AMPTorch: the kernel uses ``eta / cutoff**2``. Rows are
+    kept distinct and in one order (by type, elements and values, whatever the order they were
+    added in), which is the order of the features.
+    """
+
+    def __init__(
+        self,
+        elements: Sequence[str],
+        cutoff: float = 6.5,
+        cutoff_params: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.elements = check_elements(elements)
+        self.cutoff = check_cutoff(cutoff)
+        self.cutoff_params = dict(cutoff_params or {"cutoff_func": "Cosine"})
+        self.cutoff_gamma = cutoff_exponent(self.cutoff_params)
+        self._rows: dict[str, set[Row]] = {element: set() for element in self.elements}
+
+    def add_g2(
+        self,
+        element_i: str,
+        element_j: str,
+        eta: float = 3.0,
+        rs: float = 0.0,
+        cutoff: float | None = None,
+    ) -> None:
+        """Add G2 of centre ``element_i`` over neighbours ``element_j``."""
+        self._add(2, element_i, (element_j,), eta, rs, 0.0, cutoff)
+
+    def add_g4(
+        self,
+        element_i: str,
+        element_j: str,
+        element_k: str,
+        eta: float = 0.005,
+        zeta: float = 1.0,
+        gamma: float = 1.0,
+        cutoff: float | None = None,
+    ) -> None:
+        """Add G4 of centre ``element_i`` over pairs of neighbours; ``gamma`` is lambda, ±1."""
+        self._add(4, element_i, (element_j, element_k), eta, zeta, gamma, cutoff)
+
+    def add_g5(
+        self,
+        element_i: str,
+        element_j: str,
+        element_k: str,
+        eta: float = 0.005,
+        zeta: float = 1.0,
+        gamma: float = 1.0,
+        cutoff: float | None = None,
+    ) -> None:
+        """Add G5 of centre ``element_i`` over pairs of neighbours; ``gamma`` is lambda, ±1."""
+        self._add(5, element_i, (element_j, element_k), eta, zeta, gamma, cutoff)
+
+    def batch_add_descriptors(
+        self,
+        number: int,
+        etas: Sequence[float],
+        rs_or_zetas: Sequence[float],
+        gammas: Sequence[float],
+        cutoff: float | None = None,
+        important_elements: Sequence[str] | None = None,
+    ) -> None:
+        """Add one function per place of the lists (not their product) for all element pairs.
+
+        Args:
+            number: 2, 4 or 5.
+            etas: widths.
+            rs_or_zetas: shifts (Å) for 2, zetas for 4 and 5.
+            gammas: lambdas for 4 and 5; empty for 2.
+            cutoff: Å, default that of the set.
+            important_elements: centre elements, default all.
+        """
+        if number not in (2, 4, 5):
+            raise ValueError(f"number: expected 2, 4 or 5, got {number!r}")
+        lambdas = [0.0] * len(etas) if number == 2 else list(gammas)
+        if not len(etas) == len(rs_or_zetas) == len(lambdas):
+            raise ValueError(
+                f"batch_add_descriptors: lists must be equally long, got {len(etas)} etas, "
+                f"{len(rs_or_zetas)} rs_s or zetas, {len(lambdas)} gammas"
+            )
+        for element in important_elements or self.elements:
+            for others in self._partners(number):
+                for eta, third, fourth in zip(etas, rs_or_zetas, lambdas, strict=True):
+                    self._add(number, element, others, eta, third, fourth, cutoff)
+
+    def process_combinatorial_Gs(self, Gs: Mapping[str, Any]) -> None:  # noqa: N802,N803
+        """Add all combinations of the lists in a ``Gs`` dict, ``{"default": {"G2": {"etas", "rs_s"},
+        "G4": {"etas", "zetas", "gammas"}, "G5": ..., "cutoff"}}``, keys by element or "default"."""
+        check_keys(Gs, ["default", *atomic_numbers], "fp_params")
+        for element in self.elements:
+            if element not in Gs and "default" not in Gs:
+                raise ValueError(
+                    f"fp_params: no symmetry functions for {element!r} and no 'default'; "
+                    f"{nearest(element, Gs)}"
+                )
+            self._add_combinations(element, Gs.get(element, Gs.get("default")))
+
+    def _add_combinations(self, element: str, setup: Mapping[str, Any]) -> None:
+        check_keys(setup, [*_KEYS, "cutoff"], f"fp_params of {element}")
+        for name in sorted(set(setup) & set(_KEYS)):
+            check_keys(setup[name], _KEYS[name], f"fp_params of {element}, {name}")
+            missing = [key for key in _KEYS[name] if key not in setup[name]]
+            if missing:
+                raise ValueError(f"fp_params of {element}, {name}: {missing[0]!r} is missing")
+            lists = [np.atleast_1d(setup[name][key]) for key in _KEYS[name]]
+            for others in self._partners(int(name[1])):
+                for values in itertools.product(*lists):
+                    eta, third, fourth = (*values, 0.0)[:3]
+                    self._add(int(name[1]), element, others, eta, third, fourth, setup.get("cutoff"))
+
+    def _partners(self, number: int) -> list[tuple[str, ...]]:
+        symbols = sorted(self.elements)
+        size = 1 if number == 2 else 2
+        return list(itertools.combinations_with_replacement(symbols, size))
+
+    def _add(
+        self,
+        number: int,
+        element: str,
+        others: tuple[str, ...],
+        eta: float,
+        third: float,
+        fourth: float,
+        cutoff: float | None,
+    ) -> None:
+        for symbol in (element, *others):
+            if symbol not in self._rows:
+                raise ValueError(
+                    f"symmetry function G{number}: element {symbol!r} is not one of "
+                    f"{', '.join(self.elements)}"
+                )
+        radius = self.cutoff if cutoff is None else check_cutoff(cutoff)
+        _check_values(number, eta, third, fourth)
+        # AMPTorch writes the alphabetically first symbol of a pair first and sorts rows by number.
+        numbers = [atomic_numbers[symbol] for symbol in sorted(others)] + [0]
+        self._rows[element].add(
+            (number, numbers[0], numbers[1], radius, float(eta) / radius**2, float(third), float(fourth))
+        )
+
+    def table(self, element: str) -> NDArray[np.float64]:
+        """[n_functions, 7]: the functions of a centre element, a row a feature, in order."""
+        return np.array(sorted(self._rows[element]), dtype=np.float64).reshape(-1, 7)
+
+    @property
+    def descriptor_setup(self) -> dict[str, NDArray[np.float64]]:
+        """Tables of all elements."""
+        return {element: self.table(element) for element in self.elements}
+
+
+def check_cutoff(cutoff: float) -> float:
+    """The cutoff as a float, or a ``ValueError`` if it is not a positive length."""
+    if not np.isscalar(cutoff) or not np.isfinite(cutoff) or cutoff <= 0:
+        raise ValueError(f"cutoff: expected a length > 0 in Å, got {cutoff!r}")
+    return float(cutoff)
+
+
+def cutoff_exponent(cutoff_params: Mapping[str, Any]) -> float:
+    """gamma of the polynomial cutoff function, or 0 for the cosine."""
+    check_keys(cutoff_params, ["cutoff_func", "gamma"], "cutoff_params")
+    name = str(cutoff_params.get("cutoff_func", "Cosine")).lower()
+    if name == "cosine":
+        return 0.0
+    if name != "polynomial":
+        raise ValueError(
+            f"cutoff_params: expected cutoff_func 'Cosine' or 'Polynomial', got "
+            f"{cutoff_params['cutoff_func']!r}"
+        )
+    gamma = cutoff_params.get("gamma", 2.0)
+    if not gamma > 0:
+        raise ValueError(f"cutoff_params: expected gamma > 0, got {gamma!r}")
+    return float(gamma)
+
+
+def _check_values(number: int, eta: float, third: float, fourth: float) -> None:
+    if not np.isfinite([eta, third, fourth]).all() or eta < 0:
+        raise ValueError(f"G{number}: expected finite parameters and eta >= 0, got eta {eta!r}")
+    if number != 2 and (third < 1 or abs(fourth) != 1):
+        raise ValueError(
+            f"G{number}: expected zeta >= 1 and gamma (lambda) +1 or -1, got {third!r}, {fourth!r}"
+        )

@@ -1,0 +1,39 @@
+"""What a descriptor is: parameters, validation, hash. Numerics are in ``amptorch.kernels``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import check_keys, nearest
+from .base_descriptor import BaseDescriptor
+from .Gaussian import Gaussian
+from .GMP import GMP
+from .GMPOrderNorm import GMPOrderNorm
+
+SCHEMES = ("gaussian", "gmp", "gmpordernorm")
+
+
+def construct_descriptor(
+    descriptor_setup: tuple[str, Any, Mapping[str, Any] | str | None, Sequence[str]],
+) -> BaseDescriptor:
+    """The descriptor of ``(fp_scheme, fp_params, cutoff_params, elements)``.
+
+    Args:
+        descriptor_setup: scheme "gaussian", "gmp" or "gmpordernorm"; its parameters; for
+            "gaussian" the cutoff function, ``{"cutoff_func": ..., "gamma": ...}``; elements.
+    """
+    scheme, parameters, cutoff_params, elements = descriptor_setup
+    name = str(scheme).lower()
+    if name not in SCHEMES:
+        raise ValueError(f"fp_scheme: unknown scheme {scheme!r}; {nearest(name, SCHEMES)}")
+    if not parameters:
+        raise ValueError("fp_params: expected descriptor parameters, found none")
+    if name == "gaussian":
+        options = cutoff_params if isinstance(cutoff_params, Mapping) else {}
+        check_keys(options, ["cutoff_func", "gamma"], "cutoff_params")
+        return Gaussian(parameters, elements, **options)
+    return (GMP if name == "gmp" else GMPOrderNorm)(parameters, elements)
+
+
+__all__ = ["SCHEMES", "BaseDescriptor", "construct_descriptor"]

@@ -1,0 +1,124 @@
+"""What every descriptor is: elements, parameters and their hash, and the four kernel operations."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from ase import Atoms
+from torch import Tensor
+
+from ..kernels.environment import Environment
+from ..kernels.neighbors import find_neighbors
+from .util import COINCIDENT, check_elements, list_symbols_to_indices, validate_image
+
+
+class BaseDescriptor(ABC):
+    """A map from an atom's neighbourhood to its fingerprint.
+
+    A subclass owns parameters: it validates them and lays them out as its kernel reads them
+    (``parameters``). Numerics live in ``kernel``, a module with ``forward``, ``jacobian``, ``vjp``
+    and ``jvp``.
+
+    Attributes:
+        elements: chemical symbols, in the order of the per-element networks.
+        cutoff: Å, the largest distance at which a neighbour counts.
+        parameters: what the kernel reads; has ``n_features`` and ``touch()``.
+    """
+
+    descriptor_type: ClassVar[str]
+    kernel: ClassVar[ModuleType]
+
+    def __init__(self, elements: Sequence[str]) -> None:
+        self.elements = check_elements(elements)
+        self.element_indices = list_symbols_to_indices(self.elements)
+
+    cutoff: float
+    parameters: Any
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Everything that fixes the numbers: plain values and arrays, for the hash."""
+
+    @property
+    def n_features(self) -> int:
+        """Length of a fingerprint; shorter sets of an element are padded with zeros."""
+        return int(self.parameters.n_features)
+
+    @property
+    def descriptor_setup_hash(self) -> str:
+        """md5 of all parameters, the element list and, where used, the pseudodensities."""
+        digest = hashlib.md5(usedforsecurity=False)
+        for key, value in sorted(self.settings().items()):
+            digest.update(f"{key}={_canonical(value)};".encode())
+        return digest.hexdigest()
+
+    def environment(self, image: Atoms, name: str = "image") -> Environment:
+        """Neighbours of all atoms of an image, in float64.
+
+        Raises:
+            ValueError: an element that is not in ``elements``, a cell without volume, or two
+                atoms on one spot; ``name`` says which image.
+        """
+        validate_image(image, name)
+        species = self._species(image, name)
+        environment = find_neighbors(
+            image.positions, image.cell.array, image.pbc, species, self.cutoff
+        )
+        _check_coincidence(environment, name)
+        return environment
+
+    def _species(self, image: Atoms, name: str) -> np.ndarray:
+        index = np.full(max(image.numbers.max(), self.element_indices.max()) + 1, -1)
+        index[self.element_indices] = np.arange(len(self.elements))
+        species = index[image.numbers]
+        if (species < 0).any():
+            foreign = sorted({atom.symbol for atom in image} - set(self.elements))
+            raise ValueError(
+                f"{name}: holds {', '.join(foreign)}, but the descriptor's elements are "
+                f"{', '.join(self.elements)}"
+            )
+        return species
+
+    def fingerprints(self, environment: Environment) -> Tensor:
+        """Fingerprints [n_atoms, n_features] of an environment."""
+        return self.kernel.forward(environment, self.parameters)
+
+    def jacobian(self, environment: Environment) -> tuple[Tensor, Tensor]:
+        """Fingerprints, and dG_i/dR_ij [n_pairs, n_touched, 3] in blocks over pairs."""
+        return self.kernel.jacobian(environment, self.parameters)
+
+    def vjp(self, environment: Environment, gradient: Tensor) -> Tensor:
+        """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features], building no Jacobian."""
+        return self.kernel.vjp(environment, self.parameters, gradient)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BaseDescriptor):
+            return NotImplemented
+        return self.descriptor_setup_hash == other.descriptor_setup_hash
+
+    def __hash__(self) -> int:
+        return hash(self.descriptor_setup_hash)
+
+
+def _canonical(value: Any) -> str:
+    if isinstance(value, (np.ndarray, Tensor)):
+        return f"{tuple(value.shape)}{value.tolist()!r}"
+    return repr(value)
+
+
+def _check_coincidence(environment: Environment, name: str) -> None:
+    if not environment.n_pairs:
+        return
+    distances = torch.linalg.vector_norm(environment.vectors, dim=1)
+    nearest = int(distances.argmin())
+    if distances[nearest] < COINCIDENT:
+        i, j = int(environment.centers[nearest]), int(environment.neighbors[nearest])
+        raise ValueError(
+            f"{name}: atoms {i} and {j} are on one spot (distance {distances[nearest]:.2e} Å)"
+        )

@@ -1,0 +1,65 @@
+"""Small helpers of the descriptors: hashes, checks of an image, element lists."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols
+from numpy.typing import NDArray
+
+# Two nuclei nearer than this (Å) are one atom written twice, not a configuration.
+COINCIDENT = 1e-3
+
+
+def get_hash(image: Atoms) -> str:
+    """md5 over periodicity, cell, atomic numbers and wrapped positions, to 15 decimals."""
+    digest = hashlib.md5(usedforsecurity=False)
+    digest.update(np.asarray(image.pbc, dtype=np.uint8).tobytes())
+    digest.update(np.asarray(image.numbers, dtype=np.int64).tobytes())
+    for array in (image.cell.array, image.get_positions(wrap=True)):
+        # Adding zero turns -0.0, which differs from 0.0 in its bytes, into 0.0.
+        digest.update((np.round(array, 15) + 0.0).tobytes())
+    return digest.hexdigest()
+
+
+def validate_image(image: Atoms, name: str = "image") -> None:
+    """Raise a ``ValueError`` if an image has no well-defined neighbourhoods.
+
+    Checks that there are atoms, that positions and cell are finite and that periodic cell vectors
+    span a volume. Whether atoms coincide is checked where neighbours are known.
+    """
+    if len(image) == 0:
+        raise ValueError(f"{name}: expected at least one atom, found none")
+    for what, array in (("positions", image.positions), ("cell", image.cell.array)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: {what} hold NaN or infinite values")
+    periodic = image.cell.array[np.asarray(image.pbc, dtype=bool)]
+    if len(periodic) and np.sqrt(max(np.linalg.det(periodic @ periodic.T), 0.0)) < 1e-8:
+        raise ValueError(
+            f"{name}: its periodic cell vectors span no volume: {image.cell.array.tolist()}, "
+            f"pbc {image.pbc.tolist()}"
+        )
+
+
+def list_symbols_to_indices(symbols: Iterable[str]) -> NDArray[np.int64]:
+    """Atomic numbers of chemical symbols."""
+    return np.array([atomic_numbers[symbol] for symbol in symbols], dtype=np.int64)
+
+
+def list_indices_to_symbols(numbers: Iterable[int]) -> list[str]:
+    """Chemical symbols of atomic numbers."""
+    return [chemical_symbols[number] for number in numbers]
+
+
+def check_elements(elements: Sequence[str]) -> list[str]:
+    """The elements as a list of distinct chemical symbols, or a ``ValueError``."""
+    symbols = [str(element) for element in elements]
+    unknown = [symbol for symbol in symbols if symbol not in atomic_numbers]
+    if not symbols or unknown or len(set(symbols)) < len(symbols):
+        raise ValueError(
+            f"elements: expected distinct chemical symbols such as ['H', 'O'], got {symbols}"
+        )
+    return symbols

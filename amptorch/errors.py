@@ -1,0 +1,23 @@
+"""Wording shared by errors: what was wrong, what was expected, what came."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint naming the known word nearest to ``name``, or all of them if none is near."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(map(repr, known))}"
+
+
+def check_keys(given: Iterable[object], known: Iterable[str], where: str) -> None:
+    """Raise a ``ValueError`` naming the first key of ``given`` that is not in ``known``."""
+    known = list(known)
+    for key in given:
+        if key not in known:
+            raise ValueError(f"{where}: unknown key {key!r}; {nearest(str(key), known)}")

@@ -1,0 +1,210 @@
+"""The derivatives of fingerprints ("primes") in the forms a frame or batch can carry them.
+
+All give forces from dE/dG; those that know the pair vectors also give virials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .kernels import pair_jacobian
+from .kernels.environment import Environment, concatenate
+
+
+class Primes:
+    """Derivatives of the fingerprints of one frame or of a batch of frames."""
+
+    def forces(self, gradient: Tensor) -> Tensor:
+        """Forces [n_atoms, 3] from dE/dG [n_atoms, n_features]; differentiable in ``gradient``."""
+        raise NotImplementedError
+
+    def to_sparse(self) -> Tensor:
+        """Sparse COO [n_atoms * n_features, 3 * n_atoms], as the original stores primes: row
+        atom * n_features + feature, column 3 * (moved atom) + axis."""
+        raise NotImplementedError
+
+    def scaled(self, factors: Tensor) -> Primes:
+        """Primes of fingerprints multiplied by ``factors`` [n_atoms, n_features]."""
+        raise NotImplementedError
+
+    def to(self, *args: Any, **kwargs: Any) -> Primes:
+        """Copy on another device or in another dtype."""
+        raise NotImplementedError
+
+
+@dataclass
+class PairPrimes(Primes):
+    """Base of the forms that give dE/dR_ij; ``factors`` [n_atoms, n_features] scale features."""
+
+    environment: Environment
+    factors: Tensor
+
+    def pair_gradients(self, gradient: Tensor) -> Tensor:
+        """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features]."""
+        raise NotImplementedError
+
+    def forces(self, gradient: Tensor) -> Tensor:
+        return pair_jacobian.forces(self.environment, self.pair_gradients(gradient))
+
+    def forces_and_virials(
+        self, gradient: Tensor, frames: Tensor, n_frames: int
+    ) -> tuple[Tensor, Tensor]:
+        """Forces [n_atoms, 3] (eV/Å) and virials [n_frames, 3, 3] (eV)."""
+        pairs = self.pair_gradients(gradient)
+        return (
+            pair_jacobian.forces(self.environment, pairs),
+            pair_jacobian.virials(self.environment, pairs, frames, n_frames),
+        )
+
+    def scaled(self, factors: Tensor) -> Primes:
+        return replace(self, factors=self.factors * factors)
+
+    @property
+    def n_features(self) -> int:
+        """Length of a fingerprint."""
+        return self.factors.shape[1]
+
+
+@dataclass
+class PairJacobian(PairPrimes):
+    """Stored primes: blocks ``values`` [n_pairs, n_touched, 3] over pairs (see
+    ``amptorch.kernels.pair_jacobian``)."""
+
+    values: Tensor
+    touch: Tensor
+
+    def pair_gradients(self, gradient: Tensor) -> Tensor:
+        weights = gradient * self.factors
+        return pair_jacobian.vjp(self.values, self.environment, self.touch, weights)
+
+    def to(self, *args: Any, **kwargs: Any) -> PairJacobian:
+        values = self.values.to(*args, **kwargs)
+        return PairJacobian(
+            self.environment.to(*args, **kwargs),
+            self.factors.to(*args, **kwargs),
+            values,
+            self.touch.to(values.device),
+        )
+
+    def to_sparse(self) -> Tensor:
+        environment, n_features = self.environment, self.n_features
+        centers, neighbors = environment.centers, environment.neighbors
+        columns = self.touch[environment.species[centers], environment.species[neighbors]]
+        pair, slot = torch.nonzero(columns >= 0, as_tuple=True)
+        feature, center = columns[pair, slot], centers[pair]
+        rows = (center * n_features + feature).repeat_interleave(3)
+        values = self.values[pair, slot] * self.factors[center, feature, None]
+        axis = torch.arange(3, device=values.device)
+        moved = torch.stack([neighbors[pair], center])[:, :, None] * 3 + axis
+        size = (environment.n_atoms * n_features, environment.n_atoms * 3)
+        return _without_zeros(
+            torch.stack([rows.repeat(2), moved.flatten()]),
+            torch.cat([values.flatten(), -values.flatten()]),
+            size,
+        )
+
+
+@dataclass
+class OnTheFly(PairPrimes):
+    """No stored primes: the kernel's vjp gives dE/dR_ij at every call."""
+
+    descriptor: Any
+
+    def pair_gradients(self, gradient: Tensor) -> Tensor:
+        return self.descriptor.vjp(self.environment, gradient * self.factors)
+
+    def to(self, *args: Any, **kwargs: Any) -> OnTheFly:
+        return OnTheFly(
+            self.environment.to(*args, **kwargs),
+            self.factors.to(*args, **kwargs),
+            self.descriptor,
+        )
+
+    def to_sparse(self) -> Tensor:
+        return self.stored().to_sparse()
+
+    def stored(self) -> PairJacobian:
+        """The same primes with the Jacobian written out."""
+        _, values = self.descriptor.jacobian(self.environment)
+        touch = self.descriptor.parameters.touch().to(values.device)
+        return PairJacobian(self.environment, self.factors, values, touch)
+
+
+@dataclass
+class SparsePrimes(Primes):
+    """Primes as the original stores them, images already summed: forces, but no virial."""
+
+    matrix: Tensor
+
+    def forces(self, gradient: Tensor) -> Tensor:
+        column = gradient.reshape(-1, 1)
+        return -torch.sparse.mm(self.matrix.t(), column).reshape(-1, 3)
+
+    def to_sparse(self) -> Tensor:
+        return self.matrix
+
+    def scaled(self, factors: Tensor) -> SparsePrimes:
+        matrix = self.matrix.coalesce()
+        rows, values = matrix.indices()[0], matrix.values()
+        return SparsePrimes(
+            torch.sparse_coo_tensor(
+                matrix.indices(),
+                values * factors.flatten()[rows],
+                matrix.shape,
+                is_coalesced=True,
+                check_invariants=False,
+            )
+        )
+
+    def to(self, *args: Any, **kwargs: Any) -> SparsePrimes:
+        return SparsePrimes(self.matrix.to(*args, **kwargs))
+
+
+def join(primes: Sequence[Primes]) -> Primes:
+    """Primes of a batch from those of its frames; mixed forms become sparse matrices."""
+    first = primes[0]
+    if all(type(each) is type(first) for each in primes) and isinstance(first, PairPrimes):
+        pairs = [each for each in primes if isinstance(each, PairPrimes)]
+        environment = concatenate([each.environment for each in pairs])
+        factors = torch.cat([each.factors for each in pairs])
+        if isinstance(first, OnTheFly):
+            return OnTheFly(environment, factors, first.descriptor)
+        blocks = [each for each in primes if isinstance(each, PairJacobian)]
+        values = torch.cat([each.values for each in blocks])
+        return PairJacobian(environment, factors, values, blocks[0].touch)
+    return SparsePrimes(sparse_block_diag([each.to_sparse() for each in primes]))
+
+
+def sparse_block_diag(matrices: Sequence[Tensor]) -> Tensor:
+    """Join sparse COO matrices block-diagonally."""
+    indices, values, rows, columns = [], [], 0, 0
+    for matrix in matrices:
+        matrix = matrix.coalesce()
+        indices.append(matrix.indices() + matrix.indices().new_tensor([[rows], [columns]]))
+        values.append(matrix.values())
+        rows += matrix.shape[0]
+        columns += matrix.shape[1]
+    return torch.sparse_coo_tensor(
+        torch.cat(indices, 1),
+        torch.cat(values),
+        (rows, columns),
+        is_coalesced=True,
+        check_invariants=False,
+    )
+
+
+def _without_zeros(indices: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+    matrix = torch.sparse_coo_tensor(indices, values, size, check_invariants=False).coalesce()
+    kept = matrix.values() != 0
+    return torch.sparse_coo_tensor(
+        matrix.indices()[:, kept],
+        matrix.values()[kept],
+        size,
+        is_coalesced=True,
+        check_invariants=False,
+    )
