@@ -82,8 +82,11 @@ class AtomsData:
 class AtomsBatch(AtomsData):
     """Images laid one after the other; ``batch`` [n_atoms] is the image of every atom.
 
-    ``energy`` is [n_images] and ``num_graphs`` the number of images.
+    ``energy`` is [n_images], ``natoms`` [n_images] their sizes, ``num_graphs`` their number.
     """
+
+    def __len__(self) -> int:
+        return self.num_graphs
 
 
 def collate(images: Sequence[AtomsData]) -> AtomsBatch:

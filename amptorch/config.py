@@ -1,0 +1,180 @@
+"""The configuration: typed sections behind the nested dict of the original."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from .errors import check_keys, nearest
+from .model import CustomLoss
+
+_DTYPES = {
+    torch.DoubleTensor: torch.float64,
+    torch.FloatTensor: torch.float32,
+    torch.float64: torch.float64,
+    torch.float32: torch.float32,
+}
+
+
+@dataclass
+class ModelConfig:
+    """Network: handed on to the model class as keyword arguments."""
+
+    name: str = "bpnn"
+    get_forces: bool = True
+    num_layers: int = 5
+    num_nodes: int = 20
+    hidden_layers: Sequence[int] | None = None
+    activation: type[nn.Module] = nn.Tanh
+    batchnorm: bool = False
+    dropout: bool = False
+    dropout_rate: float = 0.5
+    initialization: str = "xavier"
+
+    def __post_init__(self) -> None:
+        if self.name not in ("bpnn", "singlenn"):
+            raise ValueError(
+                f"model: unknown name {self.name!r}; {nearest(str(self.name), ['bpnn', 'singlenn'])}"
+            )
+
+
+@dataclass
+class OptimConfig:
+    """Optimization."""
+
+    gpus: int = 0
+    device: Any = None  # accepted as in the original, not used
+    force_coefficient: float = 0.0
+    lr: float = 1e-1
+    batch_size: int = 32
+    epochs: int = 100
+    optimizer: type[torch.optim.Optimizer] = torch.optim.Adam
+    optimizer_args: Mapping[str, Any] = field(default_factory=dict)
+    loss_fn: type[nn.Module] = CustomLoss
+    loss: str = "mse"
+    metric: str = "mae"
+    cp_metric: str = "energy"
+    scheduler: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "epochs"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"optim: expected {name} to be an integer >= 1, got {value!r}")
+        if not self.lr > 0:
+            raise ValueError(f"optim: expected lr > 0, got {self.lr!r}")
+        if self.scheduler is not None:
+            check_keys(self.scheduler, ["policy", "params"], "optim, scheduler")
+
+
+@dataclass
+class DatasetConfig:
+    """Data, descriptor and scaling."""
+
+    raw_data: Any = None
+    lmdb_path: Sequence[str] | str | None = None
+    cache: str = "no"
+    val_split: float = 0.0
+    val_split_mode: str = "cv"
+    elements: Sequence[str] | None = None
+    fp_scheme: str = "gmpordernorm"
+    fp_params: Any = None
+    cutoff_params: Mapping[str, Any] = field(default_factory=lambda: {"cutoff_func": "Cosine"})
+    save_fps: bool = True
+    scaling: Mapping[str, Any] = field(
+        default_factory=lambda: {"type": "normalize", "range": (0, 1)}
+    )
+    baseline: str | None = None
+    descriptor: Any = None  # written into saved configurations, with fp_length
+    fp_length: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.val_split < 1:
+            raise ValueError(f"dataset: expected val_split in [0, 1), got {self.val_split!r}")
+        for name, known in (
+            ("cache", ("no", "partial", "full")),
+            ("val_split_mode", ("cv", "inorder")),
+            ("baseline", (None, "linear")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"dataset: expected {name} to be one of {known}, got {getattr(self, name)!r}"
+                )
+
+    def check_source(self) -> None:
+        """Raise unless exactly one of ``raw_data`` and ``lmdb_path`` is given."""
+        given = [name for name in ("raw_data", "lmdb_path") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "dataset: expected exactly one of 'raw_data' and 'lmdb_path', got "
+                f"{' and '.join(given) or 'neither'}"
+            )
+
+
+@dataclass
+class CmdConfig:
+    """The run."""
+
+    debug: bool = False
+    dtype: Any = torch.DoubleTensor
+    run_dir: str = "./"
+    seed: int = 0
+    identifier: str = ""
+    verbose: bool = True
+    logger: bool = False
+    early_stopping: bool = False
+    early_stopping_patience: int = 5
+
+    def __post_init__(self) -> None:
+        if self.dtype not in _DTYPES:
+            raise ValueError(
+                f"cmd: expected dtype torch.DoubleTensor or torch.FloatTensor, got {self.dtype!r}"
+            )
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """float64 or float32."""
+        return _DTYPES[self.dtype]
+
+
+@dataclass
+class Config:
+    """All sections."""
+
+    model: ModelConfig
+    optim: OptimConfig
+    dataset: DatasetConfig
+    cmd: CmdConfig
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Config:
+        """Typed sections of the nested dict; every key is optional.
+
+        Raises:
+            ValueError: a key that is not known (the nearest known one is named) or a value out of
+                range.
+        """
+        check_keys(config, [section.name for section in fields(cls)], "config")
+        cmd = dict(config.get("cmd", {}))
+        # The original spells this key with three p's.
+        if "early_stoppping_patience" in cmd:
+            cmd.setdefault("early_stopping_patience", cmd.pop("early_stoppping_patience"))
+            cmd.pop("early_stoppping_patience", None)
+        return cls(
+            _section(ModelConfig, config.get("model", {}), "model"),
+            _section(OptimConfig, config.get("optim", {}), "optim"),
+            _section(DatasetConfig, config.get("dataset", {}), "dataset"),
+            _section(CmdConfig, cmd, "cmd"),
+        )
+
+
+Section = TypeVar("Section")
+
+
+def _section(kind: type[Section], values: Mapping[str, Any], name: str) -> Section:
+    check_keys(values, [entry.name for entry in fields(kind)], name)  # type: ignore[arg-type]
+    return kind(**values)

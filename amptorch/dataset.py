@@ -1,0 +1,131 @@
+"""Data sets of images held in memory, and collation of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase import Atoms
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .data import AtomsBatch, AtomsData, collate
+from .descriptor import construct_descriptor
+from .memory import report_memory
+from .preprocessing import AtomicCorrectionScaler, AtomsToData, FeatureScaler, TargetScaler
+from .preprocessing.validation import load_images
+
+__all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
+
+
+class AtomsDataset(Dataset):
+    """Scaled fingerprints, primes and targets of images.
+
+    Args:
+        images: list of ``Atoms``, or the path of a file that ASE reads.
+        descriptor_setup: (fp_scheme, fp_params, cutoff_params, elements).
+        forcetraining: read forces and compute primes.
+        save_fps: keep fingerprints on disk under ``cache_dir``.
+        scaling: see :class:`amptorch.preprocessing.FeatureScaler`.
+        process: convert the images now; else call :meth:`process` later.
+        baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``.
+        scalers: scalers to apply, by "feature", "target" and "baseline", instead of fitting.
+        dtype: of the scaled values; statistics are always taken in float64.
+        cache_dir: folder of ``save_fps``.
+        verbose: print the memory estimate and show progress bars.
+    """
+
+    def __init__(
+        self,
+        images: str | Path | Sequence[Atoms],
+        descriptor_setup: tuple[str, Any, Any, Sequence[str]],
+        forcetraining: bool = True,
+        save_fps: bool = True,
+        scaling: dict[str, Any] | None = None,
+        process: bool = True,
+        *,
+        baseline: str | None = None,
+        scalers: dict[str, Any] | None = None,
+        dtype: torch.dtype = torch.float64,
+        cache_dir: str = "processed",
+        verbose: bool = False,
+    ) -> None:
+        self.images = load_images(images, "images")
+        self.descriptor_setup = descriptor_setup
+        self.descriptor = construct_descriptor(descriptor_setup)
+        self.elements = self.descriptor.elements
+        self.forcetraining = forcetraining
+        self.scaling = scaling
+        self.baseline_kind = baseline
+        self.dtype = dtype
+        self.verbose = verbose
+        self.a2d = AtomsToData(
+            self.descriptor,
+            r_energy=True,
+            r_forces=forcetraining,
+            save_fps=save_fps,
+            fprimes=forcetraining,
+            cache_dir=cache_dir,
+        )
+        self._given = scalers or {}
+        self.data_list: list[AtomsData] = self.process() if process else []
+
+    def process(self) -> list[AtomsData]:
+        """Convert, fit scalers unless they were given, and scale."""
+        if self.verbose:
+            print(report_memory(self.images, self.descriptor, self.forcetraining, self.dtype))
+        data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose)
+        self.baseline = self._given.get("baseline")
+        if self.baseline is None and self.baseline_kind == "linear":
+            self.baseline = AtomicCorrectionScaler(data)
+        if self.baseline is not None:
+            self.baseline.norm(data)
+        self.feature_scaler = self._given.get("feature") or FeatureScaler(
+            data, self.forcetraining, self.scaling
+        )
+        self.target_scaler = self._given.get("target") or TargetScaler(data, self.forcetraining)
+        self.feature_scaler.norm(data, disable_tqdm=True)
+        self.target_scaler.norm(data, disable_tqdm=True)
+        return data if self.dtype == torch.float64 else [each.to(self.dtype) for each in data]
+
+    @property
+    def scalers(self) -> dict[str, Any]:
+        """What a checkpoint keeps: "target", "feature" and, if there is one, "baseline"."""
+        scalers = {"target": self.target_scaler, "feature": self.feature_scaler}
+        return scalers if self.baseline is None else {**scalers, "baseline": self.baseline}
+
+    @property
+    def input_dim(self) -> int:
+        """Length of a fingerprint."""
+        return int(self.data_list[0].fingerprint.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.data_list)
+
+    def __getitem__(self, index: int) -> AtomsData:
+        return self.data_list[index]
+
+
+class DataCollater:
+    """Lays images of a batch one after the other.
+
+    Args:
+        train: give ``(batch, (energies, forces))``; else the batch alone.
+        forcetraining: targets hold forces.
+    """
+
+    def __init__(self, train: bool = True, forcetraining: bool = True) -> None:
+        self.train = train
+        self.forcetraining = forcetraining
+
+    def __call__(
+        self, images: Sequence[AtomsData]
+    ) -> AtomsBatch | tuple[AtomsBatch, tuple[Tensor, ...]]:
+        batch = collate(images)
+        if not self.train:
+            return batch
+        if self.forcetraining:
+            return batch, (batch.energy, batch.forces)
+        return batch, (batch.energy,)

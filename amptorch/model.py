@@ -1,0 +1,297 @@
+"""Networks from fingerprints to energies and forces, and their losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor, nn
+
+from .data import AtomsBatch
+
+N_ELEMENTS = 100  # rows of the element mask, as in checkpoints of the original
+
+
+class MLP(nn.Module):
+    """Multilayer perceptron: linear layers, each but the last followed by batch normalization (if
+    asked for), the activation, and dropout (if asked for).
+
+    Args:
+        n_input_nodes: length of a fingerprint.
+        hidden_layers: widths of the hidden layers.
+        n_output_nodes: width of the output.
+        activation: class of the activation.
+        initialization: "xavier" (uniform weights, biases 0), "zero", or anything else for torch's.
+    """
+
+    def __init__(
+        self,
+        n_input_nodes: int,
+        hidden_layers: Sequence[int],
+        n_output_nodes: int = 1,
+        activation: type[nn.Module] = nn.Tanh,
+        batchnorm: bool = False,
+        dropout: bool = False,
+        dropout_rate: float = 0.5,
+        initialization: str = "xavier",
+    ) -> None:
+        super().__init__()
+        # Drawn in float64 whatever the later dtype, so that a seed gives the original's weights.
+        exact = {"dtype": torch.float64}
+        layers: list[nn.Module] = []
+        width = n_input_nodes
+        for nodes in hidden_layers:
+            layers.append(nn.Linear(width, nodes, **exact))
+            if batchnorm:
+                layers.append(nn.BatchNorm1d(nodes, **exact))
+            layers.append(activation())
+            if dropout:
+                layers.append(nn.Dropout(dropout_rate))
+            width = nodes
+        layers.append(nn.Linear(width, n_output_nodes, **exact))
+        self.model_net = nn.Sequential(*layers)
+        self._initialize(initialization)
+
+    def _initialize(self, initialization: str) -> None:
+        for layer in self.model_net:
+            if isinstance(layer, nn.Linear) and initialization == "xavier":
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+            elif isinstance(layer, nn.Linear) and initialization == "zero":
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs [n_atoms, n_output_nodes] of fingerprints [n_atoms, n_features]."""
+        return self.model_net(inputs)
+
+    def latent(self, inputs: Tensor, layer: int) -> Tensor:
+        """Output of layer index ``layer`` of ``model_net`` (negative counts from the end)."""
+        stop = range(len(self.model_net))[layer] + 1
+        return self.model_net[:stop](inputs)
+
+
+class ElementMask(nn.Module):
+    """One-hot rows [100, n_elements] that tell which network an atomic number belongs to."""
+
+    def __init__(self, elements: Sequence[str]) -> None:
+        super().__init__()
+        # The original draws this embedding's numbers before overwriting them; so that a seed
+        # gives the same networks, the draw is kept.
+        self.mask = nn.Embedding(N_ELEMENTS, len(elements), dtype=torch.float64)
+        weight = torch.zeros(N_ELEMENTS, len(elements), dtype=torch.float64)
+        for column, element in enumerate(elements):
+            weight[atomic_numbers[element], column] = 1.0
+        self.mask.weight = nn.Parameter(weight, requires_grad=False)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Masks [n_atoms, n_elements] of atomic numbers [n_atoms]."""
+        return self.mask(numbers)
+
+    def species(self, numbers: Tensor) -> Tensor:
+        """Column [n_atoms] of each atomic number."""
+        return self.mask.weight.argmax(1)[numbers]
+
+
+class AtomisticModel(nn.Module):
+    """Sum over atoms of atomic energies; forces through the primes.
+
+    A subclass gives atomic energies; ``networks`` lists its perceptrons.
+    """
+
+    get_forces: bool
+
+    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        """Energies [n_atoms] of fingerprints [n_atoms, n_features]."""
+        raise NotImplementedError
+
+    def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
+        """Output [n_atoms, width] of layer index ``layer`` of each atom's network."""
+        raise NotImplementedError
+
+    def forward(self, batch: AtomsBatch) -> tuple[Tensor, Tensor]:
+        """Energies [n_images] and forces [n_atoms, 3] (empty without ``get_forces``)."""
+        if not self.get_forces:
+            energies, _ = self.energies_and_gradient(batch, gradient=False)
+            return energies, energies.new_empty(0)
+        energies, gradient = self.energies_and_gradient(batch, gradient=True)
+        return energies, batch.primes.forces(gradient)
+
+    def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
+        """Energies [n_images] and, if asked for, dE/dG [n_atoms, n_features]."""
+        differentiate = gradient and torch.is_grad_enabled()
+        with torch.set_grad_enabled(gradient or torch.is_grad_enabled()):
+            fingerprint = batch.fingerprint.detach().requires_grad_(gradient)
+            atomic = self.atomic_energies(fingerprint, batch.atomic_numbers)
+            zeros = atomic.new_zeros(batch.num_graphs)
+            energies = zeros.index_add(0, batch.batch, atomic)
+            if not gradient:
+                return energies, energies.new_empty(0)
+            (slope,) = torch.autograd.grad(energies.sum(), fingerprint, create_graph=differentiate)
+        return (energies if differentiate else energies.detach()), slope
+
+    @property
+    def num_params(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+class BPNN(AtomisticModel):
+    """Behler-Parrinello networks: one perceptron per element, in the order of ``elements``.
+
+    Args:
+        elements: chemical symbols.
+        input_dim: length of a fingerprint.
+        num_nodes: width of each of ``num_layers`` hidden layers.
+        hidden_layers: widths of the hidden layers; overrides the two.
+        get_forces: whether ``forward`` gives forces.
+        batchnorm, dropout, dropout_rate, activation, initialization: see :class:`MLP`.
+        name: "bpnn"; part of the configuration's section, not used here.
+    """
+
+    def __init__(
+        self,
+        elements: Sequence[str],
+        input_dim: int,
+        num_nodes: int = 20,
+        num_layers: int = 5,
+        hidden_layers: Sequence[int] | None = None,
+        get_forces: bool = True,
+        batchnorm: bool = False,
+        dropout: bool = False,
+        dropout_rate: float = 0.5,
+        activation: type[nn.Module] = nn.Tanh,
+        initialization: str = "xavier",
+        name: str = "bpnn",
+    ) -> None:
+        super().__init__()
+        self.get_forces = get_forces
+        self.activation_fn = activation
+        # Batch statistics and dropout draws are over all atoms, as in the original.
+        self.mixes_atoms = batchnorm or dropout
+        widths = hidden_layers or [num_nodes] * num_layers
+        self.elementwise_models = nn.ModuleList(
+            MLP(
+                input_dim,
+                widths,
+                activation=activation,
+                batchnorm=batchnorm,
+                dropout=dropout,
+                dropout_rate=dropout_rate,
+                initialization=initialization,
+            )
+            for _ in elements
+        )
+        self.element_mask = ElementMask(elements)
+
+    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        return self._by_element(fingerprint, numbers, lambda network, g: network(g)).squeeze(1)
+
+    def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
+        return self._by_element(fingerprint, numbers, lambda network, g: network.latent(g, layer))
+
+    def _by_element(self, fingerprint, numbers, evaluate):  # type: ignore[no-untyped-def]
+        species = self.element_mask.species(numbers)
+        out: Tensor | None = None
+        for column, network in enumerate(self.elementwise_models):
+            rows = torch.nonzero(species == column).squeeze(1)
+            if self.mixes_atoms and self.training:
+                values = evaluate(network, fingerprint)[rows]
+            else:
+                values = evaluate(network, fingerprint[rows])
+            if out is None:
+                out = values.new_zeros((len(numbers), values.shape[1]))
+            out = out.index_add(0, rows, values)
+        return out
+
+
+class SingleNN(AtomisticModel):
+    """One perceptron for atoms of all elements; arguments as :class:`BPNN`."""
+
+    def __init__(
+        self,
+        elements: Sequence[str],
+        input_dim: int,
+        num_nodes: int = 20,
+        num_layers: int = 5,
+        hidden_layers: Sequence[int] | None = None,
+        get_forces: bool = True,
+        batchnorm: bool = False,
+        dropout: bool = False,
+        dropout_rate: float = 0.5,
+        activation: type[nn.Module] = nn.Tanh,
+        initialization: str = "xavier",
+        name: str = "singlenn",
+    ) -> None:
+        super().__init__()
+        self.get_forces = get_forces
+        self.activation_fn = activation
+        self.model = MLP(
+            input_dim,
+            hidden_layers or [num_nodes] * num_layers,
+            activation=activation,
+            batchnorm=batchnorm,
+            dropout=dropout,
+            dropout_rate=dropout_rate,
+            initialization=initialization,
+        )
+
+    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        return self.model(fingerprint).squeeze(1)
+
+    def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
+        return self.model.latent(fingerprint, layer)
+
+
+_CRITERIA = {"mse": nn.MSELoss, "mae": nn.L1Loss}
+
+
+class CustomLoss(nn.Module):
+    """Half of criterion(E) + force_coefficient * criterion(F) on scaled targets.
+
+    The criterion, "mse" or "mae", averages over images, and over all force components.
+    """
+
+    def __init__(self, force_coefficient: float = 0.0, loss: str = "mse") -> None:
+        super().__init__()
+        if loss not in _CRITERIA:
+            raise ValueError(f"loss: expected 'mse' or 'mae', got {loss!r}")
+        self.alpha = force_coefficient
+        self.criterion = _CRITERIA[loss]()
+
+    def forward(
+        self, prediction: Sequence[Tensor], target: Sequence[Tensor]
+    ) -> Tensor:
+        """Loss of (energies, forces) against targets of the same shapes."""
+        loss = self.criterion(prediction[0], target[0])
+        if self.alpha > 0:
+            loss = loss + self.alpha * self.criterion(prediction[1], target[1])
+        return 0.5 * loss
+
+
+class PerAtomLoss(nn.Module):
+    """The loss of Amp (Khorshidi and Peterson, Comput. Phys. Commun. 207, 310 (2016)):
+
+    1/2 sum over images of {(dE / N)^2 + force_coefficient / (3 N) sum of dF^2}, N the number of
+    atoms of the image. ``loss`` exists for the trainer's sake and must be "mse".
+    """
+
+    per_image = True  # the net hands on which atom belongs to which image
+
+    def __init__(self, force_coefficient: float = 0.0, loss: str = "mse") -> None:
+        super().__init__()
+        if loss != "mse":
+            raise ValueError(f"loss: PerAtomLoss is a sum of squares, expected 'mse', got {loss!r}")
+        self.alpha = force_coefficient
+
+    def forward(
+        self, prediction: Sequence[Tensor], target: Sequence[Tensor], batch: AtomsBatch
+    ) -> Tensor:
+        """Loss of (energies, forces); ``batch`` tells the atoms of each image."""
+        natoms = batch.natoms.to(prediction[0])
+        loss = (((prediction[0] - target[0]) / natoms) ** 2).sum()
+        if self.alpha > 0:
+            squares = ((prediction[1] - target[1]) ** 2).sum(1)
+            loss = loss + (self.alpha / 3.0) * (squares / natoms[batch.batch]).sum()
+        return 0.5 * loss

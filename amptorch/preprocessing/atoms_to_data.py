@@ -1,0 +1,103 @@
+"""From ASE images to fingerprints, primes and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from ase import Atoms
+from torch import Tensor
+from tqdm import tqdm
+
+from ..data import AtomsData
+from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.cache import FingerprintCache
+from ..kernels.environment import Environment
+from ..primes import OnTheFly, PairJacobian, PairPrimes
+from .validation import read_energy, read_forces
+
+
+class AtomsToData:
+    """Converts images to :class:`amptorch.data.AtomsData`, unscaled, in float64.
+
+    Args:
+        descriptor: what to compute.
+        r_energy: read energies.
+        r_forces: read forces.
+        save_fps: keep fingerprints on disk, under ``processed/``, and read them from there.
+        fprimes: give primes.
+        derivatives: "cached" computes the pair Jacobian here; "on_the_fly" leaves derivatives to
+            the kernel's vjp at every force call.
+        cache_dir: folder of ``save_fps``.
+    """
+
+    def __init__(
+        self,
+        descriptor: BaseDescriptor,
+        r_energy: bool = False,
+        r_forces: bool = False,
+        save_fps: bool = False,
+        fprimes: bool = True,
+        derivatives: str = "cached",
+        cache_dir: str = "processed",
+    ) -> None:
+        if derivatives not in ("cached", "on_the_fly"):
+            raise ValueError(f"derivatives: expected 'cached' or 'on_the_fly', got {derivatives!r}")
+        self.descriptor = descriptor
+        self.r_energy = r_energy
+        self.r_forces = r_forces
+        self.fprimes = fprimes
+        self.derivatives = derivatives
+        self.touch = descriptor.parameters.touch()
+        self.cache = FingerprintCache(descriptor, cache_dir) if save_fps else None
+
+    def convert(self, image: Atoms, idx: int | None = None) -> AtomsData:
+        """One image; ``idx`` names it in errors."""
+        name = "image" if idx is None else f"image {idx}"
+        environment = self.descriptor.environment(image, name)
+        fingerprint, primes = self._fingerprint(image, environment)
+        data = AtomsData(
+            fingerprint=fingerprint,
+            atomic_numbers=torch.tensor(image.numbers, dtype=torch.int64),
+            num_nodes=len(image),
+            primes=primes,
+            image_idx=idx,
+        )
+        if self.r_energy:
+            data.energy = torch.tensor(read_energy(image, name), dtype=torch.float64)
+        if self.r_forces:
+            data.forces = torch.tensor(read_forces(image, name), dtype=torch.float64)
+        return data
+
+    def convert_all(self, images: Sequence[Atoms], disable_tqdm: bool = False) -> list[AtomsData]:
+        """All images, with a progress bar."""
+        bar = tqdm(images, desc="fingerprints", unit=" images", disable=disable_tqdm)
+        return [self.convert(image, index) for index, image in enumerate(bar)]
+
+    def _fingerprint(
+        self, image: Atoms, environment: Environment
+    ) -> tuple[Tensor, PairPrimes | None]:
+        if not self.fprimes:
+            return self._cached(image, environment, with_primes=False)[0], None
+        if self.derivatives == "on_the_fly":
+            fingerprint = self.descriptor.fingerprints(environment)
+            return fingerprint, OnTheFly(environment, torch.ones_like(fingerprint), self.descriptor)
+        fingerprint, values = self._cached(image, environment, with_primes=True)
+        factors = torch.ones_like(fingerprint)
+        return fingerprint, PairJacobian(environment, factors, values, self.touch)
+
+    def _cached(
+        self, image: Atoms, environment: Environment, with_primes: bool
+    ) -> tuple[Tensor, Tensor]:
+        if self.cache is None:
+            return self._compute(environment, with_primes)
+        stored = self.cache.read(image, with_primes)
+        if stored is None:
+            stored = self._compute(environment, with_primes)
+            self.cache.write(image, *stored)
+        return stored
+
+    def _compute(self, environment: Environment, with_primes: bool) -> tuple[Tensor, Tensor]:
+        if with_primes:
+            return self.descriptor.jacobian(environment)
+        return self.descriptor.fingerprints(environment), torch.empty(0, dtype=torch.float64)

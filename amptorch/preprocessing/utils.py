@@ -1,0 +1,216 @@
+"""Scalers of features and targets. Their module path and attributes are those of pickles that the
+original wrote; attributes it does not have are optional."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..data import AtomsData
+from ..errors import check_keys
+from ..primes import sparse_block_diag
+from .pca import PCAReducer
+
+__all__ = [
+    "AtomicCorrectionScaler",
+    "ExtrapolationWarning",
+    "FeatureScaler",
+    "PCAReducer",
+    "TargetScaler",
+    "sparse_block_diag",
+]
+
+Scale = dict[str, Tensor]
+
+
+class ExtrapolationWarning(UserWarning):
+    """Fingerprints lie outside the range seen in training."""
+
+
+class FeatureScaler:
+    """Affine scaling of fingerprints and primes.
+
+    "normalize" maps [min, max] of the training data onto ``range``: G' = scale G + offset.
+    "standardize" gives mean 0 and (population) standard deviation 1: G' = (G - offset) / scale.
+    A range or deviation under ``threshold`` counts as 1.
+
+    Args:
+        data_list: images to take the statistics from.
+        forcetraining: primes are scaled too.
+        scaling: ``{"type": "normalize", "range": (lo, hi)}`` or ``{"type": "standardize"}``, with
+            ``elementwise`` (True: separately for each element) and ``threshold`` (1e-6).
+
+    Attributes:
+        scales: {atomic number: {"offset", "scale"}} if elementwise, else ``scale``, one of these.
+        ranges: {atomic number or 0: (min, max)} of the training data, for extrapolation warnings;
+            absent from scalers of the original.
+    """
+
+    def __init__(
+        self,
+        data_list: Sequence[AtomsData],
+        forcetraining: bool,
+        scaling: Mapping[str, Any] | None = None,
+    ) -> None:
+        scaling = {"type": "normalize", **(scaling or {})}
+        check_keys(scaling, ["type", "range", "elementwise", "threshold"], "scaling")
+        self.transform = scaling["type"]
+        if self.transform not in ("normalize", "standardize"):
+            raise ValueError(
+                f"scaling: expected type 'normalize' or 'standardize', got {self.transform!r}"
+            )
+        low, high = scaling.get("range", (0, 1))
+        if not high > low:
+            raise ValueError(f"scaling: expected range (lo, hi) with lo < hi, got {(low, high)}")
+        self.forcetraining = forcetraining
+        self.elementwise = scaling.get("elementwise", True)
+        self.threshold = scaling.get("threshold", 1e-6)
+        fingerprints = torch.cat([data.fingerprint for data in data_list])
+        self._fit(fingerprints, torch.cat([data.atomic_numbers for data in data_list]), low, high)
+
+    def _fit(self, fingerprints: Tensor, numbers: Tensor, low: float, high: float) -> None:
+        if self.elementwise:
+            self.unique = torch.unique(numbers).tolist()
+            groups = {number: fingerprints[numbers == number] for number in self.unique}
+            self.scales = {number: self._scale(g, low, high) for number, g in groups.items()}
+        else:
+            groups = {0: fingerprints}
+            self.scale = self._scale(fingerprints, low, high)
+        self.ranges = {number: (g.amin(0), g.amax(0)) for number, g in groups.items()}
+
+    def _scale(self, fingerprints: Tensor, low: float, high: float) -> Scale:
+        if self.transform == "standardize":
+            deviation = fingerprints.std(0, correction=0)
+            return {"offset": fingerprints.mean(0), "scale": self._safe(deviation)}
+        minimum = fingerprints.amin(0)
+        scale = (high - low) / self._safe(fingerprints.amax(0) - minimum)
+        return {"offset": low - minimum * scale, "scale": scale}
+
+    def _safe(self, spread: Tensor) -> Tensor:
+        return torch.where(spread < self.threshold, torch.ones_like(spread), spread)
+
+    def norm(self, data_list: Sequence[AtomsData], disable_tqdm: bool = False) -> Sequence[AtomsData]:
+        """Scale fingerprints (and primes) of images in place; returns the images."""
+        for data in tqdm(data_list, desc="scaling features", unit=" images", disable=disable_tqdm):
+            factors, shifts = self._affine(data.atomic_numbers)
+            data.fingerprint = data.fingerprint * factors + shifts
+            if getattr(data, "primes", None) is not None:
+                data.primes = data.primes.scaled(factors)
+        return data_list
+
+    def _affine(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors and shifts [n_atoms, n_features] of G' = factor G + shift."""
+        values, where = torch.unique(numbers, return_inverse=True)
+        scales = [self._of_element(number) for number in values.tolist()]
+        offset = torch.stack([scale["offset"] for scale in scales])[where]
+        scale = torch.stack([scale["scale"] for scale in scales])[where]
+        if self.transform == "standardize":
+            return 1.0 / scale, -offset / scale
+        return scale, offset
+
+    def _of_element(self, number: int) -> Scale:
+        if not self.elementwise:
+            return self.scale
+        if number not in self.scales:
+            raise ValueError(
+                f"feature scaler: no training data of atomic number {number}, only of {self.unique}"
+            )
+        return self.scales[number]
+
+    def warn_outside(self, data_list: Sequence[AtomsData]) -> int:
+        """Warn if unscaled fingerprints lie outside the training range; the number of such atoms.
+
+        A value counts as outside past the range by more than 1e-9 of its width.
+        """
+        if not hasattr(self, "ranges"):
+            return 0
+        atoms = [int(self._outside(data).any(1).sum()) for data in data_list]
+        values = sum(int(self._outside(data).sum()) for data in data_list)
+        if values:
+            frames = sum(count > 0 for count in atoms)
+            warnings.warn(
+                f"extrapolation: {values} fingerprint values of {sum(atoms)} atoms in {frames} of "
+                f"{len(atoms)} images lie outside the range seen in training",
+                ExtrapolationWarning,
+                stacklevel=3,
+            )
+        return sum(atoms)
+
+    def _outside(self, data: AtomsData) -> Tensor:
+        outside = torch.zeros(data.fingerprint.shape, dtype=torch.bool)
+        for number, (low, high) in self.ranges.items():
+            rows = data.atomic_numbers == number if self.elementwise else slice(None)
+            margin = 1e-9 * torch.maximum(high - low, torch.maximum(high.abs(), low.abs()))
+            values = data.fingerprint[rows]
+            outside[rows] = (values < low - margin) | (values > high + margin)
+        return outside
+
+
+class TargetScaler:
+    """Energies to mean 0 and standard deviation 1 (Bessel's correction), forces by the same factor.
+
+    With one frame, or no spread, mean 0 and deviation 1 leave targets as they are.
+    """
+
+    def __init__(self, data_list: Sequence[AtomsData], forcetraining: bool) -> None:
+        self.forcetraining = forcetraining
+        energies = torch.stack([data.energy.reshape(()) for data in data_list])
+        deviation = energies.std() if len(energies) > 1 else energies.new_zeros(())
+        spread = bool(deviation > 0)
+        self.target_mean = energies.mean() if spread else energies.new_zeros(())
+        self.target_std = deviation if spread else energies.new_ones(())
+
+    def norm(self, data_list: Sequence[AtomsData], disable_tqdm: bool = False) -> Sequence[AtomsData]:
+        """Scale energies and forces of images in place; returns the images."""
+        for data in tqdm(data_list, desc="scaling targets", unit=" images", disable=disable_tqdm):
+            data.energy = (data.energy - self.target_mean) / self.target_std
+            if self.forcetraining:
+                data.forces = data.forces / self.target_std
+        return data_list
+
+    def denorm(self, tensor: Tensor, pred: str = "energy") -> Tensor:
+        """From scaled values back to eV ("energy") or eV/Å ("forces")."""
+        if pred == "energy":
+            return tensor * self.target_std + self.target_mean
+        if pred == "forces":
+            return tensor * self.target_std
+        raise ValueError(f"pred: expected 'energy' or 'forces', got {pred!r}")
+
+
+class AtomicCorrectionScaler:
+    """Per-element energies E0 taken off before targets are scaled: E = sum_i E0(Z_i) + rest.
+
+    The energies are the least-squares solution, of smallest norm where compositions do not fix
+    it, over the images.
+
+    Attributes:
+        energies: {atomic number: eV}.
+    """
+
+    def __init__(self, data_list: Sequence[AtomsData]) -> None:
+        numbers = torch.unique(torch.cat([data.atomic_numbers for data in data_list])).tolist()
+        counts = np.array(
+            [[int((data.atomic_numbers == z).sum()) for z in numbers] for data in data_list]
+        )
+        targets = np.array([float(data.energy) for data in data_list])
+        solution, *_ = np.linalg.lstsq(counts.astype(float), targets, rcond=None)
+        self.energies = {z: float(energy) for z, energy in zip(numbers, solution, strict=True)}
+
+    def total(self, numbers: Tensor) -> float:
+        """Sum of E0 over atoms, eV."""
+        missing = set(numbers.tolist()) - set(self.energies)
+        if missing:
+            raise ValueError(f"baseline: no energy for atomic numbers {sorted(missing)}")
+        return sum(self.energies[number] for number in numbers.tolist())
+
+    def norm(self, data_list: Sequence[AtomsData]) -> Sequence[AtomsData]:
+        """Take E0 off the energies of images in place; returns the images."""
+        for data in data_list:
+            data.energy = data.energy - self.total(data.atomic_numbers)
+        return data_list

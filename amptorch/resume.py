@@ -1,0 +1,159 @@
+"""Going on with a run so that its history equals that of an uninterrupted one."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.history import History
+from torch.utils.data import Subset
+
+from . import checkpoint
+
+FILE = "resume.pt"
+# Seconds between two writes while training; the last epoch is always written when it ends.
+INTERVAL = 5.0
+_STOPPING = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
+
+
+def random_state() -> dict[str, Any]:
+    """States of the generators of Python, numpy and torch, as plain types and tensors."""
+    version, words, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
+    state = {
+        "python": (version, list(words), gauss),
+        "numpy": (name, keys.tolist(), position, has_gauss, cached),
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Set the generators to a state of :func:`random_state`."""
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(state["torch"].cpu())
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+class Resume(Callback):
+    """Keeps the state after each epoch and, given one, starts from it.
+
+    Args:
+        folder: checkpoint folder; None keeps nothing.
+        state: what :func:`read` gave, to go on from.
+    """
+
+    def __init__(self, folder: str | Path | None, state: dict[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.state = state
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self._pending = self.state
+        self._snapshot: dict[str, Any] | None = None
+        self._target = len(net.history) + net.max_epochs
+        self._written = time.monotonic()
+        self._split: list[list[int]] | None = None
+
+    def on_epoch_begin(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
+        if self._split is None and isinstance(dataset_valid, Subset):
+            self._split = [_plain(dataset_train.indices), _plain(dataset_valid.indices)]
+        if self._pending is not None:
+            self._restore(net, self._pending)
+            self._pending = None
+
+    def _restore(self, net: Any, state: dict[str, Any]) -> None:
+        for callback, saved in zip(_stateful(net), state["callbacks"], strict=False):
+            if isinstance(callback, LRScheduler):
+                callback.lr_scheduler_.load_state_dict(saved)
+            else:
+                vars(callback).update(saved)
+        # Schedulers set rates on creation, so the optimizer comes after them.
+        net.optimizer_.load_state_dict(state["optimizer"])
+        set_random_state(state["random"])
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if self.folder is None:
+            return
+        self._take(net)
+        if time.monotonic() - self._written > INTERVAL:
+            self._write()
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        if self.folder is None:
+            return
+        # Early stopping leaves an epoch that is whole but whose end this callback did not see.
+        if net.history and "dur" in net.history[-1] and self._epochs() < len(net.history):
+            self._take(net)
+        self._write()
+
+    def _epochs(self) -> int:
+        return self._snapshot["epochs"] if self._snapshot else 0
+
+    def _take(self, net: Any) -> None:
+        self._snapshot = {
+            "epochs": len(net.history),
+            "target_epochs": self._target,
+            "module": copy.deepcopy(net.module_.state_dict()),
+            "optimizer": copy.deepcopy(net.optimizer_.state_dict()),
+            "callbacks": [_state_of(callback) for callback in _stateful(net)],
+            "random": random_state(),
+            "split": self._split,
+            "history": json.dumps(net.history.to_list()),
+        }
+
+    def _write(self) -> None:
+        if self._snapshot is not None:
+            checkpoint.save(self._snapshot, Path(str(self.folder)) / FILE)
+            self._written = time.monotonic()
+
+
+def read(folder: str | Path) -> dict[str, Any] | None:
+    """The state in a checkpoint folder, or None where there is none (the original writes none)."""
+    path = Path(folder) / FILE
+    return checkpoint.torch_load(path) if path.is_file() else None
+
+
+def history_of(state: dict[str, Any]) -> History:
+    """The history up to the saved epoch."""
+    return History(json.loads(state["history"]))
+
+
+class FixedSplit:
+    """Train split that repeats the one of the run that is resumed."""
+
+    def __init__(self, split: list[list[int]]) -> None:
+        self.train, self.valid = split
+
+    def __call__(self, dataset: Any, y: Any = None, groups: Any = None) -> tuple[Subset, Subset]:
+        """Training and validation subsets."""
+        return Subset(dataset, self.train), Subset(dataset, self.valid)
+
+
+def _stateful(net: Any) -> list[Any]:
+    kinds = (LRScheduler, EarlyStopping)
+    return [callback for _, callback in net.callbacks_ if isinstance(callback, kinds)]
+
+
+def _state_of(callback: Any) -> dict[str, Any]:
+    if isinstance(callback, LRScheduler):
+        return copy.deepcopy(callback.lr_scheduler_.state_dict())
+    return {name: getattr(callback, name) for name in _STOPPING if hasattr(callback, name)}
+
+
+def _plain(indices: Any) -> list[int]:
+    return [int(index) for index in indices]

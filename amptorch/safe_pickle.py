@@ -1,0 +1,169 @@
+"""Reading pickles without running what is in them.
+
+Checkpoints and LMDB files of the original are pickles. They are read with an allow-list: our own
+data types, arrays, and classes of torch that a configuration may name. Any other class that a file
+names becomes an inert :class:`Unknown`, and an attempt to call it is an error.
+"""
+
+from __future__ import annotations
+
+import codecs
+import collections
+import io
+import pickle
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from .data import AtomsBatch, AtomsData
+
+_OWN_MODULES = {
+    "amptorch.data": {"AtomsData", "AtomsBatch"},
+    "amptorch.primes": {"PairJacobian", "SparsePrimes"},
+    "amptorch.kernels.environment": {"Environment"},
+    "amptorch.preprocessing.utils": {
+        "AtomicCorrectionScaler",
+        "FeatureScaler",
+        "TargetScaler",
+    },
+    "amptorch.preprocessing.pca": {"PCAReducer"},
+    "amptorch.descriptor.Gaussian.descriptor_set": {"GaussianDescriptorSet"},
+    "amptorch.model": {"CustomLoss", "PerAtomLoss"},
+}
+_PLAIN = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("builtins", "set"): set,
+    ("builtins", "slice"): slice,
+    ("builtins", "complex"): complex,
+    ("torch", "Size"): torch.Size,
+    ("torch", "device"): torch.device,
+    ("torch.serialization", "_get_layout"): torch.serialization._get_layout,
+}
+_REBUILD = {
+    "_rebuild_tensor",
+    "_rebuild_tensor_v2",
+    "_rebuild_parameter",
+    "_rebuild_sparse_tensor",
+}
+_CLASSES_OF = ("torch.optim", "torch.nn.modules.activation", "torch.nn.modules.loss")
+
+
+class Unknown:
+    """A class that a file names and that is not on the allow-list."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise pickle.UnpicklingError(
+            f"the file wants to call {self.name}, which is not on the list of trusted types"
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, not trusted>"
+
+
+class _Foreign:
+    """Stand-in for ``torch_geometric``'s containers: keeps what was pickled as attributes."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+class Unpickler(pickle.Unpickler):
+    """Unpickler with the allow-list of this module."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _PLAIN:
+            return _PLAIN[module, name]
+        if name in _OWN_MODULES.get(module, ()):
+            return super().find_class(module, name)
+        if module.startswith("torch_geometric.data"):
+            return _Foreign
+        for finder in (_numpy_class, _torch_class):
+            found = finder(module, name)
+            if found is not None:
+                return found
+        return Unknown(f"{module}.{name}")
+
+
+def _numpy_class(module: str, name: str) -> Any:
+    if (module, name) == ("_codecs", "encode"):
+        return _latin1
+    if module == "numpy" and name in ("dtype", "ndarray"):
+        return getattr(np, name)
+    if module.split(".")[0] == "numpy" and name in ("_reconstruct", "scalar"):
+        return getattr(np._core.multiarray, name)
+    if module.split(".")[0] == "numpy" and name == "_frombuffer":
+        return np._core.numeric._frombuffer  # type: ignore[attr-defined]
+    return None
+
+
+def _torch_class(module: str, name: str) -> Any:
+    if module == "torch._utils" and name in _REBUILD:
+        return getattr(torch._utils, name)
+    if (module, name) == ("torch.storage", "_load_from_bytes"):
+        return _storage_from_bytes
+    if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
+        return getattr(torch, name)
+    if module == "torch" and name.endswith(("Storage", "Tensor")):
+        return getattr(torch, name, None)
+    if any(module == root or module.startswith(root + ".") for root in _CLASSES_OF):
+        scope = torch.optim if module.startswith("torch.optim") else torch.nn
+        found = getattr(scope, name, None)
+        return found if isinstance(found, type) else None
+    return None
+
+
+def _latin1(text: str, encoding: str = "latin1") -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"the file encodes bytes as {encoding!r}, expected 'latin1'")
+    return codecs.encode(text, "latin1")
+
+
+def _storage_from_bytes(data: bytes) -> Any:
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+def loads(data: bytes) -> Any:
+    """The object of a pickle; containers of ``torch_geometric`` become :class:`AtomsData`."""
+    loaded = Unpickler(io.BytesIO(data)).load()
+    return _to_data(loaded) if isinstance(loaded, _Foreign) else loaded
+
+
+def _to_data(foreign: _Foreign) -> AtomsData:
+    state = vars(foreign)
+    store = state.get("_store", state)
+    mapping = vars(store)["_mapping"] if isinstance(store, _Foreign) else store
+    kept = {name: value for name, value in mapping.items() if value is not None}
+    return (AtomsBatch if "batch" in kept else AtomsData)(**kept)
+
+
+class _PickleModule:
+    """What ``torch.load`` asks of a pickle module."""
+
+    Unpickler = Unpickler
+    UnpicklingError = pickle.UnpicklingError
+
+    @staticmethod
+    def load(file: IO[bytes], **kwargs: Any) -> Any:
+        return Unpickler(file, **kwargs).load()
+
+
+def torch_load(path: str | Path, device: Any = "cpu") -> Any:
+    """``torch.load`` with the allow-list.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file that is truncated or not of torch.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"file not found: {path}")
+    try:
+        return torch.load(
+            path, map_location=device, pickle_module=_PickleModule, weights_only=False
+        )
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: not a whole torch file: {error}") from error

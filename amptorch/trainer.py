@@ -1,0 +1,428 @@
+"""AtomsTrainer: from a configuration to a trained potential."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skorch.callbacks
+import torch
+from ase import Atoms
+from skorch.dataset import ValidSplit
+
+from . import checkpoint, resume
+from .config import Config
+from .data_parallel import DataParallel, ParallelCollater
+from .dataset import AtomsDataset, DataCollater, construct_descriptor
+from .dataset_lmdb import PartialCacheSampler, get_lmdb_dataset
+from .metrics import evaluator
+from .model import BPNN, SingleNN
+from .net import AtomsNet
+from .predict import Predictor
+from .preprocessing.validation import elements_of, load_images
+from .safe_pickle import Unknown
+from .utils import InOrderSplit
+
+_MODELS = {"bpnn": BPNN, "singlenn": SingleNN}
+
+
+class AtomsTrainer:
+    """Trains a network on images and predicts with it.
+
+    Args:
+        config: nested dict with the sections "model", "optim", "dataset" and "cmd" (see
+            ``amptorch.config``); it is not changed. Without one, :meth:`load_pretrained` brings
+            its own.
+
+    Attributes:
+        config: the configuration as a dict.
+        settings: the same, typed.
+        net: the skorch net; ``net.history`` holds losses and errors of every epoch.
+        model: the network.
+        train_dataset: scaled images.
+        elements, feature_scaler, target_scaler, input_dim, forcetraining, identifier, cp_dir,
+        pretrained: as the names say.
+    """
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        self.config: dict[str, Any] = {}
+        self.pretrained = False
+        self.cp_dir: str | None = None
+        self._resume_state: dict[str, Any] | None = None
+        self._predictor: Predictor | None = None
+        if config:
+            self._configure(config)
+
+    def _configure(self, config: Mapping[str, Any]) -> None:
+        # One level down is copied: keys are added here, and the caller's dict stays as it is.
+        self.settings = Config.from_dict(config)
+        self.config = {name: dict(section) for name, section in config.items()}
+        for name in ("model", "optim", "dataset", "cmd"):
+            self.config.setdefault(name, {})
+        settings = self.settings
+        self.identifier = settings.cmd.identifier
+        self.debug = settings.cmd.debug
+        self.verbose = settings.cmd.verbose
+        self.forcetraining = settings.model.get_forces
+        self.gpus = settings.optim.gpus
+        self.device = _device(self.gpus)
+
+    def load(self, load_dataset: bool = True) -> None:
+        """Make data set, model and net; with ``load_dataset`` also the checkpoint folder."""
+        self._set_seed()
+        if load_dataset:
+            self.load_dataset()
+            self._check_size()
+        self.load_model()
+        if load_dataset and not self.pretrained:
+            self._start_folder()
+        self.load_skorch()
+
+    def _set_seed(self) -> None:
+        seed = self.settings.cmd.seed
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+
+    def load_dataset(self, scalers: dict[str, Any] | None = None) -> None:
+        """Read and convert the data; ``scalers`` are applied instead of fitting new ones."""
+        settings = self.settings.dataset
+        settings.check_source()
+        if settings.lmdb_path is not None:
+            dtype = self.settings.cmd.torch_dtype
+            self.train_dataset: Any = get_lmdb_dataset(settings.lmdb_path, settings.cache, dtype)
+        else:
+            self.train_dataset = self._images_dataset(scalers)
+        self.elements = list(self.train_dataset.elements)
+        self.input_dim = self.train_dataset.input_dim
+        self._take_scalers(self.train_dataset.scalers)
+        self.descriptor = self.train_dataset.descriptor
+        setup = self.train_dataset.descriptor_setup
+        self.config["dataset"].update(descriptor=setup, fp_length=self.input_dim)
+        self._say(f"data set: {len(self.train_dataset)} images")
+        if getattr(self.train_dataset, "baseline", None) is not None:
+            self._say(f"baseline (eV per atom): {self.train_dataset.baseline.energies}")
+
+    def _images_dataset(self, scalers: dict[str, Any] | None) -> AtomsDataset:
+        settings = self.settings.dataset
+        images = load_images(settings.raw_data)
+        elements = list(settings.elements) if settings.elements is not None else elements_of(images)
+        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
+        return AtomsDataset(
+            images,
+            setup,
+            forcetraining=self.forcetraining,
+            save_fps=settings.save_fps and not self.debug,
+            scaling=dict(settings.scaling),
+            baseline=settings.baseline,
+            scalers=scalers,
+            dtype=self.settings.cmd.torch_dtype,
+            cache_dir=str(Path(self.settings.cmd.run_dir) / "processed"),
+            verbose=self.verbose,
+        )
+
+    def _check_size(self) -> None:
+        total, fraction = len(self.train_dataset), self.settings.dataset.val_split
+        if fraction and not 1 <= int(total * fraction) < total:
+            raise ValueError(
+                f"dataset: val_split {fraction} of {total} images leaves no validation part"
+            )
+
+    def _take_scalers(self, scalers: dict[str, Any]) -> None:
+        self.scalers = scalers
+        self.feature_scaler = scalers["feature"]
+        self.target_scaler = scalers["target"]
+        self._predictor = None
+
+    def load_model(self) -> None:
+        """Make the network."""
+        for value in self.config["model"].values():
+            if isinstance(value, Unknown):
+                raise ValueError(
+                    f"config.pt names {value.name}, which is not loaded from a file: give "
+                    "AtomsTrainer a config with this class"
+                )
+        kind = _MODELS[self.settings.model.name]
+        self.model = kind(
+            elements=self.elements, input_dim=self.input_dim, **self.config["model"]
+        ).to(self.settings.cmd.torch_dtype)
+        self._say(f"model: {self.model.num_params} parameters")
+
+    def _start_folder(self) -> None:
+        """A new checkpoint folder with configuration and scalers, unless ``debug`` is set."""
+        if self.debug:
+            return
+        folder = checkpoint.new_folder(self.settings.cmd.run_dir, self.identifier)
+        self.cp_dir = str(folder)
+        config = {name: dict(section) for name, section in self.config.items()}
+        config["dataset"].pop("raw_data", None)
+        checkpoint.save(config, folder / "config.pt")
+        checkpoint.save(self.scalers, folder / "normalizers.pt")
+        self._say(f"results are saved to {folder}")
+
+    def _callbacks(self) -> list[tuple[str, Any]]:
+        settings, val_split = self.settings, self.settings.dataset.val_split
+        callbacks = evaluator(
+            val_split,
+            settings.optim.metric,
+            self.identifier,
+            self.forcetraining,
+            settings.optim.cp_metric,
+            self.cp_dir,
+        )
+        # What loads the best model back comes last, after the state to go on from is kept.
+        last = callbacks[-1:] if self.cp_dir else []
+        callbacks = callbacks[: len(callbacks) - len(last)]
+        if settings.optim.scheduler is not None:
+            scheduler = settings.optim.scheduler
+            callbacks.append(
+                (
+                    "lr_scheduler",
+                    skorch.callbacks.LRScheduler(scheduler["policy"], **scheduler.get("params", {})),
+                )
+            )
+        if settings.cmd.early_stopping:
+            monitor = "valid_loss" if val_split else "train_loss"
+            patience = settings.cmd.early_stopping_patience
+            stopping = skorch.callbacks.EarlyStopping(monitor=monitor, patience=patience)
+            callbacks.append(("early_stopping", stopping))
+        callbacks.append(("resume", resume.Resume(self.cp_dir, self._resume_state)))
+        if settings.cmd.logger:
+            callbacks.append(("wandb", _wandb_logger(self.identifier, self.config)))
+        return callbacks + last
+
+    def load_skorch(self) -> None:
+        """Make the skorch net around the network."""
+        settings = self.settings
+        collate: Any = DataCollater(train=True, forcetraining=self.forcetraining)
+        module: Any = self.model
+        if self.gpus > 1:
+            collate = ParallelCollater(self.gpus, collate)
+            module = DataParallel(self.model, output_device=self.device, num_gpus=self.gpus)
+        self.net = AtomsNet(
+            module=module,
+            criterion=settings.optim.loss_fn,
+            criterion__force_coefficient=settings.optim.force_coefficient,
+            criterion__loss=settings.optim.loss,
+            optimizer=settings.optim.optimizer,
+            lr=settings.optim.lr,
+            batch_size=settings.optim.batch_size,
+            max_epochs=settings.optim.epochs,
+            iterator_train__collate_fn=collate,
+            iterator_valid__collate_fn=collate,
+            iterator_valid__shuffle=False,
+            device=self.device,
+            train_split=self._train_split(),
+            callbacks=self._callbacks(),
+            verbose=int(self.verbose),
+            **self._sampling(),
+            **settings.optim.optimizer_args,
+        )
+
+    def _sampling(self) -> dict[str, Any]:
+        settings = self.settings.dataset
+        if settings.lmdb_path is not None and settings.cache == "partial":
+            lengths = getattr(getattr(self, "train_dataset", None), "length_list", [1])
+            return {"iterator_train__sampler": PartialCacheSampler(lengths, settings.val_split)}
+        return {"iterator_train__shuffle": True}
+
+    def _train_split(self) -> Any:
+        settings = self.settings.dataset
+        if not settings.val_split:
+            return None
+        if self._resume_state is not None and self._resume_state["split"] is not None:
+            return resume.FixedSplit(self._resume_state["split"])
+        if settings.val_split_mode == "inorder":
+            return InOrderSplit(settings.val_split)
+        if settings.cache == "partial":
+            raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
+        return ValidSplit(cv=settings.val_split)
+
+    def train(self, raw_data: str | Sequence[Atoms] | None = None) -> None:
+        """Train for ``epochs`` epochs.
+
+        After :meth:`load_pretrained` training goes on where the checkpoint ended; one that was
+        interrupted is brought to its end.
+
+        Args:
+            raw_data: images, in place of the configuration's.
+        """
+        if raw_data is not None:
+            self.config["dataset"]["raw_data"] = raw_data
+            self.settings.dataset.raw_data = raw_data
+        begun = time.perf_counter()
+        if self.pretrained:
+            self._go_on(reload=raw_data is not None)
+        else:
+            self.load()
+            self.net.fit(self.train_dataset, None)
+        self._predictor = None
+        self._say(f"training took {time.perf_counter() - begun:.1f} s")
+
+    def _go_on(self, reload: bool) -> None:
+        if reload or not hasattr(self, "train_dataset"):
+            self.load_dataset(self.scalers)
+        previous, history = self.cp_dir, self.net.history
+        self._start_folder()
+        if previous is not None and self.cp_dir is not None and previous != self.cp_dir:
+            for name in ("params.pt", "optimizer.pt", "criterion.pt", "history.json"):
+                if (Path(previous) / name).is_file():
+                    shutil.copyfile(Path(previous) / name, Path(self.cp_dir) / name)
+        optimizer, state = self.net.optimizer_.state_dict(), self._resume_state
+        epochs = self.settings.optim.epochs
+        if state is not None:
+            self.model.load_state_dict(state["module"])
+            history, optimizer = resume.history_of(state), state["optimizer"]
+            if len(history) < state["target_epochs"]:
+                epochs = state["target_epochs"] - len(history)
+        self.net.set_params(max_epochs=epochs)
+        self.load_skorch()
+        self.net.set_params(max_epochs=epochs)
+        self.net.initialize()
+        self.net.optimizer_.load_state_dict(optimizer)
+        self.net.history = history
+        self._say(f"going on at epoch {len(history) + 1}, {epochs} epochs to go")
+        self.net.partial_fit(self.train_dataset, None)
+        self._resume_state = None
+
+    def load_pretrained(self, checkpoint_dir: str | Path, gpu2cpu: bool = False) -> None:
+        """Load a trained model, of this package or of the original.
+
+        Without a configuration the model can predict. With one the data set is loaded too, with
+        the checkpoint's scalers, and training can go on.
+
+        Args:
+            checkpoint_dir: folder with ``params.pt``, ``config.pt``, ``normalizers.pt``.
+            gpu2cpu: load on the CPU what was trained on a GPU.
+        """
+        stored = checkpoint.load_folder(checkpoint_dir)
+        own_config = bool(self.config)
+        if not own_config:
+            self._configure(stored["config"])
+            if gpu2cpu:
+                self.gpus, self.device = 0, torch.device("cpu")
+        setup = stored["config"]["dataset"]["descriptor"]
+        self.descriptor = construct_descriptor(setup)
+        self.elements = list(self.descriptor.elements)
+        self.input_dim = stored["config"]["dataset"]["fp_length"]
+        self._take_scalers(stored["normalizers"])
+        self.pretrained = True
+        self._resume_state = resume.read(checkpoint_dir) if own_config else None
+        self._set_seed()
+        if own_config and self._has_data():
+            self.load_dataset(self.scalers)
+            self._check_same_descriptor(construct_descriptor(setup), checkpoint_dir)
+            self._take_scalers(stored["normalizers"])
+        self.load_model()
+        self.load_skorch()
+        self.net.initialize()
+        self._load_parameters(Path(checkpoint_dir))
+        self.cp_dir = str(checkpoint_dir)
+
+    def _has_data(self) -> bool:
+        settings = self.settings.dataset
+        return settings.raw_data is not None or settings.lmdb_path is not None
+
+    def _check_same_descriptor(self, stored: Any, folder: str | Path) -> None:
+        if self.descriptor != stored:
+            raise ValueError(
+                f"checkpoint_dir: {folder} was made with other descriptor parameters or elements "
+                f"({', '.join(stored.elements)}) than the configuration's "
+                f"({', '.join(self.descriptor.elements)})"
+            )
+
+    def _load_parameters(self, folder: Path) -> None:
+        parameters = checkpoint.torch_load(folder / "params.pt", self.device)
+        try:
+            self.model.load_state_dict(parameters)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"checkpoint_dir: {folder / 'params.pt'} does not fit the model: {error}"
+            ) from error
+        optimizer, history = folder / "optimizer.pt", folder / "history.json"
+        if optimizer.is_file() and self._has_data():
+            self.net.optimizer_.load_state_dict(checkpoint.torch_load(optimizer, self.device))
+        if history.is_file():
+            self.net.load_params(f_history=str(history))
+
+    def predict(
+        self,
+        images: Sequence[Atoms],
+        disable_tqdm: bool = True,
+        get_latent: int | None = None,
+        get_descriptor: bool = False,
+        save_fps: bool = False,
+    ) -> dict[str, Any]:
+        """Energies, forces and stresses of images.
+
+        Args:
+            images: list of ``Atoms``.
+            disable_tqdm: show no progress bar.
+            get_latent: also give the per-frame mean output of this layer of ``model_net``.
+            get_descriptor: also give the per-frame mean of the scaled fingerprints.
+            save_fps: keep fingerprints on disk.
+
+        Returns:
+            dict with "energy" (eV per frame), "forces" (list of [n_atoms, 3], eV/Å) and "stress"
+            (list of [6] in Voigt order and ASE's sign, eV/Å^3, or None without a cell); both lists
+            are empty without force training. "latent" and "descriptors" where asked for, and the
+            seconds "t_fingerPrint" and "t_forwardPass".
+
+        Warns:
+            ExtrapolationWarning: fingerprints outside the range seen in training.
+        """
+        out = self.predictor.predict(
+            load_images(images, "images"),
+            self.forcetraining,
+            latent=get_latent,
+            descriptors=get_descriptor,
+            save_fps=save_fps,
+            show_progress=not disable_tqdm,
+        )
+        self.feature_scaler.warn_outside(out.pop("unscaled"))
+        return out
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model with descriptor and scalers, made once per training."""
+        if self._predictor is None:
+            if not hasattr(self, "net"):
+                raise RuntimeError("predict: call train() or load_pretrained() first")
+            self._predictor = Predictor(
+                model=self.model.to(self.device),
+                descriptor=self.descriptor,
+                scalers=self.scalers,
+                device=self.device,
+                dtype=self.settings.cmd.torch_dtype,
+                cache_dir=str(Path(self.settings.cmd.run_dir) / "processed"),
+            )
+        return self._predictor
+
+    def get_calc(self) -> Any:
+        """ASE calculator of the trained model."""
+        from .ase_utils import AmpTorch  # imports this module
+
+        return AmpTorch(self)
+
+    def _say(self, text: str) -> None:
+        if self.verbose:
+            print(text)
+
+
+def _device(gpus: int) -> torch.device:
+    if gpus and not torch.cuda.is_available():
+        raise ValueError(f"optim: gpus is {gpus}, but torch finds no GPU on this machine")
+    return torch.device("cuda:0" if gpus else "cpu")
+
+
+def _wandb_logger(identifier: str, config: dict[str, Any]) -> Any:
+    try:
+        import wandb
+    except ImportError:
+        raise ImportError("cmd: logger True needs the package wandb: pip install wandb") from None
+    return skorch.callbacks.WandbLogger(wandb.init(name=identifier, config=config))
