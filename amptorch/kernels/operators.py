@@ -1,0 +1,275 @@
+"""The four operations of a fingerprint kernel as torch operators, and the choice of its backend.
+
+G is a function of the pair vectors R, with the Jacobian J = dG/dR. The operations, and how
+autograd differentiates each:
+
+    forward   G                      in R: vjp
+    vjp       J^T g  (g = dE/dG)     in g: jvp;  in R: through the reference
+    jvp       J v    (v = dR)        in v: vjp;  in R: through the reference
+    jacobian  G and J                not differentiable: it is made to be stored
+
+so derivatives of any order exist, and those that training on forces needs are compiled kernels.
+Where nothing is compiled for a device or precision, the reference runs in the open, under autograd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Protocol, get_type_hints
+
+import torch
+from torch import Tensor
+from torch.library import CustomOpDef, custom_op
+
+from .environment import Environment
+from .reference import derivatives
+
+COMPILED = (torch.float32, torch.float64)
+"""Precisions that the C++ kernels are compiled for."""
+
+
+class Parameters(Protocol):
+    """Parameters of a kernel: a frozen dataclass of tensors, integers, floats and booleans."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns of G."""
+        ...
+
+    def touch(self) -> Tensor:
+        """[n_species, n_species, n_touched], see ``kernels/pair_jacobian.py``."""
+        ...
+
+
+class Native(Protocol):
+    """The four operations of a C++ kernel, on contiguous tensors; no autograd."""
+
+    def forward(self, environment: Environment, parameters: Any, /) -> Tensor: ...
+
+    def jacobian(
+        self, environment: Environment, parameters: Any, touch: Tensor, /
+    ) -> tuple[Tensor, Tensor]: ...
+
+    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor, /) -> Tensor: ...
+
+    def jvp(self, environment: Environment, parameters: Any, changes: Tensor, /) -> Tensor: ...
+
+
+class Reference:
+    """The backend that follows from a differentiable ``forward(environment, parameters)``."""
+
+    def __init__(self, forward: Callable[[Environment, Any], Tensor]) -> None:
+        self.forward = forward
+
+    def jacobian(self, environment: Environment, parameters: Any) -> tuple[Tensor, Tensor]:
+        forward = self._of_environment(parameters)
+        blocks = derivatives.jacobian(forward, environment, parameters.touch())
+        return forward(environment), blocks
+
+    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor) -> Tensor:
+        return derivatives.vjp(self._of_environment(parameters), environment, gradient)
+
+    def jvp(self, environment: Environment, parameters: Any, changes: Tensor) -> Tensor:
+        return derivatives.jvp(self._of_environment(parameters), environment, changes)
+
+    def _of_environment(self, parameters: Any) -> Callable[[Environment], Tensor]:
+        return lambda environment: self.forward(environment, parameters)
+
+
+class Operators:
+    """The four operations of a stem, on whichever backend fits the vectors.
+
+    Args:
+        stem: name of the kernel; its operators are ``amptorch::<stem>_forward`` and so on.
+        parameters: the frozen dataclass that holds its parameters.
+        native: the C++ implementation, taken for float32 and float64 on the CPU.
+        reference: forward in plain torch, differentiable any number of times; with its
+            derivatives by autograd it is taken for everything else.
+    """
+
+    def __init__(
+        self,
+        stem: str,
+        parameters: type[Parameters],
+        native: Native,
+        reference: Callable[[Environment, Any], Tensor],
+    ) -> None:
+        self.reference = Reference(reference)
+        self.compiled = Compiled(stem, parameters, native, self.reference)
+
+    def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
+        """Fingerprints [n_atoms, n_features]."""
+        return self._backend(environment).forward(environment, parameters)
+
+    def jacobian(self, environment: Environment, parameters: Parameters) -> tuple[Tensor, Tensor]:
+        """Fingerprints, and dG_i/dR_ij [n_pairs, n_touched, 3]."""
+        return self._backend(environment).jacobian(environment, parameters)
+
+    def vjp(self, environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
+        """dE/dR_ij [n_pairs, 3] from dE/dG ``gradient`` [n_atoms, n_features]."""
+        shape = (environment.n_atoms, parameters.n_features)
+        _check("gradient", gradient, shape, environment.vectors)
+        return self._backend(environment).vjp(environment, parameters, gradient)
+
+    def jvp(self, environment: Environment, parameters: Parameters, changes: Tensor) -> Tensor:
+        """dG [n_atoms, n_features] from ``changes`` [n_pairs, 3] of the pair vectors."""
+        _check("changes", changes, (environment.n_pairs, 3), environment.vectors)
+        return self._backend(environment).jvp(environment, parameters, changes)
+
+    def _backend(self, environment: Environment) -> Compiled | Reference:
+        vectors = environment.vectors
+        compiled = vectors.device.type == "cpu" and vectors.dtype in COMPILED
+        return self.compiled if compiled else self.reference
+
+
+class Compiled:
+    """The backend of C++ kernels behind torch operators.
+
+    Args: see :class:`Operators`.
+    """
+
+    def __init__(
+        self, stem: str, parameters: type[Parameters], native: Native, reference: Reference
+    ) -> None:
+        self.parameters = parameters
+        self.native = native
+        self.reference = reference
+        hints = get_type_hints(parameters)
+        self.types = {field.name: hints[field.name] for field in fields(parameters)}  # type: ignore
+        numbers = [name for name, kind in self.types.items() if kind is not Tensor]
+        self.n_features = numbers.index("n_features")
+        self.operators = {
+            "forward": self._define(stem, "forward", "", "Tensor"),
+            "jacobian": self._define(stem, "jacobian", ", Tensor touch", "(Tensor, Tensor)"),
+            "vjp": self._define(stem, "vjp", ", Tensor gradient", "Tensor"),
+            "jvp": self._define(stem, "jvp", ", Tensor changes", "Tensor"),
+        }
+        self._register_shapes()
+        self._register_derivatives()
+
+    def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
+        return self.operators["forward"](*flatten(environment, parameters))
+
+    def jacobian(self, environment: Environment, parameters: Parameters) -> tuple[Tensor, Tensor]:
+        touch = parameters.touch()
+        return self.operators["jacobian"](*flatten(environment, parameters), touch)
+
+    def vjp(self, environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
+        return self.operators["vjp"](*flatten(environment, parameters), gradient)
+
+    def jvp(self, environment: Environment, parameters: Parameters, changes: Tensor) -> Tensor:
+        return self.operators["jvp"](*flatten(environment, parameters), changes)
+
+    def _define(self, stem: str, operation: str, argument: str, returns: str) -> CustomOpDef:
+        def run(*inputs: Any) -> Any:
+            environment, parameters, rest = self._rebuild(*inputs)
+            return getattr(self.native, operation)(environment, parameters, *rest)
+
+        schema = (
+            "(Tensor vectors, Tensor first, Tensor neighbors, Tensor species, "
+            f"Tensor[] tensors, float[] numbers{argument}) -> {returns}"
+        )
+        return custom_op(f"amptorch::{stem}_{operation}", run, mutates_args=(), schema=schema)
+
+    def _rebuild(self, *inputs: Any) -> tuple[Environment, Parameters, list[Tensor]]:
+        vectors, first, neighbors, species, tensors, numbers, *rest = inputs
+        environment = Environment(vectors.contiguous(), first, neighbors, species)
+        tables, scalars = iter(tensors), iter(numbers)
+        values = [
+            next(tables) if kind is Tensor else kind(next(scalars)) for kind in self.types.values()
+        ]
+        return environment, self.parameters(*values), [tensor.contiguous() for tensor in rest]
+
+    def _register_shapes(self) -> None:
+        def features(*inputs: Any) -> Tensor:
+            vectors, _, _, species, _, numbers = inputs[:6]
+            return vectors.new_empty((species.shape[0], int(numbers[self.n_features])))
+
+        def blocks(*inputs: Any) -> tuple[Tensor, Tensor]:
+            vectors, touch = inputs[0], inputs[6]
+            return features(*inputs), vectors.new_empty((vectors.shape[0], touch.shape[-1], 3))
+
+        self.operators["forward"].register_fake(features)
+        self.operators["jvp"].register_fake(features)
+        self.operators["jacobian"].register_fake(blocks)
+        self.operators["vjp"].register_fake(lambda *inputs: inputs[0].new_empty(inputs[0].shape))
+
+    def _register_derivatives(self) -> None:
+        def forward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+            return _pad(ctx, self.operators["vjp"](*_saved(ctx), gradient))
+
+        def vjp(ctx: Any, changes: Tensor) -> tuple[Any, ...]:
+            *inputs, gradient = _saved(ctx)
+            curvature = direction = None
+            if ctx.needs_input_grad[0]:
+                curvature = self._curvature(inputs, gradient, changes)
+            if ctx.needs_input_grad[-1]:
+                direction = self.operators["jvp"](*inputs, changes)
+            return _pad(ctx, curvature, direction)
+
+        def jvp(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+            *inputs, changes = _saved(ctx)
+            curvature = direction = None
+            if ctx.needs_input_grad[0]:
+                curvature = self._curvature(inputs, gradient, changes)
+            if ctx.needs_input_grad[-1]:
+                direction = self.operators["vjp"](*inputs, gradient)
+            return _pad(ctx, curvature, direction)
+
+        self.operators["forward"].register_autograd(forward, setup_context=_save)
+        self.operators["vjp"].register_autograd(vjp, setup_context=_save)
+        self.operators["jvp"].register_autograd(jvp, setup_context=_save)
+
+    def _curvature(self, inputs: list[Any], gradient: Tensor, changes: Tensor) -> Tensor:
+        """d(g . J v)/dR [n_pairs, 3], by differentiating the reference twice."""
+        environment, parameters, _ = self._rebuild(*inputs)
+        vectors = environment.vectors
+        wanted = torch.is_grad_enabled()
+        with torch.enable_grad():
+            pulled = self.reference.vjp(environment, parameters, gradient)
+        (curvature,) = torch.autograd.grad(
+            pulled, vectors, changes, create_graph=wanted, materialize_grads=True
+        )
+        return curvature
+
+
+def flatten(environment: Environment, parameters: Parameters) -> tuple[Any, ...]:
+    """The arguments of an operator, which may only be tensors and lists."""
+    values = [getattr(parameters, field.name) for field in fields(parameters)]  # type: ignore
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    numbers = [float(value) for value in values if not isinstance(value, Tensor)]
+    return (
+        environment.vectors,
+        environment.first,
+        environment.neighbors,
+        environment.species,
+        tensors,
+        numbers,
+    )
+
+
+def _check(name: str, values: Tensor, shape: tuple[int, ...], vectors: Tensor) -> None:
+    if values.shape != shape or values.dtype != vectors.dtype:
+        raise ValueError(
+            f"{name}: expected shape {shape} and {vectors.dtype}, "
+            f"got shape {tuple(values.shape)} and {values.dtype}"
+        )
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    vectors, first, neighbors, species, tensors, numbers, *rest = inputs
+    ctx.save_for_backward(vectors, first, neighbors, species, *rest, *tensors)
+    ctx.numbers, ctx.n_tensors = numbers, len(tensors)
+
+
+def _saved(ctx: Any) -> list[Any]:
+    """The inputs that :func:`_save` kept, in their order."""
+    kept = list(ctx.saved_tensors)
+    n_rest = len(kept) - 4 - ctx.n_tensors
+    return [*kept[:4], kept[4 + n_rest :], ctx.numbers, *kept[4 : 4 + n_rest]]
+
+
+def _pad(ctx: Any, vectors: Tensor | None, *rest: Tensor | None) -> tuple[Any, ...]:
+    """Gradients of the inputs: none of the indices and parameters has one."""
+    return vectors, None, None, None, [None] * ctx.n_tensors, None, *rest
