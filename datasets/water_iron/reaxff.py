@@ -31,6 +31,7 @@ DAMPING = 25.0  # fs
 SETTLING_DAMPING = 15.0  # fs
 SETTLING_DISPLACEMENT = 0.05  # Å per step at most
 CHARGE_TOLERANCE = 1e-8
+LARGEST_SEED = 800_000_000  # LAMMPS allows 900 million; each run takes the next one
 
 # LAMMPS equilibrates charges with 14.4 eV·Å for e²/4πε₀ but sums the energy with
 # the two numbers below. Scaling hardness and electronegativity by their ratio makes
@@ -91,14 +92,15 @@ def charge_parameters(force_field: str) -> str:
 
 
 class SimulationError(RuntimeError):
-    """LAMMPS stopped with an error, for example because atoms were lost."""
+    """LAMMPS could not go on from a structure, for example because atoms were lost."""
 
 
 class Simulation:
     """A LAMMPS run of one structure at one temperature (K); use it as a context manager.
 
-    The cell must be lower-triangular. ``seed`` (1 to 2³⁰) fixes velocities and
-    thermostat. Any method raises SimulationError when LAMMPS stops with an error.
+    The cell must be lower-triangular. ``seed``, from 1 to LARGEST_SEED, fixes
+    velocities and thermostat. Running or evaluating raises SimulationError when
+    LAMMPS fails on the way.
     """
 
     def __init__(self, atoms: Atoms, temperature: float, seed: int) -> None:
@@ -152,16 +154,19 @@ class Simulation:
         self.atoms.positions = positions
         flat = (ctypes.c_double * positions.size)(*positions.ravel())
         self.lmp.scatter_atoms("x", 1, 3, flat)
-        self._commands("run 0")
+        self._run(0)
         energy = float(self.lmp.get_thermo("pe")) * KCAL_PER_MOL
         return energy, self._gather("f") * KCAL_PER_MOL
 
     def _commands(self, *lines: str) -> None:
         for line in lines:
-            try:
-                self.lmp.command(line)
-            except Exception as error:  # LAMMPS's module raises no narrower class
-                raise SimulationError(f"LAMMPS failed at {line!r}: {error}") from error
+            self.lmp.command(line)
+
+    def _run(self, steps: int) -> None:
+        try:
+            self.lmp.command(f"run {steps}")
+        except Exception as error:  # LAMMPS's module raises no narrower class
+            raise SimulationError(str(error)) from error
 
     def _gather(self, name: str) -> NDArray[np.float64]:
         return np.array(self.lmp.gather_atoms(name, 1, 3), dtype=float).reshape(-1, 3)
@@ -172,10 +177,9 @@ class Simulation:
         self._commands(
             f"fix integrate all {integrator}",
             f"fix bath all langevin {heat_bath} zero yes",
-            f"run {steps}",
-            "unfix bath",
-            "unfix integrate",
         )
+        self._run(steps)
+        self._commands("unfix bath", "unfix integrate")
 
     def _create_atoms(self) -> None:
         (xx, _, _), (xy, yy, _), (xz, yz, zz) = self.atoms.cell.array

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from datasets.water_iron.conditions import Conditions, draw_conditions
-from datasets.water_iron.reaxff import Simulation, SimulationError
+from datasets.water_iron.reaxff import LARGEST_SEED, Simulation, SimulationError
 from datasets.water_iron.structure import build_structure
 
 SETTLING_STEPS = 100
@@ -59,7 +59,7 @@ def snapshots(conditions: Conditions) -> Iterator[Atoms]:
         SimulationError: LAMMPS failed.
         UnsoundFrame: a snapshot did not pass ``check_frame``.
     """
-    seed = int(np.random.default_rng(conditions.rng_seed).integers(1, 2**30))
+    seed = int(np.random.default_rng(conditions.rng_seed).integers(1, LARGEST_SEED))
     with Simulation(build_structure(conditions), conditions.temperature, seed) as simulation:
         simulation.settle(SETTLING_STEPS)
         simulation.advance(EQUILIBRATION_STEPS)
