@@ -73,25 +73,25 @@ class MLP(nn.Module):
 
 
 class ElementMask(nn.Module):
-    """One-hot rows [100, n_elements] that tell which network an atomic number belongs to."""
+    """Weights [100, n_elements] of the networks' outputs by atomic number, one-hot at first.
+
+    As in the original the weights are trained with the networks, so that after training an
+    atom's energy mixes in a little of the other elements' networks.
+    """
 
     def __init__(self, elements: Sequence[str]) -> None:
         super().__init__()
-        # The original draws this embedding's numbers before overwriting them; so that a seed
-        # gives the same networks, the draw is kept.
+        # The draw of the embedding's own start is overwritten, but not left out: the numbers
+        # drawn after it would be others.
         self.mask = nn.Embedding(N_ELEMENTS, len(elements), dtype=torch.float64)
+        self.numbers = [atomic_numbers[element] for element in elements]
         weight = torch.zeros(N_ELEMENTS, len(elements), dtype=torch.float64)
-        for column, element in enumerate(elements):
-            weight[atomic_numbers[element], column] = 1.0
-        self.mask.weight = nn.Parameter(weight, requires_grad=False)
+        weight[self.numbers, range(len(elements))] = 1.0
+        self.mask.weight = nn.Parameter(weight)
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """Masks [n_atoms, n_elements] of atomic numbers [n_atoms]."""
+        """Weights [n_atoms, n_elements] of atomic numbers [n_atoms]."""
         return self.mask(numbers)
-
-    def species(self, numbers: Tensor) -> Tensor:
-        """Column [n_atoms] of each atomic number."""
-        return self.mask.weight.argmax(1)[numbers]
 
 
 class AtomisticModel(nn.Module):
@@ -168,8 +168,6 @@ class BPNN(AtomisticModel):
         super().__init__()
         self.get_forces = get_forces
         self.activation_fn = activation
-        # Batch statistics and dropout draws are over all atoms, as in the original.
-        self.mixes_atoms = batchnorm or dropout
         widths = hidden_layers or [num_nodes] * num_layers
         self.elementwise_models = nn.ModuleList(
             MLP(
@@ -186,23 +184,18 @@ class BPNN(AtomisticModel):
         self.element_mask = ElementMask(elements)
 
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
-        return self._by_element(fingerprint, numbers, lambda network, g: network(g)).squeeze(1)
+        outputs = torch.cat([network(fingerprint) for network in self.elementwise_models], 1)
+        return (outputs * self.element_mask(numbers)).sum(1)
 
     def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
-        return self._by_element(fingerprint, numbers, lambda network, g: network.latent(g, layer))
-
-    def _by_element(self, fingerprint, numbers, evaluate):  # type: ignore[no-untyped-def]
-        species = self.element_mask.species(numbers)
         out: Tensor | None = None
-        for column, network in enumerate(self.elementwise_models):
-            rows = torch.nonzero(species == column).squeeze(1)
-            if self.mixes_atoms and self.training:
-                values = evaluate(network, fingerprint)[rows]
-            else:
-                values = evaluate(network, fingerprint[rows])
-            if out is None:
-                out = values.new_zeros((len(numbers), values.shape[1]))
-            out = out.index_add(0, rows, values)
+        for number, network in zip(
+            self.element_mask.numbers, self.elementwise_models, strict=True
+        ):
+            values = network.latent(fingerprint, layer)
+            own = (numbers == number)[:, None]
+            out = torch.where(own, values, torch.zeros_like(values) if out is None else out)
+        assert out is not None
         return out
 
 
