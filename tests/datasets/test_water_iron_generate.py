@@ -84,6 +84,13 @@ def test_frames_are_written_in_order(tmp_path, ending):
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_a_longer_set_begins_with_the_shorter_one(tmp_path):
+    short, long = tmp_path / "short.extxyz", tmp_path / "long.extxyz"
+    generate(short, Plan(seed=0, frames=3), 1, fake_trajectory)
+    generate(long, Plan(seed=0, frames=TRAJECTORIES_PER_BLOCK + 1), 1, fake_trajectory)
+    assert long.read_bytes().startswith(short.read_bytes())
+
+
 def test_a_run_that_stopped_goes_on_and_ends_the_same(tmp_path):
     whole, out = tmp_path / "whole.extxyz", tmp_path / "data.extxyz"
     plan = Plan(seed=0, frames=5)
