@@ -29,23 +29,37 @@ def target_scaler_of(dataset: Any) -> TargetScaler:
     return dataset.target_scaler
 
 
+def _denormed_target(part: str, target: Tensor, scaler: TargetScaler) -> Tensor:
+    """Target in eV or eV/Å, rounded to float32 as the original's scoring does.
+
+    Histories, and with them the choice of the best epoch, are thus the original's. Where float32
+    would blur energies noticeably (far from zero for their spread) they stay exact.
+    """
+    largest = float((target.abs().max() * scaler.target_std + scaler.target_mean.abs()))
+    if np.spacing(np.float32(largest)) > 1e-4 * float(scaler.target_std):
+        return scaler.denorm(target.double(), part)
+    mean = 0.0 if part == "forces" else float(scaler.target_mean)
+    return target.float() * float(scaler.target_std) + mean
+
+
 def _error_sum(
-    part: str, metric: str, prediction: Any, target: Any, std: float
+    part: str, metric: str, prediction: Any, target: Any, scaler: TargetScaler
 ) -> tuple[float, int]:
     """Sum of errors in eV or eV/Å (or their squares) and the number of values."""
     index = _PARTS.index(part)
-    error = (prediction[index].detach().cpu() - target[index].cpu()) * std
+    expected = _denormed_target(part, target[index].detach().cpu(), scaler).double()
+    error = scaler.denorm(prediction[index].detach().cpu().double(), part) - expected
     total = error.abs().sum() if metric == "mae" else (error**2).sum()
     return float(total), error.numel()
 
 
 def _score(part: str, metric: str) -> Callable[[Any, Any, Any], float]:
     def score(net: Any, X: Any, y: Any = None) -> float:  # noqa: N803
-        std = float(target_scaler_of(X).target_std)
+        scaler = target_scaler_of(X)
         total, count = 0.0, 0
         for batch, target in net.get_iterator(net.get_dataset(X), training=False):
             prediction = to_cpu(net.evaluation_step((batch, target), training=False))
-            part_sum, part_count = _error_sum(part, metric, prediction, target, std)
+            part_sum, part_count = _error_sum(part, metric, prediction, target, scaler)
             total, count = total + part_sum, count + part_count
         return total / count
 
@@ -82,7 +96,7 @@ class MemEffEpochScoring(Callback):
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:  # noqa: N803
         past = [row[self.name] for row in net.history if self.name in row]
         self.best = min(past, default=np.inf)
-        self.std = float(target_scaler_of(X).target_std)
+        self.scaler = target_scaler_of(X)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         self.total, self.count = 0.0, 0
@@ -91,7 +105,7 @@ class MemEffEpochScoring(Callback):
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
     ) -> None:
         if training == self.on_train and y_pred is not None:
-            total, count = _error_sum(self.part, self.metric, y_pred, batch[1], self.std)
+            total, count = _error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
             self.total, self.count = self.total + total, self.count + count
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
