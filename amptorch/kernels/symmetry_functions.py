@@ -33,7 +33,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _native
 from .environment import Environment
+from .operators import Operators
+from .reference import symmetry_functions as reference
 
 
 @dataclass(frozen=True)
@@ -57,22 +60,87 @@ class SymmetryFunctions:
     n_species: int
     n_features: int
 
+    def __post_init__(self) -> None:
+        for name, columns, dtype in (("kinds", 5, torch.int64), ("values", 4, torch.float64)):
+            table = getattr(self, name)
+            if table.shape != (len(self.kinds), columns) or table.dtype != dtype:
+                raise ValueError(
+                    f"{name}: expected shape ({len(self.kinds)}, {columns}) and {dtype}, "
+                    f"got shape {tuple(table.shape)} and {table.dtype}"
+                )
+
     def touch(self) -> Tensor:
         """[n_species, n_species, n_touched], int64: the features of a centre (first index) that
         a neighbour of the second species can change, ascending, padded with -1."""
-        lists = [
-            [self._touched(center, neighbor) for neighbor in range(self.n_species)]
-            for center in range(self.n_species)
-        ]
-        width = max((len(features) for row in lists for features in row), default=0)
-        table = torch.full((self.n_species, self.n_species, max(width, 1)), -1)
-        for center, row in enumerate(lists):
-            for neighbor, features in enumerate(row):
-                table[center, neighbor, : len(features)] = torch.tensor(
-                    features, dtype=torch.int64
-                )
-        return table
+        touched: list[set[int]] = [set() for _ in range(self.n_species**2)]
+        for center, feature, _, *neighbors in self.kinds.tolist():
+            for neighbor in neighbors:
+                if neighbor >= 0:
+                    touched[center * self.n_species + neighbor].add(feature)
+        width = max(1, max(map(len, touched), default=0))
+        rows = [sorted(features) + [-1] * (width - len(features)) for features in touched]
+        return torch.tensor(rows, dtype=torch.int64).view(self.n_species, self.n_species, width)
 
-    def _touched(self, center: int, neighbor: int) -> list[int]:
-        rows = self.kinds.tolist()
-        return sorted({row[1] for row in rows if row[0] == center and neighbor in row[3:]})
+
+class _Native:
+    """The C++ implementation, for float32 and float64 on the CPU."""
+
+    @staticmethod
+    def forward(environment: Environment, functions: SymmetryFunctions) -> Tensor:
+        features = _empty_features(environment, functions)
+        _native.symmetry_functions_forward(*_arguments(environment, functions), features)
+        return features
+
+    @staticmethod
+    def jacobian(
+        environment: Environment, functions: SymmetryFunctions, touch: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        features = _empty_features(environment, functions)
+        blocks = environment.vectors.new_empty(environment.n_pairs, touch.shape[-1], 3)
+        _native.symmetry_functions_jacobian(
+            *_arguments(environment, functions), touch, features, blocks
+        )
+        return features, blocks
+
+    @staticmethod
+    def vjp(environment: Environment, functions: SymmetryFunctions, gradient: Tensor) -> Tensor:
+        pulled = environment.vectors.new_empty(environment.n_pairs, 3)
+        _native.symmetry_functions_vjp(
+            *_arguments(environment, functions), gradient.detach(), pulled
+        )
+        return pulled
+
+    @staticmethod
+    def jvp(environment: Environment, functions: SymmetryFunctions, changes: Tensor) -> Tensor:
+        features = _empty_features(environment, functions)
+        _native.symmetry_functions_jvp(
+            *_arguments(environment, functions), changes.detach(), features
+        )
+        return features
+
+
+def _empty_features(environment: Environment, functions: SymmetryFunctions) -> Tensor:
+    return environment.vectors.new_empty(environment.n_atoms, functions.n_features)
+
+
+def _arguments(environment: Environment, functions: SymmetryFunctions) -> tuple[Any, ...]:
+    """The arguments that all operations of the C++ implementation share."""
+    return (
+        environment.vectors.detach(),
+        environment.first,
+        environment.neighbors,
+        environment.species,
+        functions.kinds,
+        functions.values,
+        functions.gamma,
+        functions.n_species,
+        functions.n_features,
+        torch.get_num_threads(),
+    )
+
+
+_operators = Operators("symmetry_functions", SymmetryFunctions, _Native, reference.forward)
+forward = _operators.forward
+jacobian = _operators.jacobian
+vjp = _operators.vjp
+jvp = _operators.jvp

@@ -1,7 +1,184 @@
+// Binding of the symmetry functions: arrays in, a plan, and threads over centres.
+#include "symmetry_functions.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
 #include "arrays.h"
+#include "symmetry_functions_plan.h"
 
 namespace amptorch {
+namespace symmetry {
+namespace {
 
-void bind_symmetry_functions(nanobind::module_&) {}
+template <typename T>
+const Kernel<T>& kernel() {
+    constexpr bool is_double = sizeof(T) == sizeof(double);
+#ifdef AMPTORCH_HAS_AVX2
+    static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (has_avx2) {
+        if constexpr (is_double) return avx2::double_kernel;
+        else return avx2::float_kernel;
+    }
+#endif
+    if constexpr (is_double) return baseline::double_kernel;
+    else return baseline::float_kernel;
+}
+
+// The memory behind one thread's Scratch.
+template <typename T>
+class Workspace {
+public:
+    Workspace(const Task<T>& task, Index max_neighbors, int width) {
+        const Index step = alignment / sizeof(T);
+        const Index places = max_neighbors + Index(task.n_species) * (width - 1);
+        scratch_.stride = (places + step - 1) / step * step;
+        const Index rows = fixed_rows + Index(task.max_channels) * rows_per_channel +
+                           Index(std::max(task.n_touched, 1)) * rows_per_slot;
+        values_.reset(static_cast<T*>(::operator new(
+            static_cast<std::size_t>(rows * scratch_.stride) * sizeof(T),
+            std::align_val_t(alignment))));
+        places_.resize(static_cast<std::size_t>(2 * task.n_species + 1 + scratch_.stride));
+        scratch_.values = values_.get();
+        scratch_.places = places_.data();
+    }
+
+    const Scratch<T>& scratch() const { return scratch_; }
+
+private:
+    struct Free {
+        void operator()(T* values) const { ::operator delete(values, std::align_val_t(alignment)); }
+    };
+    std::unique_ptr<T, Free> values_;
+    std::vector<int> places_;
+    Scratch<T> scratch_{};
+};
+
+template <typename T>
+void run(const Task<T>& task, Operation operation, int threads) {
+    const Kernel<T>& compiled = kernel<T>();
+    Index most = 0;
+    for (Index i = 0; i < task.n_atoms; ++i) most = std::max(most, task.first[i + 1] - task.first[i]);
+#pragma omp parallel num_threads(threads)
+    {
+        const Workspace<T> workspace(task, most, compiled.width);
+#pragma omp for schedule(dynamic, 4)
+        for (Index i = 0; i < task.n_atoms; ++i) {
+            compiled.center(task, operation, i, workspace.scratch());
+        }
+    }
+}
+
+using Indices = Array<const Index, -1>;
+
+// The arguments that all operations share.
+template <typename T>
+struct Inputs {
+    Array<const T, -1, 3> vectors;
+    Indices first, neighbors, species;
+    Array<const Index, -1, 5> kinds;
+    Array<const double, -1, 4> values;
+    double gamma;
+    int n_species, n_features, threads;
+
+    Task<T> task(const Plan& plan) const {
+        Task<T> task{};
+        task.plans = plan.centers();
+        task.max_channels = plan.max_channels();
+        task.gamma = gamma;
+        task.n_species = n_species;
+        task.n_features = n_features;
+        task.n_atoms = static_cast<Index>(species.shape(0));
+        task.vectors = vectors.data();
+        task.first = first.data();
+        task.neighbors = neighbors.data();
+        task.species = species.data();
+        return task;
+    }
+
+    Plan plan(const Index* touch = nullptr, int n_touched = 0) const {
+        return Plan({kinds.data(), values.data(), touch, static_cast<Index>(kinds.shape(0)),
+                     n_species, n_touched});
+    }
+};
+
+template <typename T>
+using Matrix = Array<T, -1, -1>;
+
+template <typename T>
+void forward(const Inputs<T>& inputs, Matrix<T> features) {
+    const Plan plan = inputs.plan();
+    Task<T> task = inputs.task(plan);
+    task.features = features.data();
+    run(task, Operation::forward, inputs.threads);
+}
+
+template <typename T>
+void jacobian(const Inputs<T>& inputs, Array<const Index, -1, -1, -1> touch, Matrix<T> features,
+              Array<T, -1, -1, 3> blocks) {
+    const int n_touched = static_cast<int>(touch.shape(2));
+    const Plan plan = inputs.plan(touch.data(), n_touched);
+    Task<T> task = inputs.task(plan);
+    task.n_touched = n_touched;
+    task.features = features.data();
+    task.blocks = blocks.data();
+    run(task, Operation::jacobian, inputs.threads);
+}
+
+template <typename T>
+void vjp(const Inputs<T>& inputs, Matrix<const T> gradient, Array<T, -1, 3> pulled) {
+    const Plan plan = inputs.plan();
+    Task<T> task = inputs.task(plan);
+    task.gradient = gradient.data();
+    task.pulled = pulled.data();
+    run(task, Operation::vjp, inputs.threads);
+}
+
+template <typename T>
+void jvp(const Inputs<T>& inputs, Array<const T, -1, 3> changes, Matrix<T> features) {
+    const Plan plan = inputs.plan();
+    Task<T> task = inputs.task(plan);
+    task.changes = changes.data();
+    task.features = features.data();
+    run(task, Operation::jvp, inputs.threads);
+}
+
+// Defines module.name(shared inputs..., arrays of the operation...), without conversions.
+template <typename T, typename... Arrays>
+void define(nb::module_& module, const char* name, void (*operation)(const Inputs<T>&, Arrays...)) {
+    const auto fixed = [](auto) { return nb::arg().noconvert(); };
+    module.def(
+        name,
+        [operation](Array<const T, -1, 3> vectors, Indices first, Indices neighbors,
+                    Indices species, Array<const Index, -1, 5> kinds,
+                    Array<const double, -1, 4> values, double gamma, int n_species, int n_features,
+                    int threads, Arrays... arrays) {
+            const nb::gil_scoped_release release;
+            operation({vectors, first, neighbors, species, kinds, values, gamma, n_species,
+                       n_features, threads},
+                      arrays...);
+        },
+        fixed(0), fixed(1), fixed(2), fixed(3), fixed(4), fixed(5), nb::arg(), nb::arg(),
+        nb::arg(), nb::arg(), fixed(static_cast<Arrays*>(nullptr))...);
+}
+
+template <typename T>
+void define_all(nb::module_& module) {
+    define(module, "symmetry_functions_forward", forward<T>);
+    define(module, "symmetry_functions_jacobian", jacobian<T>);
+    define(module, "symmetry_functions_vjp", vjp<T>);
+    define(module, "symmetry_functions_jvp", jvp<T>);
+}
+
+}  // namespace
+}  // namespace symmetry
+
+void bind_symmetry_functions(nanobind::module_& module) {
+    symmetry::define_all<double>(module);
+    symmetry::define_all<float>(module);
+}
 
 }  // namespace amptorch

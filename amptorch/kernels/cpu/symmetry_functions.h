@@ -1,0 +1,100 @@
+// What is shared between the binding, the plan and the kernels of every instruction set.
+// Plain data only: the kernels are compiled several times, so nothing inline may live here.
+#pragma once
+
+#include <cstdint>
+
+namespace amptorch::symmetry {
+
+using Index = std::int64_t;
+
+enum class Operation { forward, jacobian, vjp, jvp };
+
+// Terms of one group that are summed in one pass over its triples; larger groups are split.
+constexpr int max_terms = 8;
+
+// exp(-eta (r - rs)^2) fc(r) over the neighbours of one species.
+struct RadialTerm {
+    double cutoff, eta, rs;
+    int species, feature, slot;
+};
+
+// weight(r) = exp(-eta r^2) fc(r), which each neighbour brings into the angular functions.
+struct Channel {
+    double cutoff, eta;
+};
+
+// scale (1 + lambda c)^zeta. The power zeta - 1 is that of the term before times
+// (1 + lambda c)^step, starting anew where lambda changes; step < 0: zeta is not whole.
+struct AngularTerm {
+    double zeta, lambda, scale;
+    int step, feature, slot_j, slot_k;
+    bool restart;
+};
+
+// Angular terms over the same triples with the same radial part.
+struct Group {
+    int species_j, species_k, channel, n_terms;
+    bool closed;  // G4: the third side of the triangle counts
+    AngularTerm terms[max_terms];
+};
+
+// Everything to be summed around a centre of one species.
+struct CenterPlan {
+    const RadialTerm* radial;
+    const Channel* channels;
+    const Group* groups;
+    int n_radial, n_channels, n_groups;
+};
+
+// One call: a batch of environments, its plan and its arrays; unused ones are null.
+template <typename T>
+struct Task {
+    const CenterPlan* plans;  // [n_species]
+    double gamma;
+    int n_species, n_features, n_touched, max_channels;
+    Index n_atoms;
+    const T* vectors;        // [n_pairs, 3]
+    const Index* first;      // [n_atoms + 1]
+    const Index* neighbors;  // [n_pairs]
+    const Index* species;    // [n_atoms]
+    const T* gradient;       // [n_atoms, n_features]          vjp, in
+    const T* changes;        // [n_pairs, 3]                   jvp, in
+    T* features;             // [n_atoms, n_features]          forward, jacobian, jvp, out
+    T* blocks;               // [n_pairs, n_touched, 3]        jacobian, out
+    T* pulled;               // [n_pairs, 3]                   vjp, out
+};
+
+// Memory that one thread reuses for all its centres: rows of `stride` places, aligned.
+template <typename T>
+struct Scratch {
+    T* values;
+    int* places;
+    Index stride;
+};
+
+// Rows of Scratch::values that a task needs, and the room for each species' last vector.
+template <typename T>
+struct Kernel {
+    void (*center)(const Task<T>&, Operation, Index atom, const Scratch<T>&);
+    int width;
+};
+
+constexpr int alignment = 64;
+constexpr int fixed_rows = 9;        // x, y, z, r, 1/r; the change of R and its product with R
+constexpr int rows_per_slot = 4;     // gradient accumulators
+constexpr int rows_per_channel = 2;  // weight and its slope
+
+#define AMPTORCH_KERNELS(isa)                          \
+    namespace isa {                                    \
+    extern const Kernel<double> double_kernel;         \
+    extern const Kernel<float> float_kernel;           \
+    }
+AMPTORCH_KERNELS(baseline)
+#if defined(__x86_64__) && defined(__GNUC__)
+#define AMPTORCH_HAS_AVX2
+AMPTORCH_KERNELS(avx2)
+#endif
+#undef AMPTORCH_KERNELS
+
+}  // namespace amptorch::symmetry

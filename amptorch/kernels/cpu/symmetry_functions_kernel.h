@@ -1,0 +1,46 @@
+// The kernel of one instruction set: everything around one centre.
+// A source file sets AMPTORCH_ISA and AMPTORCH_SIMD_BYTES, switches the compiler to the
+// instruction set, and includes this: all code lies in the namespace of the instruction set, so
+// that the linker never mixes them up.
+
+namespace amptorch::symmetry::AMPTORCH_ISA {
+
+#include "symmetry_functions_simd.h"
+#include "symmetry_functions_cutoff.h"
+#include "symmetry_functions_center.h"
+#include "symmetry_functions_triples.h"
+
+template <typename T, Operation op>
+void run(const Task<T>& task, Index atom, const Scratch<T>& scratch) {
+    Center<T> c(task, atom, scratch);
+    prepare<T, op>(c);
+    if constexpr (op != Operation::vjp) {
+        for (int feature = 0; feature < task.n_features; ++feature) c.features()[feature] = 0;
+    }
+    for (int n = 0; n < c.plan.n_radial; ++n) sum_radial<T, op>(c, c.plan.radial[n]);
+    for (int n = 0; n < c.plan.n_groups; ++n) {
+        const Group& group = c.plan.groups[n];
+        group.closed ? sum_angular<T, op, true>(c, group) : sum_angular<T, op, false>(c, group);
+    }
+    if constexpr (op == Operation::vjp) write_gradients(c, c.slot(0), task.pulled, Index(3));
+    if constexpr (op == Operation::jacobian) {
+        for (int slot = 0; slot < task.n_touched; ++slot) {
+            write_gradients(c, c.slot(slot), task.blocks + 3 * slot, Index(3) * task.n_touched);
+        }
+    }
+}
+
+template <typename T>
+void run_any(const Task<T>& task, Operation op, Index atom, const Scratch<T>& scratch) {
+    switch (op) {
+        case Operation::forward: return run<T, Operation::forward>(task, atom, scratch);
+        case Operation::jacobian: return run<T, Operation::jacobian>(task, atom, scratch);
+        case Operation::vjp: return run<T, Operation::vjp>(task, atom, scratch);
+        case Operation::jvp: return run<T, Operation::jvp>(task, atom, scratch);
+    }
+}
+
+const Kernel<double> double_kernel{run_any<double>, width<double>};
+const Kernel<float> float_kernel{run_any<float>, width<float>};
+
+}  // namespace amptorch::symmetry::AMPTORCH_ISA

@@ -1,0 +1,105 @@
+#include "symmetry_functions_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace amptorch::symmetry {
+namespace {
+
+struct Row {
+    int center, feature, kind, j, k;
+    double cutoff, eta, zeta_or_rs, lambda;
+};
+
+Row read(const Table& table, Index row) {
+    const Index* kind = table.kinds + 5 * row;
+    const double* value = table.values + 4 * row;
+    const int j = static_cast<int>(kind[3]), k = static_cast<int>(kind[4]);
+    const bool swap = kind[2] != 2 && k < j;
+    return {static_cast<int>(kind[0]), static_cast<int>(kind[1]), static_cast<int>(kind[2]),
+            swap ? k : j, swap ? j : k, value[0], value[1], value[2], value[3]};
+}
+
+// Rows of a group follow each other, and in it those with powers of the same base.
+std::vector<Row> sorted(const Table& table) {
+    std::vector<Row> rows;
+    for (Index row = 0; row < table.n_functions; ++row) rows.push_back(read(table, row));
+    const auto key = [](const Row& row) {
+        return std::tuple(row.center, row.kind, row.j, row.k, row.cutoff, row.eta, row.lambda,
+                          row.zeta_or_rs, row.feature);
+    };
+    std::sort(rows.begin(), rows.end(),
+              [&](const Row& a, const Row& b) { return key(a) < key(b); });
+    return rows;
+}
+
+// Where the feature stands in the block of a pair whose neighbour is of the given species.
+int slot(const Table& table, const Row& row, int neighbor) {
+    if (!table.touch) return 0;
+    const Index* begin =
+        table.touch + (Index(row.center) * table.n_species + neighbor) * table.n_touched;
+    return static_cast<int>(std::find(begin, begin + table.n_touched, row.feature) - begin);
+}
+
+int channel(std::vector<Channel>& channels, const Row& row) {
+    const auto same = [&](const Channel& c) { return c.cutoff == row.cutoff && c.eta == row.eta; };
+    const auto found = std::find_if(channels.begin(), channels.end(), same);
+    const int index = static_cast<int>(found - channels.begin());
+    if (found == channels.end()) channels.push_back({row.cutoff, row.eta});
+    return index;
+}
+
+Group& group(std::vector<Group>& groups, const Row& row, int channel) {
+    const bool closed = row.kind == 4;
+    if (!groups.empty()) {
+        Group& last = groups.back();
+        if (last.species_j == row.j && last.species_k == row.k && last.channel == channel &&
+            last.closed == closed && last.n_terms < max_terms) {
+            return last;
+        }
+    }
+    groups.push_back({row.j, row.k, channel, 0, closed, {}});
+    return groups.back();
+}
+
+void append(Group& group, const Table& table, const Row& row) {
+    const double zeta = row.zeta_or_rs;
+    const bool whole = zeta == std::floor(zeta) && zeta >= 1 && zeta < 1024;
+    AngularTerm term{zeta, row.lambda, std::exp2(1 - zeta), -1, row.feature,
+                     slot(table, row, row.j), slot(table, row, row.k), true};
+    if (whole) {
+        const AngularTerm* before = group.n_terms ? &group.terms[group.n_terms - 1] : nullptr;
+        term.restart = !before || before->step < 0 || before->lambda != row.lambda;
+        term.step = static_cast<int>(zeta - (term.restart ? 1 : before->zeta));
+    }
+    group.terms[group.n_terms++] = term;
+}
+
+}  // namespace
+
+Plan::Plan(const Table& table) : centers_(static_cast<std::size_t>(table.n_species)) {
+    for (const Row& row : sorted(table)) {
+        Center& center = centers_[static_cast<std::size_t>(row.center)];
+        if (row.kind == 2) {
+            center.radial.push_back({row.cutoff, row.eta, row.zeta_or_rs, row.j, row.feature,
+                                     slot(table, row, row.j)});
+        } else {
+            append(group(center.groups, row, channel(center.channels, row)), table, row);
+        }
+    }
+    for (const Center& center : centers_) {
+        views_.push_back({center.radial.data(), center.channels.data(), center.groups.data(),
+                          static_cast<int>(center.radial.size()),
+                          static_cast<int>(center.channels.size()),
+                          static_cast<int>(center.groups.size())});
+    }
+}
+
+int Plan::max_channels() const {
+    std::size_t most = 0;
+    for (const Center& center : centers_) most = std::max(most, center.channels.size());
+    return static_cast<int>(most);
+}
+
+}  // namespace amptorch::symmetry

@@ -1,0 +1,155 @@
+// Short vectors by the compiler's own vector types, and the elementary functions the kernels need.
+// Included once per instruction set, inside its namespace, after AMPTORCH_SIMD_BYTES is set.
+
+template <typename T>
+struct Lanes;
+
+template <>
+struct Lanes<double> {
+    typedef double Vector __attribute__((vector_size(AMPTORCH_SIMD_BYTES), may_alias));
+    typedef std::int64_t Mask __attribute__((vector_size(AMPTORCH_SIMD_BYTES), may_alias));
+    using Bits = std::int64_t;
+    static constexpr int mantissa = 52, bias = 1023;
+    static constexpr double lowest_exponent = -708.0;
+    static constexpr double round = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds
+};
+
+template <>
+struct Lanes<float> {
+    typedef float Vector __attribute__((vector_size(AMPTORCH_SIMD_BYTES), may_alias));
+    typedef std::int32_t Mask __attribute__((vector_size(AMPTORCH_SIMD_BYTES), may_alias));
+    using Bits = std::int32_t;
+    static constexpr int mantissa = 23, bias = 127;
+    static constexpr float lowest_exponent = -87.0f;
+    static constexpr float round = 12582912.0f;  // 1.5 * 2^23
+};
+
+template <typename T>
+using Vec = typename Lanes<T>::Vector;
+template <typename T>
+using Mask = typename Lanes<T>::Mask;
+
+template <typename T>
+constexpr int width = AMPTORCH_SIMD_BYTES / static_cast<int>(sizeof(T));
+
+#define AMPTORCH_INLINE inline __attribute__((always_inline))
+
+template <typename T>
+AMPTORCH_INLINE Vec<T> load(const T* from) {
+    return *reinterpret_cast<const Vec<T>*>(from);
+}
+
+template <typename T>
+AMPTORCH_INLINE void store(T* to, Vec<T> value) {
+    *reinterpret_cast<Vec<T>*>(to) = value;
+}
+
+template <typename T>
+AMPTORCH_INLINE void add(T* to, Vec<T> value) {
+    store<T>(to, load(to) + value);
+}
+
+template <typename T>
+AMPTORCH_INLINE Vec<T> broadcast(T value) {
+    return value - Vec<T>{};
+}
+
+template <typename T>
+AMPTORCH_INLINE T sum(Vec<T> value) {
+    T total = value[0];
+    for (int lane = 1; lane < width<T>; ++lane) total += value[lane];
+    return total;
+}
+
+template <typename T>
+AMPTORCH_INLINE bool any(Mask<T> mask) {
+    typedef std::int64_t Words __attribute__((vector_size(AMPTORCH_SIMD_BYTES), may_alias));
+    const Words words = reinterpret_cast<Words>(mask);
+    std::int64_t bits = words[0];
+    for (int lane = 1; lane < width<std::int64_t>; ++lane) bits |= words[lane];
+    return bits != 0;
+}
+
+// Lanes 0, 1, 2, ...
+template <typename T>
+AMPTORCH_INLINE Vec<T> iota() {
+    Vec<T> value{};
+    for (int lane = 0; lane < width<T>; ++lane) value[lane] = static_cast<T>(lane);
+    return value;
+}
+
+template <typename T>
+AMPTORCH_INLINE Vec<T> square_root(Vec<T> value) {
+    Vec<T> root{};
+    for (int lane = 0; lane < width<T>; ++lane) {
+        if constexpr (sizeof(T) == 8) root[lane] = __builtin_sqrt(value[lane]);
+        else root[lane] = __builtin_sqrtf(value[lane]);
+    }
+    return root;
+}
+
+// Even and odd coefficients apart: half the latency of Horner's scheme.
+template <typename T, int n>
+AMPTORCH_INLINE Vec<T> polynomial(const T (&c)[n], Vec<T> x) {
+    const Vec<T> square = x * x;
+    Vec<T> low = broadcast<T>(c[(n - 1) & ~1]), high = broadcast<T>(c[((n - 2) & ~1) + 1]);
+#pragma GCC unroll 8
+    for (int i = ((n - 1) & ~1) - 2; i >= 0; i -= 2) low = low * square + c[i];
+#pragma GCC unroll 8
+    for (int i = ((n - 2) & ~1) - 1; i >= 1; i -= 2) high = high * square + c[i];
+    return high * x + low;
+}
+
+// (exp(r) - 1 - r) / r^2 for |r| <= ln(2)/2, Chebyshev interpolants.
+template <typename T>
+struct ExpTail;
+template <>
+struct ExpTail<double> {
+    static constexpr double c[] = {
+        0.5000000000000001,     0.16666666666666669,    0.041666666666623824,
+        0.008333333333330039,   0.0013888888917367081,  0.00019841269863171557,
+        2.4801521057868204e-05, 2.7557268276905696e-06, 2.7620201591031547e-07,
+        2.5100472505694996e-08};
+};
+template <>
+struct ExpTail<float> {
+    static constexpr float c[] = {0.5f, 0.16666576666119928f, 0.04166655421298415f,
+                                  0.008363232883682618f, 0.0013926250831497611f};
+};
+
+// exp(x) for x <= 0; what would be denormal is the smallest normal number instead.
+template <typename T>
+AMPTORCH_INLINE Vec<T> exponential(Vec<T> x) {
+    using L = Lanes<T>;
+    constexpr T log2e = T(1.4426950408889634);
+    constexpr T ln2_high = sizeof(T) == 8 ? T(0x1.62e42feep-1) : T(0x1.62ep-1);
+    constexpr T ln2_low = sizeof(T) == 8 ? T(0x1.a39ef35793c76p-33) : T(0x1.0bfbe8p-15);
+    x = x > L::lowest_exponent ? x : broadcast<T>(L::lowest_exponent);
+    const Vec<T> shifted = x * log2e + L::round;
+    const Vec<T> whole = shifted - L::round;
+    const Vec<T> r = (x - whole * ln2_high) - whole * ln2_low;
+    const Vec<T> tail = polynomial<T>(ExpTail<T>::c, r);
+    const Mask<T> power = (reinterpret_cast<Mask<T>>(shifted) + L::bias) << L::mantissa;
+    return (tail * r * r + r + T(1)) * reinterpret_cast<Vec<T>>(power);
+}
+
+// base^n for a whole n >= 0.
+template <typename T>
+AMPTORCH_INLINE Vec<T> whole_power(Vec<T> base, int n) {
+    Vec<T> power = n & 1 ? base : broadcast<T>(1);
+    while (n >>= 1) {
+        base *= base;
+        if (n & 1) power *= base;
+    }
+    return power;
+}
+
+// base^exponent lane by lane; 0 for base <= 0, where its derivatives may diverge.
+template <typename T>
+AMPTORCH_INLINE Vec<T> real_power(Vec<T> base, double exponent) {
+    Vec<T> power{};
+    for (int lane = 0; lane < width<T>; ++lane) {
+        if (base[lane] > 0) power[lane] = static_cast<T>(__builtin_pow(base[lane], exponent));
+    }
+    return power;
+}
