@@ -1,0 +1,38 @@
+# Every target makes what it needs: a virtual environment in .venv, the native extension, the tools.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+THREADS ?= 2
+SOURCES := setup.py pyproject.toml constraints.txt $(wildcard amptorch/kernels/cpu/*)
+
+.PHONY: help install demo test check clean
+
+help:
+	@echo "make demo     install, train on the embedded data set, write reports/demo"
+	@echo "make test     install, run the tests"
+	@echo "make check    install, run the linter and the type checker"
+	@echo "make clean    remove what the others made"
+
+# torch comes first and alone: left to the dependency resolver, pip may pick a larger build.
+$(VENV)/installed: $(SOURCES)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plots,test,datasets]'
+	touch $@
+
+install: $(VENV)/installed
+
+demo: install
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m profiling demo --out reports/demo
+
+test: install
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest --cov=amptorch --cov-report=term:skip-covered --cov-fail-under=90
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info amptorch/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Measurements and reports of amptorch; imports the product, never the reverse."""
