@@ -1,0 +1,29 @@
+"""Settings that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+def pytest_configure() -> None:
+    # The systems are tiny: more threads would only wait for each other.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_global_changes():
+    """No test, and so nothing it calls, changes the working directory or torch's default dtype."""
+    before = os.getcwd(), torch.get_default_dtype()
+    yield
+    assert (os.getcwd(), torch.get_default_dtype()) == before
