@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from vesin import NeighborList
 
+from .. import _native
 from .environment import Environment
 
 
@@ -36,25 +37,13 @@ def find_neighbors(
     """
     positions = np.ascontiguousarray(positions, dtype=np.float64)
     periodic = np.asarray(pbc, dtype=bool)
-    species = np.asarray(species, dtype=np.int64)
     box = np.where(periodic[:, None], np.asarray(cell, dtype=np.float64), 0.0)
-    search = NeighborList(cutoff=cutoff, full_list=True)
-    i, j, shifts, vectors, distances = search.compute(
-        positions, box, periodic, quantities="ijSDd"
-    )
-    inside = distances < cutoff
-    i, j = i[inside].astype(np.int64), j[inside].astype(np.int64)
-    order = _neighbor_order(i, j, shifts[inside], species)
-    return Environment(
-        torch.from_numpy(np.ascontiguousarray(vectors[inside][order])),
-        torch.from_numpy(np.searchsorted(i[order], np.arange(len(species) + 1))),
-        torch.from_numpy(j[order]),
-        torch.from_numpy(species),
-    )
-
-
-def _neighbor_order(
-    i: NDArray[np.int64], j: NDArray[np.int64], shifts: NDArray[np.int32], species: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Permutation that sorts pairs by centre, neighbour's species, neighbour, image."""
-    return np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], j, species[j], i))
+    search = NeighborList(cutoff=cutoff, full_list=True, n_threads=1)
+    # The arrays belong to the search, which lives until they have been put in order.
+    atoms, shifts, found = search.compute(positions, box, periodic, "PSD", copy=False)
+    indices = torch.from_numpy(np.ascontiguousarray(species, dtype=np.int64))
+    vectors = torch.empty((len(atoms), 3), dtype=torch.float64)
+    neighbors = torch.empty(len(atoms), dtype=torch.int64)
+    first = torch.empty(len(indices) + 1, dtype=torch.int64)
+    n_pairs = _native.order_pairs(atoms, shifts, found, indices, cutoff, vectors, neighbors, first)
+    return Environment(vectors[:n_pairs], first, neighbors[:n_pairs], indices)

@@ -5,6 +5,7 @@ namespace amptorch {
 
 void bind_symmetry_functions(nanobind::module_& module);
 void bind_gmp(nanobind::module_& module);
+void bind_neighbors(nanobind::module_& module);
 void bind_pair_jacobian(nanobind::module_& module);
 
 }  // namespace amptorch
@@ -12,5 +13,6 @@ void bind_pair_jacobian(nanobind::module_& module);
 NB_MODULE(_native, module) {
     amptorch::bind_symmetry_functions(module);
     amptorch::bind_gmp(module);
+    amptorch::bind_neighbors(module);
     amptorch::bind_pair_jacobian(module);
 }
