@@ -67,7 +67,7 @@ class Predictor:
         for start in range(0, len(images), BATCH):
             chunk = images[start : start + BATCH]
             begun = time.perf_counter()
-            data = [converter.convert(image, start + k) for k, image in enumerate(chunk)]
+            data = converter.convert_all(chunk, disable_tqdm=True, first=start)
             unscaled.extend(_fingerprints_only(each) for each in data)
             batch = self._batch(data)
             out["t_fingerPrint"] += time.perf_counter() - begun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from . import demo, fit
+from . import demo, fit, kernels
 
 
 def main() -> None:
@@ -13,6 +13,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     demo.add_command(commands)
     fit.add_command(commands)
+    kernels.add_command(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -14,7 +14,7 @@ from ase import Atoms
 from torch import Tensor
 
 from ..kernels.environment import Environment
-from ..kernels.neighbors import find_neighbors
+from ..kernels.neighbors import find_neighbors_of_frames
 from .util import COINCIDENT, check_elements, list_symbols_to_indices, validate_image
 
 
@@ -65,13 +65,22 @@ class BaseDescriptor(ABC):
             ValueError: an element that is not in ``elements``, a cell without volume, or two
                 atoms on one spot; ``name`` says which image.
         """
-        validate_image(image, name)
-        species = self._species(image, name)
-        environment = find_neighbors(
-            image.positions, image.cell.array, image.pbc, species, self.cutoff
-        )
-        _check_coincidence(environment, name)
-        return environment
+        return self.environments([image], [name])[0]
+
+    def environments(
+        self, images: Sequence[Atoms], names: Sequence[str] | None = None
+    ) -> list[Environment]:
+        """As :meth:`environment`, for many images in one call, with threads over images."""
+        names = names or [f"image {index}" for index in range(len(images))]
+        frames = []
+        for image, name in zip(images, names, strict=True):
+            validate_image(image, name)
+            species = self._species(image, name)
+            frames.append((image.positions, image.cell.array, image.pbc, species))
+        environments = find_neighbors_of_frames(frames, self.cutoff)
+        for environment, name in zip(environments, names, strict=True):
+            _check_coincidence(environment, name)
+        return environments
 
     def _species(self, image: Atoms, name: str) -> np.ndarray:
         index = np.full(max(image.numbers.max(), self.element_indices.max()) + 1, -1)

@@ -6,6 +6,9 @@ not; along a non-periodic axis there is only the atom itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -47,3 +50,22 @@ def find_neighbors(
     first = torch.empty(len(indices) + 1, dtype=torch.int64)
     n_pairs = _native.order_pairs(atoms, shifts, found, indices, cutoff, vectors, neighbors, first)
     return Environment(vectors[:n_pairs], first, neighbors[:n_pairs], indices)
+
+
+# Positions, cell, periodicity and species of a frame: the arguments of find_neighbors.
+Frame = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
+
+
+def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Environment]:
+    """Neighbours of the atoms of many frames, threads over frames.
+
+    Args:
+        frames: (positions, cell, pbc, species) of each, see :func:`find_neighbors`.
+        cutoff: Å.
+    """
+    threads = min(torch.get_num_threads(), len(frames))
+    if threads < 2:
+        return [find_neighbors(*frame, cutoff) for frame in frames]
+    # Search and ordering let other Python threads run.
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda frame: find_neighbors(*frame, cutoff), frames))

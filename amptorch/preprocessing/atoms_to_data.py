@@ -16,6 +16,9 @@ from ..kernels.environment import Environment
 from ..primes import OnTheFly, PairJacobian, PairPrimes
 from .validation import read_energy, read_forces
 
+# Images whose neighbours are looked for in one call.
+CHUNK = 32
+
 
 class AtomsToData:
     """Converts images to :class:`amptorch.data.AtomsData`, unscaled, in float64.
@@ -54,7 +57,29 @@ class AtomsToData:
     def convert(self, image: Atoms, idx: int | None = None) -> AtomsData:
         """One image; ``idx`` names it in errors."""
         name = "image" if idx is None else f"image {idx}"
-        environment = self.descriptor.environment(image, name)
+        return self._convert(image, self.descriptor.environment(image, name), idx, name)
+
+    def convert_all(
+        self, images: Sequence[Atoms], disable_tqdm: bool = False, first: int = 0
+    ) -> list[AtomsData]:
+        """All images, with a progress bar; errors number them from ``first``."""
+        data = []
+        with tqdm(
+            total=len(images), desc="fingerprints", unit=" images", disable=disable_tqdm
+        ) as bar:
+            for start in range(0, len(images), CHUNK):
+                chunk = images[start : start + CHUNK]
+                indices = range(first + start, first + start + len(chunk))
+                names = [f"image {index}" for index in indices]
+                environments = self.descriptor.environments(chunk, names)
+                for entry in zip(chunk, environments, indices, names, strict=True):
+                    data.append(self._convert(*entry))
+                    bar.update()
+        return data
+
+    def _convert(
+        self, image: Atoms, environment: Environment, idx: int | None, name: str
+    ) -> AtomsData:
         fingerprint, primes = self._fingerprint(image, environment)
         data = AtomsData(
             fingerprint=fingerprint,
@@ -68,11 +93,6 @@ class AtomsToData:
         if self.r_forces:
             data.forces = torch.tensor(read_forces(image, name), dtype=torch.float64)
         return data
-
-    def convert_all(self, images: Sequence[Atoms], disable_tqdm: bool = False) -> list[AtomsData]:
-        """All images, with a progress bar."""
-        bar = tqdm(images, desc="fingerprints", unit=" images", disable=disable_tqdm)
-        return [self.convert(image, index) for index, image in enumerate(bar)]
 
     def _fingerprint(
         self, image: Atoms, environment: Environment

@@ -1,0 +1,26 @@
+"""Timing of short calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def milliseconds(call: Callable[[], Any], repeats: int) -> list[float]:
+    """Durations of ``repeats`` calls after one that is not counted."""
+    call()
+    durations = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        call()
+        durations.append(1e3 * (time.perf_counter() - begun))
+    return durations
+
+
+def spread(durations: list[float]) -> dict[str, float]:
+    """Median and quartiles."""
+    low, median, high = np.quantile(durations, [0.25, 0.5, 0.75])
+    return {"median": float(median), "q1": float(low), "q3": float(high)}
