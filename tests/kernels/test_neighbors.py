@@ -1,0 +1,93 @@
+"""Neighbour lists against ASE's, and their order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+
+from amptorch.kernels.environment import Environment, concatenate
+from amptorch.kernels.neighbors import find_neighbors, find_neighbors_of_frames
+from tests.systems import SYSTEMS
+
+CUTOFFS = (3.1, 6.0)
+
+
+def _frame(atoms: Atoms) -> tuple:
+    species = np.unique(atoms.numbers, return_inverse=True)[1]
+    return atoms.positions, atoms.cell.array, atoms.pbc, species
+
+
+def _rows(centers: np.ndarray, neighbors: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    rows = np.column_stack([centers, neighbors, np.round(vectors, 6) + 0.0])
+    return rows[np.lexsort(rows.T[::-1])]
+
+
+@pytest.mark.parametrize("cutoff", CUTOFFS)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_pairs_are_those_of_ase(system: str, cutoff: float) -> None:
+    atoms = SYSTEMS[system]()
+    found = find_neighbors(*_frame(atoms), cutoff)
+    i, j, vectors, lengths = neighbor_list("ijDd", atoms, cutoff)
+    inside = lengths < cutoff
+    expected = _rows(i[inside], j[inside], vectors[inside])
+    rows = _rows(found.centers.numpy(), found.neighbors.numpy(), found.vectors.numpy())
+    np.testing.assert_allclose(rows, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_neighbors_come_sorted_by_species_then_atom(system: str) -> None:
+    found = find_neighbors(*_frame(SYSTEMS[system]()), 6.0)
+    keys = torch.stack([found.centers, found.neighbor_species, found.neighbors], 1).tolist()
+    assert keys == sorted(keys)
+    assert found.first[0] == 0
+    assert found.first[-1] == found.n_pairs
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_wrapping_changes_neither_pairs_nor_their_order(system: str) -> None:
+    atoms = SYSTEMS[system]()
+    moved = atoms.copy()
+    moved.positions += np.where(atoms.pbc, [3, -2, 1], 0) @ atoms.cell.array
+    one, other = (find_neighbors(*_frame(each), 5.9) for each in (atoms, moved))
+    torch.testing.assert_close(one.vectors, other.vectors, rtol=0, atol=1e-12)
+    assert torch.equal(one.neighbors, other.neighbors)
+
+
+def test_pairs_come_in_both_directions() -> None:
+    found = find_neighbors(*_frame(SYSTEMS["nial_triclinic"]()), 5.0)
+    torch.testing.assert_close(found.vectors.sum(0), torch.zeros(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_frames_at_once_are_the_frames_one_by_one(threads: int) -> None:
+    frames = [_frame(build()) for build in SYSTEMS.values()]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        together = find_neighbors_of_frames(frames, 5.0)
+    finally:
+        torch.set_num_threads(before)
+    for frame, found in zip(frames, together, strict=True):
+        _assert_same(found, find_neighbors(*frame, 5.0))
+
+
+def test_concatenation_keeps_each_frame() -> None:
+    frames = [_frame(SYSTEMS[name]()) for name in ("cuco_box", "isolated_atom", "nial_triclinic")]
+    parts = find_neighbors_of_frames(frames, 5.0)
+    joined = concatenate(parts)
+    atoms = pairs = 0
+    for part in parts:
+        rows = slice(int(joined.first[atoms]), int(joined.first[atoms + part.n_atoms]))
+        assert (rows.start, rows.stop) == (pairs, pairs + part.n_pairs)
+        assert torch.equal(joined.vectors[rows], part.vectors)
+        assert torch.equal(joined.neighbors[rows], part.neighbors + atoms)
+        assert torch.equal(joined.centers[rows], part.centers + atoms)
+        atoms, pairs = atoms + part.n_atoms, pairs + part.n_pairs
+
+
+def _assert_same(one: Environment, other: Environment) -> None:
+    for name in ("vectors", "first", "neighbors", "species"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
