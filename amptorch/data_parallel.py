@@ -60,6 +60,14 @@ class DataParallel(nn.Module):
         self.output_device = output_device
         self.devices = [torch.device("cuda", index) for index in range(num_gpus)]
 
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """That of the network, so that checkpoints do not tell how many GPUs there were."""
+        return self.module.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """That of the network."""
+        return self.module.load_state_dict(*args, **kwargs)
+
     def forward(self, batches: AtomsBatch | BatchList) -> tuple[Tensor, ...]:
         """Energies and forces of all batches."""
         if isinstance(batches, AtomsBatch):

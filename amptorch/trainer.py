@@ -196,8 +196,8 @@ class AtomsTrainer:
             callbacks.append(("wandb", _wandb_logger(self.identifier, self.config)))
         return callbacks + last
 
-    def load_skorch(self) -> None:
-        """Make the skorch net around the network."""
+    def load_skorch(self, epochs: int | None = None) -> None:
+        """Make the skorch net around the network; ``epochs`` in place of the configuration's."""
         settings = self.settings
         collate: Any = DataCollater(train=True, forcetraining=self.forcetraining)
         module: Any = self.model
@@ -212,7 +212,7 @@ class AtomsTrainer:
             optimizer=settings.optim.optimizer,
             lr=settings.optim.lr,
             batch_size=settings.optim.batch_size,
-            max_epochs=settings.optim.epochs,
+            max_epochs=epochs or settings.optim.epochs,
             iterator_train__collate_fn=collate,
             iterator_valid__collate_fn=collate,
             iterator_valid__shuffle=False,
@@ -280,9 +280,7 @@ class AtomsTrainer:
             history, optimizer = resume.history_of(state), state["optimizer"]
             if len(history) < state["target_epochs"]:
                 epochs = state["target_epochs"] - len(history)
-        self.net.set_params(max_epochs=epochs)
-        self.load_skorch()
-        self.net.set_params(max_epochs=epochs)
+        self.load_skorch(epochs)
         self.net.initialize()
         self.net.optimizer_.load_state_dict(optimizer)
         self.net.history = history
