@@ -17,6 +17,11 @@ struct Size {
     static constexpr int value = n;
 };
 
+template <typename T>
+AMPTORCH_INLINE void add_to(T* numbers, Vec<T> value) {
+    store<T>(numbers, load(numbers) + value);
+}
+
 // Calls f(n, start) for pieces of 0..count-1 of a size n that registers can hold.
 template <typename F>
 AMPTORCH_INLINE void in_pieces(int count, F f) {
@@ -281,14 +286,14 @@ void pull_slots(const Work<T>& work, int t, int first_slot, int n_slots, const T
             for (int i = 0; i < n; ++i) {
                 total += along[i] * load(work.functions() + first + i * tile_lanes + k);
             }
-            add<T>(work.results(3) + k, total);
+            add_to(work.results(3) + k, total);
             if (slots->degree == 0) continue;
             for (int axis = 0; axis < 3; ++axis) {
                 total = Vec<T>{};
                 for (int i = 0; i < n; ++i) {
                     total += across[i] * load(work.gradients(axis) + first + i * tile_lanes + k);
                 }
-                add<T>(work.results(axis) + k, total);
+                add_to(work.results(axis) + k, total);
             }
         }
     });
