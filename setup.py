@@ -12,6 +12,8 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 VERSION = "2.0.0.dev0"
 NANOBIND = Path(nanobind.include_dir()).parent
+# nanobind's own source breaks strict aliasing.
+FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fvisibility=hidden", "-fno-strict-aliasing"]
 
 
 def native_extension() -> Extension:
@@ -29,7 +31,7 @@ def native_extension() -> Extension:
             "amptorch/kernels/cpu",
         ],
         depends=[str(path) for path in (ROOT / "amptorch/kernels/cpu").glob("*.h")],
-        extra_compile_args=["-std=c++17", "-O3", "-fno-math-errno", "-fvisibility=hidden", "-fno-strict-aliasing", *openmp],
+        extra_compile_args=[*FLAGS, *openmp],
         extra_link_args=openmp,
         language="c++",
     )
@@ -44,7 +46,7 @@ setup(
     license="GPL-3.0-or-later",
     python_requires=">=3.10",
     packages=find_packages(include=["amptorch", "amptorch.*"]),
-    package_data={"amptorch.descriptor": ["data/*.json"], "amptorch": ["py.typed"]},
+    package_data={"amptorch.descriptor": ["data/*.json"], "amptorch": ["py.typed", "_native.pyi"]},
     ext_modules=[native_extension()],
     cmdclass={"build_ext": build_ext},
     install_requires=[

@@ -75,6 +75,8 @@ def load_folder(folder: str | Path, device: Any = "cpu") -> dict[str, Any]:
 class BestCheckpoint(Checkpoint):
     """skorch's checkpoint, written beside the old one and put in its place only when whole."""
 
+    dirname: str
+
     def save_model(self, net: Any) -> None:
         final = self.dirname
         with tempfile.TemporaryDirectory(dir=final, prefix=".best-") as scratch:
@@ -89,7 +91,7 @@ class BestCheckpoint(Checkpoint):
                 self.dirname = final
 
 
-class train_end_load_best_loss(Callback):  # noqa: N801  (a name of the original's interface)
+class train_end_load_best_loss(Callback):
     """Loads the best checkpoint back when training ends, also after Ctrl-C.
 
     Args:

@@ -36,10 +36,9 @@ class ModelConfig:
     initialization: str = "xavier"
 
     def __post_init__(self) -> None:
-        if self.name not in ("bpnn", "singlenn"):
-            raise ValueError(
-                f"model: unknown name {self.name!r}; {nearest(str(self.name), ['bpnn', 'singlenn'])}"
-            )
+        known = ("bpnn", "singlenn")
+        if self.name not in known:
+            raise ValueError(f"model: unknown name {self.name!r}; {nearest(str(self.name), known)}")
 
 
 @dataclass

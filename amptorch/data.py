@@ -24,20 +24,27 @@ class AtomsData:
         fprimes: the same as a sparse matrix [n_atoms * n_features, 3 * n_atoms].
     """
 
+    fingerprint: Tensor
+    atomic_numbers: Tensor
+    num_nodes: int
+    energy: Tensor
+    forces: Tensor
+    primes: Primes | None
+
     def __init__(self, **attributes: Any) -> None:
         for name, value in attributes.items():
             setattr(self, name, value)
 
     @property
     def fprimes(self) -> Tensor:
-        """Primes as a sparse COO matrix, row atom * n_features + feature, column 3 * atom + axis."""
+        """Primes as a sparse COO matrix; row atom * n_features + feature, column 3 * atom + axis."""
         if self.primes is None:
             raise AttributeError("fprimes: this image was converted without primes")
         return self.primes.to_sparse()
 
     @fprimes.setter
     def fprimes(self, matrix: Tensor) -> None:
-        self.primes: Primes | None = SparsePrimes(matrix)
+        self.primes = SparsePrimes(matrix)
 
     @property
     def keys(self) -> list[str]:
@@ -85,6 +92,10 @@ class AtomsBatch(AtomsData):
     ``energy`` is [n_images], ``natoms`` [n_images] their sizes, ``num_graphs`` their number.
     """
 
+    batch: Tensor
+    natoms: Tensor
+    num_graphs: int
+
     def __len__(self) -> int:
         return self.num_graphs
 
@@ -105,7 +116,7 @@ def collate(images: Sequence[AtomsData]) -> AtomsBatch:
     if all("forces" in image for image in images):
         batch.forces = torch.cat([image.forces for image in images])
     if all("fprimes" in image for image in images):
-        batch.primes = join([image.primes for image in images])
+        batch.primes = join([image.primes for image in images if image.primes is not None])
     return batch
 
 

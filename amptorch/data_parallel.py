@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ class ParallelCollater:
             return self.collater(images)
         parts = min(self.num_gpus, len(images))
         bounds = [len(images) * part // parts for part in range(parts + 1)]
-        collated = [self.collater(images[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        collated = [self.collater(images[a:b]) for a, b in itertools.pairwise(bounds)]
         batches = BatchList(batch for batch, _ in collated)
         targets = zip(*(target for _, target in collated), strict=True)
         return batches, tuple(torch.cat(parts) for parts in targets)

@@ -35,7 +35,7 @@ def _denormed_target(part: str, target: Tensor, scaler: TargetScaler) -> Tensor:
     Histories, and with them the choice of the best epoch, are thus the original's. Where float32
     would blur energies noticeably (far from zero for their spread) they stay exact.
     """
-    largest = float((target.abs().max() * scaler.target_std + scaler.target_mean.abs()))
+    largest = float(target.abs().max() * scaler.target_std + scaler.target_mean.abs())
     if np.spacing(np.float32(largest)) > 1e-4 * float(scaler.target_std):
         return scaler.denorm(target.double(), part)
     mean = 0.0 if part == "forces" else float(scaler.target_mean)
@@ -54,7 +54,7 @@ def _error_sum(
 
 
 def _score(part: str, metric: str) -> Callable[[Any, Any, Any], float]:
-    def score(net: Any, X: Any, y: Any = None) -> float:  # noqa: N803
+    def score(net: Any, X: Any, y: Any = None) -> float:
         scaler = target_scaler_of(X)
         total, count = 0.0, 0
         for batch, target in net.get_iterator(net.get_dataset(X), training=False):
@@ -93,7 +93,7 @@ class MemEffEpochScoring(Callback):
         self.name = name
         self.best = np.inf
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:  # noqa: N803
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         past = [row[self.name] for row in net.history if self.name in row]
         self.best = min(past, default=np.inf)
         self.scaler = target_scaler_of(X)
@@ -135,7 +135,10 @@ def evaluator(
         cp_metric: "energy" or "forces", the error whose best model is kept.
         cp_dir: folder of checkpoints; None keeps none.
     """
-    for name, value, known in (("metric", metric, ("mae", "mse")), ("cp_metric", cp_metric, _PARTS)):
+    for name, value, known in (
+        ("metric", metric, ("mae", "mse")),
+        ("cp_metric", cp_metric, _PARTS),
+    ):
         if value not in known:
             raise ValueError(f"{name}: expected one of {known}, got {value!r}")
     if cp_metric == "forces" and not forcetraining:
@@ -162,4 +165,3 @@ __all__ = [
     "mse_forces_score",
     "to_cpu",
 ]
-

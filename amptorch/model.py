@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from ase.data import atomic_numbers
@@ -38,18 +39,18 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         # Drawn in float64 whatever the later dtype, so that a seed gives the original's weights.
-        exact = {"dtype": torch.float64}
+        exact = torch.float64
         layers: list[nn.Module] = []
         width = n_input_nodes
         for nodes in hidden_layers:
-            layers.append(nn.Linear(width, nodes, **exact))
+            layers.append(nn.Linear(width, nodes, dtype=exact))
             if batchnorm:
-                layers.append(nn.BatchNorm1d(nodes, **exact))
+                layers.append(nn.BatchNorm1d(nodes, dtype=exact))
             layers.append(activation())
             if dropout:
                 layers.append(nn.Dropout(dropout_rate))
             width = nodes
-        layers.append(nn.Linear(width, n_output_nodes, **exact))
+        layers.append(nn.Linear(width, n_output_nodes, dtype=exact))
         self.model_net = nn.Sequential(*layers)
         self._initialize(initialization)
 
@@ -97,10 +98,52 @@ class ElementMask(nn.Module):
 class AtomisticModel(nn.Module):
     """Sum over atoms of atomic energies; forces through the primes.
 
-    A subclass gives atomic energies; ``networks`` lists its perceptrons.
+    A subclass adds its networks and gives atomic energies.
+
+    Args:
+        elements: chemical symbols.
+        input_dim: length of a fingerprint.
+        num_nodes: width of each of ``num_layers`` hidden layers.
+        hidden_layers: widths of the hidden layers; overrides the two.
+        get_forces: whether ``forward`` gives forces.
+        batchnorm, dropout, dropout_rate, activation, initialization: see :class:`MLP`.
+        name: part of the configuration's section, not used here.
     """
 
-    get_forces: bool
+    def __init__(
+        self,
+        elements: Sequence[str],
+        input_dim: int,
+        num_nodes: int = 20,
+        num_layers: int = 5,
+        hidden_layers: Sequence[int] | None = None,
+        get_forces: bool = True,
+        batchnorm: bool = False,
+        dropout: bool = False,
+        dropout_rate: float = 0.5,
+        activation: type[nn.Module] = nn.Tanh,
+        initialization: str = "xavier",
+        name: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.get_forces = get_forces
+
+        def network() -> MLP:
+            return MLP(
+                input_dim,
+                hidden_layers or [num_nodes] * num_layers,
+                activation=activation,
+                batchnorm=batchnorm,
+                dropout=dropout,
+                dropout_rate=dropout_rate,
+                initialization=initialization,
+            )
+
+        self.add_networks(elements, network)
+
+    def add_networks(self, elements: Sequence[str], network: Callable[[], MLP]) -> None:
+        """Make the perceptrons, each by a call of ``network``."""
+        raise NotImplementedError
 
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         """Energies [n_atoms] of fingerprints [n_atoms, n_features]."""
@@ -116,6 +159,7 @@ class AtomisticModel(nn.Module):
             energies, _ = self.energies_and_gradient(batch, gradient=False)
             return energies, energies.new_empty(0)
         energies, gradient = self.energies_and_gradient(batch, gradient=True)
+        assert batch.primes is not None, "forces need images converted with primes"
         return energies, batch.primes.forces(gradient)
 
     def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
@@ -138,60 +182,22 @@ class AtomisticModel(nn.Module):
 
 
 class BPNN(AtomisticModel):
-    """Behler-Parrinello networks: one perceptron per element, in the order of ``elements``.
+    """Behler-Parrinello networks: one perceptron per element, in the order of ``elements``."""
 
-    Args:
-        elements: chemical symbols.
-        input_dim: length of a fingerprint.
-        num_nodes: width of each of ``num_layers`` hidden layers.
-        hidden_layers: widths of the hidden layers; overrides the two.
-        get_forces: whether ``forward`` gives forces.
-        batchnorm, dropout, dropout_rate, activation, initialization: see :class:`MLP`.
-        name: "bpnn"; part of the configuration's section, not used here.
-    """
-
-    def __init__(
-        self,
-        elements: Sequence[str],
-        input_dim: int,
-        num_nodes: int = 20,
-        num_layers: int = 5,
-        hidden_layers: Sequence[int] | None = None,
-        get_forces: bool = True,
-        batchnorm: bool = False,
-        dropout: bool = False,
-        dropout_rate: float = 0.5,
-        activation: type[nn.Module] = nn.Tanh,
-        initialization: str = "xavier",
-        name: str = "bpnn",
-    ) -> None:
-        super().__init__()
-        self.get_forces = get_forces
-        self.activation_fn = activation
-        widths = hidden_layers or [num_nodes] * num_layers
-        self.elementwise_models = nn.ModuleList(
-            MLP(
-                input_dim,
-                widths,
-                activation=activation,
-                batchnorm=batchnorm,
-                dropout=dropout,
-                dropout_rate=dropout_rate,
-                initialization=initialization,
-            )
-            for _ in elements
-        )
+    def add_networks(self, elements: Sequence[str], network: Callable[[], MLP]) -> None:
+        self.elementwise_models = nn.ModuleList(network() for _ in elements)
         self.element_mask = ElementMask(elements)
 
+    def _perceptrons(self) -> list[MLP]:
+        return cast("list[MLP]", list(self.elementwise_models))
+
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
-        outputs = torch.cat([network(fingerprint) for network in self.elementwise_models], 1)
+        outputs = torch.cat([network(fingerprint) for network in self._perceptrons()], 1)
         return (outputs * self.element_mask(numbers)).sum(1)
 
     def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
         out: Tensor | None = None
-        for number, network in zip(
-            self.element_mask.numbers, self.elementwise_models, strict=True
-        ):
+        for number, network in zip(self.element_mask.numbers, self._perceptrons(), strict=True):
             values = network.latent(fingerprint, layer)
             own = (numbers == number)[:, None]
             out = torch.where(own, values, torch.zeros_like(values) if out is None else out)
@@ -200,35 +206,10 @@ class BPNN(AtomisticModel):
 
 
 class SingleNN(AtomisticModel):
-    """One perceptron for atoms of all elements; arguments as :class:`BPNN`."""
+    """One perceptron for atoms of all elements."""
 
-    def __init__(
-        self,
-        elements: Sequence[str],
-        input_dim: int,
-        num_nodes: int = 20,
-        num_layers: int = 5,
-        hidden_layers: Sequence[int] | None = None,
-        get_forces: bool = True,
-        batchnorm: bool = False,
-        dropout: bool = False,
-        dropout_rate: float = 0.5,
-        activation: type[nn.Module] = nn.Tanh,
-        initialization: str = "xavier",
-        name: str = "singlenn",
-    ) -> None:
-        super().__init__()
-        self.get_forces = get_forces
-        self.activation_fn = activation
-        self.model = MLP(
-            input_dim,
-            hidden_layers or [num_nodes] * num_layers,
-            activation=activation,
-            batchnorm=batchnorm,
-            dropout=dropout,
-            dropout_rate=dropout_rate,
-            initialization=initialization,
-        )
+    def add_networks(self, elements: Sequence[str], network: Callable[[], MLP]) -> None:
+        self.model = network()
 
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         return self.model(fingerprint).squeeze(1)
@@ -253,9 +234,7 @@ class CustomLoss(nn.Module):
         self.alpha = force_coefficient
         self.criterion = _CRITERIA[loss]()
 
-    def forward(
-        self, prediction: Sequence[Tensor], target: Sequence[Tensor]
-    ) -> Tensor:
+    def forward(self, prediction: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
         """Loss of (energies, forces) against targets of the same shapes."""
         loss = self.criterion(prediction[0], target[0])
         if self.alpha > 0:

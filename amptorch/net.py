@@ -21,7 +21,7 @@ class AtomsNet(NeuralNet):
         self,
         y_pred: tuple[Tensor, Tensor],
         y_true: tuple[Tensor, ...],
-        X: AtomsBatch | None = None,  # noqa: N803
+        X: AtomsBatch | None = None,
         training: bool = False,
     ) -> Tensor:
         """Criterion of a prediction, on the device."""

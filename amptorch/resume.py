@@ -26,7 +26,8 @@ _STOPPING = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights
 def random_state() -> dict[str, Any]:
     """States of the generators of Python, numpy and torch, as plain types and tensors."""
     version, words, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
+    numpy_state: Any = np.random.get_state(legacy=True)
+    name, keys, position, has_gauss, cached = numpy_state
     state = {
         "python": (version, list(words), gauss),
         "numpy": (name, keys.tolist(), position, has_gauss, cached),

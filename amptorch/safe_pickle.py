@@ -49,6 +49,13 @@ _REBUILD = {
 }
 _CLASSES_OF = ("torch.optim", "torch.nn.modules.activation", "torch.nn.modules.loss")
 
+# numpy's functions that build arrays, asked of arrays because their modules' names changed.
+_NUMPY_BUILDERS = {
+    "_reconstruct": np.zeros(1).__reduce__()[0],
+    "_frombuffer": np.zeros(1).__reduce_ex__(5)[0],
+    "scalar": np.float64(0).__reduce__()[0],
+}
+
 
 class Unknown:
     """A class that a file names and that is not on the allow-list."""
@@ -94,11 +101,7 @@ def _numpy_class(module: str, name: str) -> Any:
         return _latin1
     if module == "numpy" and name in ("dtype", "ndarray"):
         return getattr(np, name)
-    if module.split(".")[0] == "numpy" and name in ("_reconstruct", "scalar"):
-        return getattr(np._core.multiarray, name)
-    if module.split(".")[0] == "numpy" and name == "_frombuffer":
-        return np._core.numeric._frombuffer  # type: ignore[attr-defined]
-    return None
+    return _NUMPY_BUILDERS.get(name) if module.split(".")[0] == "numpy" else None
 
 
 def _torch_class(module: str, name: str) -> Any:

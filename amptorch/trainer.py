@@ -183,7 +183,9 @@ class AtomsTrainer:
             callbacks.append(
                 (
                     "lr_scheduler",
-                    skorch.callbacks.LRScheduler(scheduler["policy"], **scheduler.get("params", {})),
+                    skorch.callbacks.LRScheduler(
+                        scheduler["policy"], **scheduler.get("params", {})
+                    ),
                 )
             )
         if settings.cmd.early_stopping:

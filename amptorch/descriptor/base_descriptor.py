@@ -33,13 +33,12 @@ class BaseDescriptor(ABC):
 
     descriptor_type: ClassVar[str]
     kernel: ClassVar[ModuleType]
+    cutoff: float
+    parameters: Any
 
     def __init__(self, elements: Sequence[str]) -> None:
         self.elements = check_elements(elements)
         self.element_indices = list_symbols_to_indices(self.elements)
-
-    cutoff: float
-    parameters: Any
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

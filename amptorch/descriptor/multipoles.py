@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -42,11 +43,11 @@ class MultipoleDescriptor(BaseDescriptor):
         elements: chemical symbols.
     """
 
-    kernel = gmp
+    kernel: ClassVar[ModuleType] = gmp
     default_square: bool
     default_solid: bool
 
-    def __init__(self, MCSHs: Mapping[str, Any], elements: Sequence[str]) -> None:  # noqa: N803
+    def __init__(self, MCSHs: Mapping[str, Any], elements: Sequence[str]) -> None:
         super().__init__(elements)
         check_keys(MCSHs, KEYS, "fp_params")
         self.MCSHs = dict(MCSHs)

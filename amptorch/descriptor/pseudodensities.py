@@ -57,7 +57,9 @@ def _from_files(element: str, files: Mapping[str, str]) -> NDArray[np.float64]:
     if not path.is_file() and path.parent.name == BUNDLED:
         return _bundled(element)
     if not path.is_file():
-        raise FileNotFoundError(f"atom_gaussians: pseudodensity file of {element} not found: {path}")
+        raise FileNotFoundError(
+            f"atom_gaussians: pseudodensity file of {element} not found: {path}"
+        )
     try:
         density = np.loadtxt(path, ndmin=2)
     except ValueError as error:

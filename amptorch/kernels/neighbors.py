@@ -63,9 +63,14 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
         frames: (positions, cell, pbc, species) of each, see :func:`find_neighbors`.
         cutoff: Å.
     """
+
+    def find(frame: Frame) -> Environment:
+        positions, cell, pbc, species = frame
+        return find_neighbors(positions, cell, pbc, species, cutoff)
+
     threads = min(torch.get_num_threads(), len(frames))
     if threads < 2:
-        return [find_neighbors(*frame, cutoff) for frame in frames]
+        return [find(frame) for frame in frames]
     # Search and ordering let other Python threads run.
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda frame: find_neighbors(*frame, cutoff), frames))
+        return list(pool.map(find, frames))

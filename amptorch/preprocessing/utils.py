@@ -95,7 +95,9 @@ class FeatureScaler:
     def _safe(self, spread: Tensor) -> Tensor:
         return torch.where(spread < self.threshold, torch.ones_like(spread), spread)
 
-    def norm(self, data_list: Sequence[AtomsData], disable_tqdm: bool = False) -> Sequence[AtomsData]:
+    def norm(
+        self, data_list: Sequence[AtomsData], disable_tqdm: bool = False
+    ) -> Sequence[AtomsData]:
         """Scale fingerprints (and primes) of images in place; returns the images."""
         for data in tqdm(data_list, desc="scaling features", unit=" images", disable=disable_tqdm):
             factors, shifts = self._affine(data.atomic_numbers)
@@ -166,7 +168,9 @@ class TargetScaler:
         self.target_mean = energies.mean() if spread else energies.new_zeros(())
         self.target_std = deviation if spread else energies.new_ones(())
 
-    def norm(self, data_list: Sequence[AtomsData], disable_tqdm: bool = False) -> Sequence[AtomsData]:
+    def norm(
+        self, data_list: Sequence[AtomsData], disable_tqdm: bool = False
+    ) -> Sequence[AtomsData]:
         """Scale energies and forces of images in place; returns the images."""
         for data in tqdm(data_list, desc="scaling targets", unit=" images", disable=disable_tqdm):
             data.energy = (data.energy - self.target_mean) / self.target_std

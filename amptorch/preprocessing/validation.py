@@ -24,9 +24,7 @@ def load_images(raw_data: str | Path | Sequence[Atoms], name: str = "raw_data") 
         raise ValueError(f"{name}: expected at least one image, got none")
     for index, image in enumerate(images):
         if not isinstance(image, Atoms):
-            raise ValueError(
-                f"{name}: expected ase.Atoms, entry {index} is {type(image).__name__}"
-            )
+            raise ValueError(f"{name}: expected ase.Atoms, entry {index} is {type(image).__name__}")
     return images
 
 

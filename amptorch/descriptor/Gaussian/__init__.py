@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,11 +31,11 @@ class Gaussian(BaseDescriptor):
     """
 
     descriptor_type = "Gaussian"
-    kernel = symmetry_functions
+    kernel: ClassVar[ModuleType] = symmetry_functions
 
     def __init__(
         self,
-        Gs: Mapping[str, Any] | GaussianDescriptorSet,  # noqa: N803
+        Gs: Mapping[str, Any] | GaussianDescriptorSet,
         elements: Sequence[str],
         cutoff_func: str = "Cosine",
         gamma: float | None = None,
@@ -52,7 +53,7 @@ class Gaussian(BaseDescriptor):
         self.parameters = self._parameters()
 
     def _descriptor_set(
-        self, Gs: Mapping[str, Any] | GaussianDescriptorSet, cutoff_func: str, gamma: float | None  # noqa: N803
+        self, Gs: Mapping[str, Any] | GaussianDescriptorSet, cutoff_func: str, gamma: float | None
     ) -> GaussianDescriptorSet:
         if isinstance(Gs, GaussianDescriptorSet):
             missing = set(self.elements) - set(Gs.elements)

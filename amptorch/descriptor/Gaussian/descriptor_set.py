@@ -16,7 +16,11 @@ from ..util import check_elements
 # Columns of a row: type, Z of j, Z of k (0 for G2), cutoff, eta / cutoff^2, rs or zeta, lambda.
 Row = tuple[int, int, int, float, float, float, float]
 
-_KEYS = {"G2": ("etas", "rs_s"), "G4": ("etas", "zetas", "gammas"), "G5": ("etas", "zetas", "gammas")}
+_KEYS = {
+    "G2": ("etas", "rs_s"),
+    "G4": ("etas", "zetas", "gammas"),
+    "G5": ("etas", "zetas", "gammas"),
+}
 
 
 class GaussianDescriptorSet:
@@ -114,7 +118,7 @@ class GaussianDescriptorSet:
                 for eta, third, fourth in zip(etas, rs_or_zetas, lambdas, strict=True):
                     self._add(number, element, others, eta, third, fourth, cutoff)
 
-    def process_combinatorial_Gs(self, Gs: Mapping[str, Any]) -> None:  # noqa: N802,N803
+    def process_combinatorial_Gs(self, Gs: Mapping[str, Any]) -> None:
         """Add all combinations of the lists in a ``Gs`` dict, ``{"default": {"G2": {"etas", "rs_s"},
         "G4": {"etas", "zetas", "gammas"}, "G5": ..., "cutoff"}}``, keys by element or "default"."""
         check_keys(Gs, ["default", *atomic_numbers], "fp_params")
@@ -137,7 +141,9 @@ class GaussianDescriptorSet:
             for others in self._partners(int(name[1])):
                 for values in itertools.product(*lists):
                     eta, third, fourth = (*values, 0.0)[:3]
-                    self._add(int(name[1]), element, others, eta, third, fourth, setup.get("cutoff"))
+                    self._add(
+                        int(name[1]), element, others, eta, third, fourth, setup.get("cutoff")
+                    )
 
     def _partners(self, number: int) -> list[tuple[str, ...]]:
         symbols = sorted(self.elements)
@@ -165,7 +171,15 @@ class GaussianDescriptorSet:
         # AMPTorch writes the alphabetically first symbol of a pair first and sorts rows by number.
         numbers = [atomic_numbers[symbol] for symbol in sorted(others)] + [0]
         self._rows[element].add(
-            (number, numbers[0], numbers[1], radius, float(eta) / radius**2, float(third), float(fourth))
+            (
+                number,
+                numbers[0],
+                numbers[1],
+                radius,
+                float(eta) / radius**2,
+                float(third),
+                float(fourth),
+            )
         )
 
     def table(self, element: str) -> NDArray[np.float64]:
@@ -180,7 +194,7 @@ class GaussianDescriptorSet:
 
 def check_cutoff(cutoff: float) -> float:
     """The cutoff as a float, or a ``ValueError`` if it is not a positive length."""
-    if not np.isscalar(cutoff) or not np.isfinite(cutoff) or cutoff <= 0:
+    if not isinstance(cutoff, (int, float, np.number)) or not 0 < cutoff < np.inf:
         raise ValueError(f"cutoff: expected a length > 0 in Å, got {cutoff!r}")
     return float(cutoff)
 
