@@ -37,7 +37,7 @@ class AtomsData:
 
     @property
     def fprimes(self) -> Tensor:
-        """Primes as a sparse COO matrix; row atom * n_features + feature, column 3 * atom + axis."""
+        """Primes as a sparse COO matrix, see :meth:`amptorch.primes.Primes.to_sparse`."""
         if self.primes is None:
             raise AttributeError("fprimes: this image was converted without primes")
         return self.primes.to_sparse()

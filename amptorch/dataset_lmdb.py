@@ -1,8 +1,8 @@
 """Data sets read from LMDB files that scripts of the original write.
 
 A file holds pickled per-image data, already scaled, under ``b"0"``, ``b"1"``, ..., and pickled
-``feature_scaler``, ``target_scaler``, ``length``, ``elements`` and ``descriptor_setup``. Pickles are
-read with the allow-list of ``amptorch.safe_pickle``.
+``feature_scaler``, ``target_scaler``, ``length``, ``elements`` and ``descriptor_setup``. Pickles
+are read with the allow-list of ``amptorch.safe_pickle``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pickle
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lmdb
 import torch
@@ -30,7 +30,7 @@ _KEYS = ("length", "elements", "descriptor_setup", "feature_scaler", "target_sca
 class LMDBFile:
     """One LMDB file, read-only; a file is opened once per process however many ask for it."""
 
-    _open: weakref.WeakValueDictionary[Path, LMDBFile] = weakref.WeakValueDictionary()
+    _open: ClassVar[weakref.WeakValueDictionary[Path, LMDBFile]] = weakref.WeakValueDictionary()
 
     def __init__(self, path: Path, environment: Any) -> None:
         self.path = path

@@ -56,7 +56,12 @@ def virials(environment: Environment, pair_gradients: Tensor, frames: Tensor, n:
 
 @torch.library.custom_op("amptorch::pair_jacobian_vjp", mutates_args=())
 def _vjp(
-    values: Tensor, first: Tensor, neighbors: Tensor, species: Tensor, touch: Tensor, weights: Tensor
+    values: Tensor,
+    first: Tensor,
+    neighbors: Tensor,
+    species: Tensor,
+    touch: Tensor,
+    weights: Tensor,
 ) -> Tensor:
     if values.device.type == "cpu" and values.dtype in _ON_CPP:
         out = values.new_zeros((values.shape[0], 3))

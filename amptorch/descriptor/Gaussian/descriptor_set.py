@@ -119,8 +119,12 @@ class GaussianDescriptorSet:
                     self._add(number, element, others, eta, third, fourth, cutoff)
 
     def process_combinatorial_Gs(self, Gs: Mapping[str, Any]) -> None:
-        """Add all combinations of the lists in a ``Gs`` dict, ``{"default": {"G2": {"etas", "rs_s"},
-        "G4": {"etas", "zetas", "gammas"}, "G5": ..., "cutoff"}}``, keys by element or "default"."""
+        """Add all combinations of the lists in a ``Gs`` dict.
+
+        Args:
+            Gs: ``{"default": {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"}, "G5": ...,
+                "cutoff": Å}}``; keys are centre elements, or "default" for all others.
+        """
         check_keys(Gs, ["default", *atomic_numbers], "fp_params")
         for element in self.elements:
             if element not in Gs and "default" not in Gs:
