@@ -11,6 +11,7 @@ import codecs
 import collections
 import io
 import pickle
+import sys
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,6 +84,8 @@ class Unpickler(pickle.Unpickler):
     """Unpickler with the allow-list of this module."""
 
     def find_class(self, module: str, name: str) -> Any:
+        # torch.save writes Python 2's name of this module.
+        module = "builtins" if module == "__builtin__" else module
         if (module, name) in _PLAIN:
             return _PLAIN[module, name]
         if name in _OWN_MODULES.get(module, ()):
@@ -114,9 +117,8 @@ def _torch_class(module: str, name: str) -> Any:
     if module == "torch" and name.endswith(("Storage", "Tensor")):
         return getattr(torch, name, None)
     if any(module == root or module.startswith(root + ".") for root in _CLASSES_OF):
-        scope = torch.optim if module.startswith("torch.optim") else torch.nn
-        found = getattr(scope, name, None)
-        return found if isinstance(found, type) else None
+        found = getattr(sys.modules.get(module), name, None)
+        return found if isinstance(found, type) and found.__module__ == module else None
     return None
 
 

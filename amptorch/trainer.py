@@ -303,7 +303,7 @@ class AtomsTrainer:
         stored = checkpoint.load_folder(checkpoint_dir)
         own_config = bool(self.config)
         if not own_config:
-            self._configure(stored["config"])
+            self._configure(_predicting(stored["config"]))
             if gpu2cpu:
                 self.gpus, self.device = 0, torch.device("cpu")
         setup = stored["config"]["dataset"]["descriptor"]
@@ -412,6 +412,15 @@ class AtomsTrainer:
     def _say(self, text: str) -> None:
         if self.verbose:
             print(text)
+
+
+def _predicting(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored configuration without what only training needs: classes of the user's own, such as
+    a loss, are not loaded from a file."""
+    optim = config.get("optim", {})
+    if any(isinstance(value, Unknown) for value in optim.values()):
+        optim = {"gpus": optim.get("gpus", 0)}
+    return {**config, "optim": optim}
 
 
 def _device(gpus: int) -> torch.device:
