@@ -27,14 +27,15 @@ GAUSSIAN_G5 = {
         "cutoff": 5.5,
     }
 }
-GMP_ORDER_NORM = {"MCSHs": {"orders": [0, 1, 2, 3], "sigmas": [0.4, 0.7]}, "cutoff": 7.0}
+# Multipoles end abruptly at their cutoff, so none of the named systems has a pair just there.
+GMP_ORDER_NORM = {"MCSHs": {"orders": [0, 1, 2, 3], "sigmas": [0.4, 0.7]}, "cutoff": 7.3}
 GMP = {
     "MCSHs": {
         "0": {"groups": [1], "sigmas": [0.4, 0.7]},
         "1": {"groups": [1], "sigmas": [0.4, 0.7]},
         "2": {"groups": [1, 2], "sigmas": [0.4, 0.7]},
     },
-    "cutoff": 7.0,
+    "cutoff": 7.3,
 }
 COSINE = {"cutoff_func": "Cosine"}
 POLYNOMIAL = {"cutoff_func": "Polynomial", "gamma": 2.0}

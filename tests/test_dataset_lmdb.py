@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_sampler_gives_each_training_frame_once_and_finishes_a_file_before_the_n
     assert len(sampler) == kept
     files = [file for file, length in enumerate(lengths) for _ in range(length)]
     order = [files[frame] for frame in drawn]
-    changes = sum(one != other for one, other in zip(order, order[1:], strict=False))
+    changes = sum(one != other for one, other in itertools.pairwise(order))
     assert changes == len(set(order)) - 1
 
 
