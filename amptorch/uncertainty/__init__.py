@@ -1,0 +1,21 @@
+"""Uncertainties of predicted energies and forces, see ``docs/uncertainty.md``."""
+
+from .committee import AmpTorchCommittee, Committee
+from .ensemble import EnsembleSDEstimator, bootstrap_trainers
+from .estimators import (
+    ConformalPredictionFeatureSpace,
+    ConformalPredictionLatentSpace,
+    NegativeLeastLikelihoodFeatureSpace,
+    NegativeLeastLikelihoodLatentSpace,
+)
+
+__all__ = [
+    "AmpTorchCommittee",
+    "Committee",
+    "ConformalPredictionFeatureSpace",
+    "ConformalPredictionLatentSpace",
+    "EnsembleSDEstimator",
+    "NegativeLeastLikelihoodFeatureSpace",
+    "NegativeLeastLikelihoodLatentSpace",
+    "bootstrap_trainers",
+]
