@@ -1,6 +1,5 @@
 // Puts the pairs of a neighbour search into the order that the kernels read.
 #include <algorithm>
-#include <tuple>
 #include <vector>
 
 #include "arrays.h"
@@ -39,29 +38,48 @@ std::vector<Index> group_by_center(const Found& found, double cutoff, Index n_at
     return grouped;
 }
 
-// Within a centre: by species of the neighbour, neighbour, image. Returns the number of pairs.
+// What decides a pair's place within its centre: species of the neighbour, neighbour, image.
+struct Place {
+    std::uint64_t atom;
+    std::uint64_t image;
+    Index pair;
+
+    bool operator<(const Place& other) const {
+        return atom != other.atom ? atom < other.atom : image < other.image;
+    }
+};
+
+Place place_of(const Found& found, const Index* species, Index pair) {
+    const std::uint64_t j = found.atoms.data()[2 * pair + 1];
+    const std::int32_t* shift = found.shifts.data() + 3 * pair;
+    std::uint64_t image = 0;
+    for (int axis = 0; axis < 3; ++axis) {
+        image = image << 21 | static_cast<std::uint64_t>(shift[axis] + (1 << 20));
+    }
+    return {static_cast<std::uint64_t>(species[j]) << 40 | j, image, pair};
+}
+
+// Returns the number of pairs.
 Index order_pairs(const Found& found, Array<const Index, -1> species, double cutoff,
                   Array<double, -1, 3> vectors, Array<Index, -1> neighbors,
                   Array<Index, -1> first) {
     const auto n_atoms = static_cast<Index>(species.shape(0));
-    Index* begin = first.data();
-    std::vector<Index> order = group_by_center(found, cutoff, n_atoms, begin);
-    const std::uint64_t* atoms = found.atoms.data();
-    const std::int32_t* shifts = found.shifts.data();
-    const auto key = [&](Index p) {
-        const std::uint64_t j = atoms[2 * p + 1];
-        const std::int32_t* s = shifts + 3 * p;
-        return std::make_tuple(species.data()[j], j, s[0], s[1], s[2]);
-    };
+    const Index* begin = first.data();
+    const std::vector<Index> grouped = group_by_center(found, cutoff, n_atoms, first.data());
+    std::vector<Place> places;
     for (Index i = 0; i < n_atoms; ++i) {
-        std::sort(order.begin() + begin[i], order.begin() + begin[i + 1],
-                  [&](Index p, Index q) { return key(p) < key(q); });
+        places.clear();
+        for (Index k = begin[i]; k < begin[i + 1]; ++k) {
+            places.push_back(place_of(found, species.data(), grouped[k]));
+        }
+        std::sort(places.begin(), places.end());
+        for (std::size_t k = 0; k < places.size(); ++k) {
+            const Index row = begin[i] + static_cast<Index>(k), pair = places[k].pair;
+            neighbors.data()[row] = static_cast<Index>(found.atoms.data()[2 * pair + 1]);
+            std::copy_n(found.vectors.data() + 3 * pair, 3, vectors.data() + 3 * row);
+        }
     }
-    for (std::size_t k = 0; k < order.size(); ++k) {
-        neighbors.data()[k] = static_cast<Index>(atoms[2 * order[k] + 1]);
-        std::copy_n(found.vectors.data() + 3 * order[k], 3, vectors.data() + 3 * k);
-    }
-    return static_cast<Index>(order.size());
+    return begin[n_atoms];
 }
 
 }  // namespace
