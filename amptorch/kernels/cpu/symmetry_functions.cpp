@@ -34,7 +34,7 @@ class Workspace {
 public:
     Workspace(const Task<T>& task, Index max_neighbors, int width) {
         const Index step = alignment / sizeof(T);
-        const Index places = max_neighbors + Index(task.n_species) * (width - 1);
+        const Index places = max_neighbors + Index(task.n_species) * (width - 1) + width;
         scratch_.stride = (places + step - 1) / step * step;
         const Index rows = fixed_rows + Index(task.max_channels) * rows_per_channel +
                            Index(std::max(task.n_touched, 1)) * rows_per_slot;

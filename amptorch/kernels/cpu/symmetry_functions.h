@@ -73,17 +73,19 @@ struct Scratch {
     Index stride;
 };
 
-// Rows of Scratch::values that a task needs, and the room for each species' last vector.
+// The code of one instruction set; every species' neighbours are filled up to `width` places.
 template <typename T>
 struct Kernel {
     void (*center)(const Task<T>&, Operation, Index atom, const Scratch<T>&);
     int width;
 };
 
+// Rows of Scratch::values that a task needs: fixed ones, and some for each slot and channel.
 constexpr int alignment = 64;
-constexpr int fixed_rows = 9;        // x, y, z, r, 1/r; the change of R and its product with R
-constexpr int rows_per_slot = 4;     // gradient accumulators
-constexpr int rows_per_channel = 2;  // weight and its slope
+constexpr int packed_rows = 8;
+constexpr int fixed_rows = 13 + packed_rows;
+constexpr int rows_per_slot = 4;
+constexpr int rows_per_channel = 2;
 
 #define AMPTORCH_KERNELS(isa)                          \
     namespace isa {                                    \

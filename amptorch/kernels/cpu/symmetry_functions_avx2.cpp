@@ -3,6 +3,8 @@
 
 #ifdef AMPTORCH_HAS_AVX2
 
+#include <immintrin.h>
+
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else

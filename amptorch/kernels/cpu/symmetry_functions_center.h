@@ -2,40 +2,46 @@
 // Included once per instruction set, inside its namespace.
 
 constexpr bool needs_slope(Operation op) { return op != Operation::forward; }
+constexpr bool needs_gradient(Operation op) {
+    return op == Operation::jacobian || op == Operation::vjp;
+}
 
 // Neighbours of a centre as rows of places: species after species, each species filled up to whole
-// vectors with neighbours that are too far away to weigh anything.
+// vectors with neighbours that are too far away to weigh anything. One more place takes what is
+// computed for no neighbour.
 template <typename T>
 struct Center {
     const Task<T>& task;
     const CenterPlan& plan;
-    Index atom, begin;
+    Index atom, begin, stride;
     int n_neighbors;
-    Index stride;
-    int *start, *next, *neighbor;  // [n_species + 1] and [n_species] places; [n_places], -1: filling
+    int *start, *next, *neighbor;  // [n_species + 1] and [n_species] places; [places], -1: filling
     T *x, *y, *z, *r, *inverse;
     T *dx, *dy, *dz, *dot;  // jvp: change of R, and R . dR
+    T* packed;              // [packed_rows, stride]: the triples of one neighbour
+    T* vectors;             // [places + 1, 4]: 1, x, y, z
     T* channels;            // [n_channels, 2, stride]: weight and its slope
-    T* slots;               // [n_touched, 4, stride]: dG/dR = row 0 * R + rows 1 to 3
+    T* slots;               // [n_touched, places + 1, 4]: dG/dR = first * R + the other three
 
     Center(const Task<T>& task, Index atom, const Scratch<T>& scratch)
         : task(task),
           plan(task.plans[task.species[atom]]),
           atom(atom),
           begin(task.first[atom]),
-          n_neighbors(static_cast<int>(task.first[atom + 1] - begin)),
           stride(scratch.stride),
+          n_neighbors(static_cast<int>(task.first[atom + 1] - begin)),
           start(scratch.places),
           next(start + task.n_species + 1),
           neighbor(next + task.n_species) {
         T* row = scratch.values;
         T** const rows[] = {&x, &y, &z, &r, &inverse, &dx, &dy, &dz, &dot};
-        static_assert(sizeof(rows) / sizeof(rows[0]) == fixed_rows);
         for (T** array : rows) {
             *array = row;
             row += stride;
         }
-        channels = row;
+        packed = row;
+        vectors = packed + packed_rows * stride;
+        channels = vectors + 4 * stride;
         slots = channels + task.max_channels * rows_per_channel * stride;
     }
 
@@ -75,6 +81,23 @@ void spread(const Center<T>& c, const T* vectors, T filling, T* x, T* y, T* z) {
 }
 
 template <typename T, Operation op>
+void prepare_distances(Center<T>& c) {
+    constexpr T far_away = T(1e10);
+    spread(c, c.task.vectors, far_away, c.x, c.y, c.z);
+    if constexpr (op == Operation::jvp) spread(c, c.task.changes, T(0), c.dx, c.dy, c.dz);
+    for (int place = 0; place < c.places(); place += width<T>) {
+        const Vec<T> x = load(c.x + place), y = load(c.y + place), z = load(c.z + place);
+        const Vec<T> r = square_root<T>(x * x + y * y + z * z);
+        store<T>(c.r + place, r);
+        store<T>(c.inverse + place, T(1) / r);
+        if constexpr (op == Operation::jvp) {
+            const Vec<T> dx = load(c.dx + place), dy = load(c.dy + place), dz = load(c.dz + place);
+            store<T>(c.dot + place, x * dx + y * dy + z * dz);
+        }
+    }
+}
+
+template <typename T, Operation op>
 void prepare_channels(Center<T>& c) {
     for (int index = 0; index < c.plan.n_channels; ++index) {
         const Channel& channel = c.plan.channels[index];
@@ -89,25 +112,17 @@ void prepare_channels(Center<T>& c) {
     }
 }
 
+// Clears the sums over gradients, and lays out what they multiply.
 template <typename T, Operation op>
-void prepare(Center<T>& c) {
-    constexpr T far_away = T(1e10);
-    assign_places(c);
-    spread(c, c.task.vectors, far_away, c.x, c.y, c.z);
-    if constexpr (op == Operation::jvp) spread(c, c.task.changes, T(0), c.dx, c.dy, c.dz);
-    for (int place = 0; place < c.places(); place += width<T>) {
-        const Vec<T> x = load(c.x + place), y = load(c.y + place), z = load(c.z + place);
-        const Vec<T> r = square_root<T>(x * x + y * y + z * z);
-        store<T>(c.r + place, r);
-        store<T>(c.inverse + place, T(1) / r);
-        if constexpr (op == Operation::jvp) {
-            store<T>(c.dot + place, x * load(c.dx + place) + y * load(c.dy + place) +
-                                        z * load(c.dz + place));
-        }
+void prepare_gradients(Center<T>& c) {
+    for (int place = 0; place <= c.places(); ++place) {
+        const bool real = place < c.places();
+        quad(c.vectors, place) = real ? Quad<T>{1, c.x[place], c.y[place], c.z[place]} : Quad<T>{};
     }
-    prepare_channels<T, op>(c);
-    const int n_slots = op == Operation::jacobian ? c.task.n_touched : op == Operation::vjp;
-    for (Index i = 0; i < n_slots * rows_per_slot * c.stride; ++i) c.slots[i] = 0;
+    const int n_slots = op == Operation::jacobian ? c.task.n_touched : 1;
+    for (int slot = 0; slot < n_slots; ++slot) {
+        for (int place = 0; place < c.places(); ++place) quad(c.slot(slot), place) = Quad<T>{};
+    }
 }
 
 // G2: adds one function over the neighbours of its species.
@@ -123,27 +138,30 @@ void sum_radial(Center<T>& c, const RadialTerm& term) {
         const Vec<T> value = f.value * e;
         if constexpr (op == Operation::forward || op == Operation::jacobian) total += value;
         if constexpr (needs_slope(op)) {
-            const Vec<T> slope = f.slope * e - 2 * eta * off * load(c.inverse + place) * value;
-            if constexpr (op == Operation::jacobian) add<T>(c.slot(term.slot) + place, slope);
-            if constexpr (op == Operation::vjp) {
-                add<T>(c.slot(0) + place, slope * c.gradient()[term.feature]);
-            }
+            Vec<T> slope = f.slope * e - 2 * eta * off * load(c.inverse + place) * value;
             if constexpr (op == Operation::jvp) total += slope * load(c.dot + place);
+            if constexpr (op == Operation::vjp) slope *= c.gradient()[term.feature];
+            if constexpr (needs_gradient(op)) {
+                T* rows = c.slot(op == Operation::vjp ? 0 : term.slot) + 4 * place;
+                for (int lane = 0; lane < width<T>; ++lane) rows[4 * lane] += slope[lane];
+            }
         }
     }
     if constexpr (op != Operation::vjp) c.features()[term.feature] += sum<T>(total);
 }
 
-// Writes row 0 * R + rows 1 to 3 of one slot for every neighbour, `step` numbers apart.
+// Writes the gradients of n_slots slots for every neighbour.
 template <typename T>
-void write_gradients(const Center<T>& c, const T* rows, T* out, Index step) {
-    const T *along = rows, *x = along + c.stride, *y = x + c.stride, *z = y + c.stride;
+void write_gradients(const Center<T>& c, int n_slots, T* out) {
     for (int place = 0; place < c.places(); ++place) {
         const int n = c.neighbor[place];
         if (n < 0) continue;
-        T* vector = out + (c.begin + n) * step;
-        vector[0] = along[place] * c.x[place] + x[place];
-        vector[1] = along[place] * c.y[place] + y[place];
-        vector[2] = along[place] * c.z[place] + z[place];
+        T* vector = out + (c.begin + n) * n_slots * 3;
+        const Quad<T> r = quad(c.vectors, place);
+        for (int slot = 0; slot < n_slots; ++slot, vector += 3) {
+            const Quad<T> sums = quad(c.slot(slot), place);
+            const Quad<T> gradient = pair_quad<T>(sums[0], sums[0]) * r + sums;
+            for (int axis = 0; axis < 3; ++axis) vector[axis] = gradient[axis + 1];
+        }
     }
 }

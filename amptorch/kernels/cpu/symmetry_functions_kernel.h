@@ -6,6 +6,7 @@
 namespace amptorch::symmetry::AMPTORCH_ISA {
 
 #include "symmetry_functions_simd.h"
+#include "symmetry_functions_pack.h"
 #include "symmetry_functions_cutoff.h"
 #include "symmetry_functions_center.h"
 #include "symmetry_functions_triples.h"
@@ -13,7 +14,10 @@ namespace amptorch::symmetry::AMPTORCH_ISA {
 template <typename T, Operation op>
 void run(const Task<T>& task, Index atom, const Scratch<T>& scratch) {
     Center<T> c(task, atom, scratch);
-    prepare<T, op>(c);
+    assign_places(c);
+    prepare_distances<T, op>(c);
+    prepare_channels<T, op>(c);
+    if constexpr (needs_gradient(op)) prepare_gradients<T, op>(c);
     if constexpr (op != Operation::vjp) {
         for (int feature = 0; feature < task.n_features; ++feature) c.features()[feature] = 0;
     }
@@ -22,12 +26,8 @@ void run(const Task<T>& task, Index atom, const Scratch<T>& scratch) {
         const Group& group = c.plan.groups[n];
         group.closed ? sum_angular<T, op, true>(c, group) : sum_angular<T, op, false>(c, group);
     }
-    if constexpr (op == Operation::vjp) write_gradients(c, c.slot(0), task.pulled, Index(3));
-    if constexpr (op == Operation::jacobian) {
-        for (int slot = 0; slot < task.n_touched; ++slot) {
-            write_gradients(c, c.slot(slot), task.blocks + 3 * slot, Index(3) * task.n_touched);
-        }
-    }
+    if constexpr (op == Operation::vjp) write_gradients(c, 1, task.pulled);
+    if constexpr (op == Operation::jacobian) write_gradients(c, task.n_touched, task.blocks);
 }
 
 template <typename T>

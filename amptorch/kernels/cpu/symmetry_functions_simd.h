@@ -45,11 +45,6 @@ AMPTORCH_INLINE void store(T* to, Vec<T> value) {
 }
 
 template <typename T>
-AMPTORCH_INLINE void add(T* to, Vec<T> value) {
-    store<T>(to, load(to) + value);
-}
-
-template <typename T>
 AMPTORCH_INLINE Vec<T> broadcast(T value) {
     return value - Vec<T>{};
 }
@@ -61,21 +56,37 @@ AMPTORCH_INLINE T sum(Vec<T> value) {
     return total;
 }
 
-template <typename T>
-AMPTORCH_INLINE bool any(Mask<T> mask) {
-    typedef std::int64_t Words __attribute__((vector_size(AMPTORCH_SIMD_BYTES), may_alias));
-    const Words words = reinterpret_cast<Words>(mask);
-    std::int64_t bits = words[0];
-    for (int lane = 1; lane < width<std::int64_t>; ++lane) bits |= words[lane];
-    return bits != 0;
-}
-
 // Lanes 0, 1, 2, ...
 template <typename T>
 AMPTORCH_INLINE Vec<T> iota() {
     Vec<T> value{};
     for (int lane = 0; lane < width<T>; ++lane) value[lane] = static_cast<T>(lane);
     return value;
+}
+
+// Four numbers: one along R and three Cartesian ones, in all instruction sets.
+template <typename T>
+struct Four;
+template <>
+struct Four<double> {
+    typedef double Vector __attribute__((vector_size(32), may_alias));
+};
+template <>
+struct Four<float> {
+    typedef float Vector __attribute__((vector_size(16), may_alias));
+};
+template <typename T>
+using Quad = typename Four<T>::Vector;
+
+template <typename T>
+AMPTORCH_INLINE Quad<T>& quad(T* row, int place) {
+    return reinterpret_cast<Quad<T>*>(row)[place];
+}
+
+// (first, rest, rest, rest)
+template <typename T>
+AMPTORCH_INLINE Quad<T> pair_quad(T first, T rest) {
+    return Quad<T>{first, rest, rest, rest};
 }
 
 template <typename T>
