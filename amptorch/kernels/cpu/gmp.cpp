@@ -35,12 +35,27 @@ public:
     }
 
     Tables<T> view(const Plan& plan) const {
-        return {recurrences_.data(),      derivatives_.data(),   plan.degrees.data(),
-                plan.slots.data(),        plan.features.data(),  plan.slots_of.data(),
-                exponents_.data(),        heights_.data(),       slopes_.data(),
-                int(recurrences_.size()), int(derivatives_.size()), int(plan.degrees.size()),
-                int(plan.slots.size()),   int(plan.features.size()), plan.n_gaussians,
-                plan.n_probes,            plan.n_functions,      plan.n_places};
+        Tables<T> tables{};
+        tables.recurrences = recurrences_.data();
+        tables.derivatives = derivatives_.data();
+        tables.degrees = plan.degrees.data();
+        tables.slots = plan.slots.data();
+        tables.features = plan.features.data();
+        tables.slots_of = plan.slots_of.data();
+        tables.counts = plan.counts.data();
+        tables.exponents = exponents_.data();
+        tables.heights = heights_.data();
+        tables.slopes = slopes_.data();
+        tables.n_recurrences = static_cast<int>(recurrences_.size());
+        tables.n_derivatives = static_cast<int>(derivatives_.size());
+        tables.n_degrees = static_cast<int>(plan.degrees.size());
+        tables.n_slots = static_cast<int>(plan.slots.size());
+        tables.n_features = static_cast<int>(plan.features.size());
+        tables.n_gaussians = plan.n_gaussians;
+        tables.n_probes = plan.n_probes;
+        tables.n_functions = plan.n_functions;
+        tables.n_places = plan.n_places;
+        return tables;
     }
 
 private:
@@ -76,8 +91,9 @@ Layout lay_out(const Plan& plan, Operation operation, Index n_tiles) {
     layout.gradients = layout.functions + plan.n_functions;
     layout.results = layout.gradients + 3 * plan.n_functions;
     layout.exponentials = layout.results + 4;
-    layout.accumulators = layout.exponentials + rows(plan.n_probes * plan.n_gaussians * widest);
-    layout.slopes = layout.accumulators + rows(2 * plan.n_places * widest);
+    const Index n_terms = Index(plan.n_probes) * plan.n_gaussians;
+    layout.accumulators = layout.exponentials + rows(n_terms * abreast * widest);
+    layout.slopes = layout.accumulators + rows(Index(2) * plan.n_places * widest);
     layout.total = layout.slopes + rows(n_slopes * plan.n_places);
     return layout;
 }

@@ -133,40 +133,56 @@ AMPTORCH_INLINE Vec<T> reach(const T* square, int n) {
     return value;
 }
 
-// exp(C2 r^2) for all probes and Gaussians of one vector; what is under the smallest normal
+// exp(C2 r^2) for all probes and Gaussians of some vectors; what is under the smallest normal
 // numbers is zero, as is all of a lane that holds no neighbour.
 template <typename T>
-AMPTORCH_INLINE void exponentials(const Tables<T>& tables, const T* exponents, Vec<T> square,
-                                  T* to) {
+AMPTORCH_INLINE void exponentials(const Tables<T>& tables, int species,
+                                  const Vec<T> (&square)[abreast], T* to) {
     constexpr T negligible = sizeof(T) == 8 ? T(-690) : T(-80);
-    for (int n = 0; n < tables.n_probes * tables.n_gaussians; ++n) {
-        const Vec<T> x = exponents[n] * square;
-        store<T>(to + n * width<T>, x > negligible ? exponential<T>(x) : Vec<T>{});
+    const T* exponents = tables.exponents + species * tables.n_probes * tables.n_gaussians;
+    for (int probe = 0; probe < tables.n_probes; ++probe) {
+        for (int g = 0; g < tables.counts[species]; ++g) {
+            const int n = probe * tables.n_gaussians + g;
+            for (int i = 0; i < abreast; ++i) {
+                const Vec<T> x = exponents[n] * square[i];
+                const Vec<T> value = x > negligible ? exponential<T>(x) : Vec<T>{};
+                store<T>(to + (n * abreast + i) * width<T>, value);
+            }
+        }
     }
 }
 
 // V of all slots and lanes, and V' if wanted.
 template <typename T, bool sloped>
 void evaluate_weights(const Work<T>& work, const Tile& tile, T* rows) {
+    constexpr int step = abreast * width<T>;
     const Tables<T>& tables = work.tables;
-    const int n = tables.n_gaussians;
-    const T* exponents = tables.exponents + tile.species * tables.n_probes * n;
+    const int n = tables.n_gaussians, count = tables.counts[tile.species];
     const T* heights = tables.heights + tile.species * tables.n_slots * n;
     const T* slopes = tables.slopes + tile.species * tables.n_slots * n;
-    T* weights = rows + weights_row * tile_lanes;
-    T* weight_slopes = weights + tables.n_slots * tile_lanes;
-    for (int k = 0; k < padded<T>(tile); k += width<T>) {
-        const Vec<T> square = reach(rows + r2_row * tile_lanes + k, tile.n_pairs - k);
-        exponentials(tables, exponents, square, work.exponentials());
+    for (int k = 0; k < tile.n_pairs; k += step) {
+        Vec<T> square[abreast];
+        for (int i = 0; i < abreast; ++i) {
+            const int lane = k + i * width<T>;
+            square[i] = reach(rows + r2_row * tile_lanes + lane, tile.n_pairs - lane);
+        }
+        exponentials(tables, tile.species, square, work.exponentials());
         for (int s = 0; s < tables.n_slots; ++s) {
-            const T* terms = work.exponentials() + tables.slots[s].probe * n * width<T>;
-            Vec<T> weight{}, slope{};
-            for (int g = 0; g < n; ++g) {
-                weight += heights[s * n + g] * load(terms + g * width<T>);
-                if (sloped) slope += slopes[s * n + g] * load(terms + g * width<T>);
+            const T* term = work.exponentials() + tables.slots[s].probe * n * step;
+            Vec<T> weight[abreast] = {}, slope[abreast] = {};
+            for (int g = 0; g < count; ++g, term += step) {
+                const Vec<T> height = broadcast<T>(heights[s * n + g]);
+                const Vec<T> steep = broadcast<T>(sloped ? slopes[s * n + g] : 0);
+                for (int i = 0; i < abreast; ++i) {
+                    weight[i] += height * load(term + i * width<T>);
+                    if (sloped) slope[i] += steep * load(term + i * width<T>);
+                }
             }
-            store<T>(weights + s * tile_lanes + k, weight);
-            if (sloped) store<T>(weight_slopes + s * tile_lanes + k, slope);
+            T* to = rows + (weights_row + s) * tile_lanes + k;
+            for (int i = 0; i < abreast; ++i) {
+                store<T>(to + i * width<T>, weight[i]);
+                if (sloped) store<T>(to + tables.n_slots * tile_lanes + i * width<T>, slope[i]);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ enum class Operation { forward, jacobian, vjp, jvp };
 constexpr int tile_lanes = 64;
 constexpr int alignment = 64;
 constexpr int widest = 16;  // lanes of the widest vector of any instruction set
+constexpr int abreast = 2;  // vectors whose weights are worked out together
 
 struct Tile {
     Index first_pair;
@@ -41,7 +42,7 @@ struct Tables {
     const Degree* degrees;
     const Slot* slots;
     const Feature* features;
-    const int* slots_of;
+    const int *slots_of, *counts;
     const T *exponents, *heights;  // as in Plan
     const T* slopes;               // heights times 2 C2: V' in dV/dR = V' R
     int n_recurrences, n_derivatives, n_degrees, n_slots, n_features;
@@ -53,7 +54,7 @@ struct Layout {
     Index tile;                    // rows of a tile: x, y, z, r^2, V, V'
     Index functions, gradients;    // Y [n_functions], dY [3, n_functions]
     Index results;                 // 4: gradient along x, y, z, and along R
-    Index exponentials;            // exp(C2 r^2) of one vector
+    Index exponentials;            // exp(C2 r^2) of some vectors
     Index accumulators;            // lanes of Q, and of dQ
     Index slopes;                  // dG/dQ, of each feature where they stay apart
     Index total;

@@ -201,10 +201,12 @@ void tabulate(Plan& plan, const Parameters& p, const Probes& probes) {
     plan.exponents.resize(p.n_species * plan.n_probes * p.n_gaussians);
     plan.heights.resize(p.n_species * n_slots * p.n_gaussians);
     plan.own.resize(p.n_species * plan.n_places);
+    plan.counts.resize(p.n_species);
     for (int species = 0; species < p.n_species; ++species) {
         for (int g = 0; g < p.n_gaussians; ++g) {
             const double* gaussian = p.densities + 2 * (species * p.n_gaussians + g);
             const double height = gaussian[0], beta = gaussian[1];
+            if (height != 0) plan.counts[species] = g + 1;
             for (int probe = 0; probe < plan.n_probes; ++probe) {
                 const double alpha = 1 / (2 * probes[probe].first * probes[probe].first);
                 plan.exponents[(species * plan.n_probes + probe) * p.n_gaussians + g] =

@@ -66,8 +66,8 @@ enum class Norm { square, root, plain };
 
 struct Feature {
     Norm norm;
-    int begin, end;                // rows
-    int first_slot_of, n_slots_of;  // into Plan::slots_of
+    int begin, end;                 // rows
+    int first_slot_of, n_slots_of;  // in Plan::slots_of, which slots the rows read
 };
 
 // The parameters as Python holds them.
@@ -88,6 +88,7 @@ struct Plan {
     std::vector<Term> terms;
     std::vector<int> slots_of;
     int n_species, n_gaussians, n_probes, n_functions, n_places;
+    std::vector<int> counts;        // [n_species], Gaussians of each element, at most n_gaussians
     std::vector<double> exponents;  // [n_species, n_probes, n_gaussians]
     std::vector<double> heights;    // [n_species, n_slots, n_gaussians]
     std::vector<double> own;        // [n_species, n_places], what an atom adds to its own Q
