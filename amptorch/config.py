@@ -163,12 +163,18 @@ class Config:
         if "early_stoppping_patience" in cmd:
             cmd.setdefault("early_stopping_patience", cmd.pop("early_stoppping_patience"))
             cmd.pop("early_stoppping_patience", None)
-        return cls(
+        sections = cls(
             _section(ModelConfig, config.get("model", {}), "model"),
             _section(OptimConfig, config.get("optim", {}), "optim"),
             _section(DatasetConfig, config.get("dataset", {}), "dataset"),
             _section(CmdConfig, cmd, "cmd"),
         )
+        if sections.optim.force_coefficient and not sections.model.get_forces:
+            raise ValueError(
+                "optim: expected force_coefficient 0 where the model's get_forces is False, got "
+                f"{sections.optim.force_coefficient!r}"
+            )
+        return sections
 
 
 Section = TypeVar("Section")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
 from skorch.history import History
 from torch.utils.data import Subset
 
@@ -20,7 +20,11 @@ from . import checkpoint
 FILE = "resume.pt"
 # Seconds between two writes while training; the last epoch is always written when it ends.
 INTERVAL = 5.0
-_STOPPING = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
+# What skorch's callbacks count from epoch to epoch.
+_COUNTED = {
+    EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
+    PassthroughScoring: ("best_score_",),
+}
 
 
 def random_state() -> dict[str, Any]:
@@ -78,11 +82,14 @@ class Resume(Callback):
             self._pending = None
 
     def _restore(self, net: Any, state: dict[str, Any]) -> None:
-        for callback, saved in zip(_stateful(net), state["callbacks"], strict=False):
+        for name, callback in net.callbacks_:
+            saved = state["callbacks"].get(name)
+            if saved is None or saved["kind"] != _kind(callback):
+                continue
             if isinstance(callback, LRScheduler):
-                callback.lr_scheduler_.load_state_dict(saved)
+                callback.lr_scheduler_.load_state_dict(saved["values"])
             else:
-                vars(callback).update(saved)
+                vars(callback).update(saved["values"])
         # Schedulers set rates on creation, so the optimizer comes after them.
         net.optimizer_.load_state_dict(state["optimizer"])
         set_random_state(state["random"])
@@ -111,15 +118,21 @@ class Resume(Callback):
             "target_epochs": self._target,
             "module": copy.deepcopy(net.module_.state_dict()),
             "optimizer": copy.deepcopy(net.optimizer_.state_dict()),
-            "callbacks": [_state_of(callback) for callback in _stateful(net)],
+            "callbacks": {
+                name: {"kind": _kind(callback), "values": _state_of(callback)}
+                for name, callback in net.callbacks_
+                if isinstance(callback, (LRScheduler, *_COUNTED))
+            },
             "random": random_state(),
             "split": self._split,
-            "history": json.dumps(net.history.to_list()),
         }
+        self._history = net.history
 
     def _write(self) -> None:
         if self._snapshot is not None:
-            checkpoint.save(self._snapshot, Path(str(self.folder)) / FILE)
+            # Only now: writing out the whole history every epoch would cost more and more.
+            epochs = json.dumps(self._history.to_list()[: self._snapshot["epochs"]])
+            checkpoint.save({**self._snapshot, "history": epochs}, Path(str(self.folder)) / FILE)
             self._written = time.monotonic()
 
 
@@ -145,15 +158,16 @@ class FixedSplit:
         return Subset(dataset, self.train), Subset(dataset, self.valid)
 
 
-def _stateful(net: Any) -> list[Any]:
-    kinds = (LRScheduler, EarlyStopping)
-    return [callback for _, callback in net.callbacks_ if isinstance(callback, kinds)]
+def _kind(callback: Any) -> str:
+    """What a saved state must have come from: another scheduler's would not fit."""
+    return type(getattr(callback, "lr_scheduler_", callback)).__name__
 
 
 def _state_of(callback: Any) -> dict[str, Any]:
     if isinstance(callback, LRScheduler):
         return copy.deepcopy(callback.lr_scheduler_.state_dict())
-    return {name: getattr(callback, name) for name in _STOPPING if hasattr(callback, name)}
+    names = _COUNTED[type(callback)]
+    return {name: getattr(callback, name) for name in names if hasattr(callback, name)}
 
 
 def _plain(indices: Any) -> list[int]:
