@@ -1,0 +1,274 @@
+"""Going on with a run: the history and the weights of one that was never interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from skorch.callbacks import Callback
+
+from amptorch import AtomsTrainer, resume
+
+from .potentials import config, cuco_frames, history, trained, weights
+
+FRAMES = cuco_frames(10)
+SCHEDULERS: dict[str, Any] = {
+    "none": None,
+    "StepLR": {"policy": "StepLR", "params": {"step_size": 3, "gamma": 0.7}},
+    "ReduceLROnPlateau": {
+        "policy": "ReduceLROnPlateau",
+        "params": {"patience": 1, "monitor": "train_loss", "factor": 0.5},
+    },
+    "ExponentialLR": {"policy": "ExponentialLR", "params": {"gamma": 0.9}},
+    "CyclicLR": {
+        "policy": "CyclicLR",
+        "params": {"base_lr": 1e-3, "max_lr": 1e-2, "step_every": "batch", "cycle_momentum": False},
+    },
+}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "shuffled batches": {"optim": {"batch_size": 3}},
+    "validation": {"optim": {"batch_size": 3}, "dataset": {"val_split": 0.2}},
+    "inorder": {"dataset": {"val_split": 0.2, "val_split_mode": "inorder"}},
+    "dropout": {
+        "model": {"dropout": True, "dropout_rate": 0.3},
+        "optim": {"batch_size": 4},
+        "dataset": {"val_split": 0.2},
+    },
+    "batchnorm": {"model": {"name": "singlenn", "batchnorm": True}, "optim": {"batch_size": 4}},
+    "sgd": {
+        "optim": {
+            "optimizer": torch.optim.SGD,
+            "optimizer_args": {"optimizer__momentum": 0.9},
+            "batch_size": 3,
+            "lr": 1e-3,
+        }
+    },
+    "float32": {"cmd": {"dtype": torch.FloatTensor}, "optim": {"batch_size": 3}},
+    "energies only": {
+        "model": {"get_forces": False},
+        "optim": {"force_coefficient": 0, "batch_size": 3},
+    },
+    "baseline": {"dataset": {"baseline": "linear"}, "optim": {"batch_size": 3}},
+}
+
+
+def with_epochs(sections: dict[str, Any], epochs: int, **optim: Any) -> dict[str, Any]:
+    return {**sections, "optim": {**sections.get("optim", {}), "epochs": epochs, **optim}}
+
+
+def gone_on(sections: dict[str, Any], run_dir: Path) -> AtomsTrainer:
+    """10 epochs, and 10 more after loading; other draws happen in between."""
+    first = trained(FRAMES, run_dir, **with_epochs(sections, 10))
+    torch.rand(17), np.random.random(5)
+    second = AtomsTrainer(config(FRAMES, run_dir, **with_epochs(sections, 10)))
+    second.load_pretrained(first.cp_dir)
+    second.train()
+    return second
+
+
+def assert_same_run(one: AtomsTrainer, other: AtomsTrainer) -> None:
+    for row, (left, right) in enumerate(zip(history(one), history(other), strict=True)):
+        assert left == right, f"epoch {row + 1}"
+    expected = weights(other)
+    for name, value in weights(one).items():
+        assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_going_on_equals_one_run(name, tmp_path):
+    """Bit for bit: batches, validation part, learning rate, optimizer, dropped nodes."""
+    whole = trained(FRAMES, tmp_path / "whole", **with_epochs(VARIANTS[name], 20))
+    assert_same_run(gone_on(VARIANTS[name], tmp_path / "parts"), whole)
+    assert len(whole.net.history) == 20
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_going_on_with_a_scheduler_equals_one_run(name, tmp_path):
+    sections = {
+        "dataset": {"val_split": 0.2},
+        "optim": {"batch_size": 3, "scheduler": SCHEDULERS[name]},
+    }
+    whole = trained(FRAMES, tmp_path / "whole", **with_epochs(sections, 20))
+    parts = gone_on(sections, tmp_path / "parts")
+    assert_same_run(parts, whole)
+    if name != "none":
+        rates = [group["lr"] for group in whole.net.optimizer_.param_groups]
+        assert [group["lr"] for group in parts.net.optimizer_.param_groups] == rates
+
+
+def test_going_on_twice_equals_one_run(tmp_path):
+    sections = {"optim": {"batch_size": 3}, "dataset": {"val_split": 0.2}}
+    whole = trained(FRAMES, tmp_path / "whole", **with_epochs(sections, 12))
+    trainer = trained(FRAMES, tmp_path / "parts", **with_epochs(sections, 4))
+    for _ in range(2):
+        checkpoint = trainer.cp_dir
+        trainer = AtomsTrainer(config(FRAMES, tmp_path / "parts", **with_epochs(sections, 4)))
+        trainer.load_pretrained(checkpoint)
+        trainer.train()
+    assert_same_run(trainer, whole)
+
+
+def test_early_stopping_counts_on(tmp_path):
+    """Patience that was half used up when the run ended is not given anew."""
+    sections = {
+        "optim": {"lr": 5.0},
+        "cmd": {"early_stopping": True, "early_stopping_patience": 6},
+    }
+    whole = trained(FRAMES, tmp_path / "whole", **with_epochs(sections, 60))
+    stopped = len(whole.net.history)
+    assert 7 <= stopped < 60
+    first = trained(FRAMES, tmp_path / "parts", **with_epochs(sections, stopped - 3))
+    second = AtomsTrainer(config(FRAMES, tmp_path / "parts", **with_epochs(sections, 60)))
+    second.load_pretrained(first.cp_dir)
+    second.train()
+    assert history(second) == history(whole)
+
+
+def test_the_first_checkpoint_stays_as_it_was(tmp_path):
+    first = trained(FRAMES, tmp_path)
+    before = {path.name: path.read_bytes() for path in Path(first.cp_dir).iterdir()}
+    second = AtomsTrainer(config(FRAMES, tmp_path))
+    second.load_pretrained(first.cp_dir)
+    second.train()
+    assert second.cp_dir != first.cp_dir
+    assert {path.name: path.read_bytes() for path in Path(first.cp_dir).iterdir()} == before
+
+
+def test_a_worse_continuation_keeps_the_best_model(tmp_path):
+    """The best epoch of the first part is the model of the second, which only gets worse."""
+    sections = {"dataset": {"val_split": 0.2}}
+    first = trained(FRAMES, tmp_path, **with_epochs(sections, 15))
+    expected = first.predict(FRAMES)["energy"]
+    second = AtomsTrainer(config(FRAMES, tmp_path, **with_epochs(sections, 3)))
+    second.load_pretrained(first.cp_dir)
+    for group in second._resume_state["optimizer"]["param_groups"]:
+        group["lr"] = 10.0
+    second.train()
+    assert not any(row["event_cp"] for row in second.net.history[15:])
+    np.testing.assert_array_equal(second.predict(FRAMES)["energy"], expected)
+    third = AtomsTrainer()
+    third.load_pretrained(second.cp_dir)
+    np.testing.assert_array_equal(third.predict(FRAMES)["energy"], expected)
+
+
+def energy_of(image: Atoms) -> float:
+    return image.get_potential_energy()
+
+
+class StopAt(Callback):
+    """Raises in the middle of an epoch, as Ctrl-C does."""
+
+    def __init__(self, epoch: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+        self.epoch = epoch
+        self.error = error
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        if training and len(net.history) == self.epoch and len(net.history[-1, "batches"]) == 2:
+            raise self.error
+
+
+def interrupted(run_dir: Path, epoch: int, error: type[BaseException]) -> AtomsTrainer:
+    """A run that stops in the middle of an epoch."""
+    sections = with_epochs({"dataset": {"val_split": 0.2}}, 12, batch_size=3)
+    trainer = AtomsTrainer(config(FRAMES, run_dir, **sections))
+    make = trainer._callbacks
+    trainer._callbacks = lambda: [*make(), ("stop", StopAt(epoch, error))]  # type: ignore[method-assign]
+    trainer.train()
+    return trainer
+
+
+def test_ctrl_c_leaves_the_best_model_loadable(tmp_path):
+    trainer = interrupted(tmp_path, 8, KeyboardInterrupt)
+    assert (Path(trainer.cp_dir) / "params.pt").is_file()
+    loaded = AtomsTrainer()
+    loaded.load_pretrained(trainer.cp_dir)
+    np.testing.assert_array_equal(
+        loaded.predict(FRAMES)["energy"], trainer.predict(FRAMES)["energy"]
+    )
+    scores = [row["val_energy_mae"] for row in trainer.net.history.to_list()[:7]]
+    _, valid = resume.read(trainer.cp_dir)["split"]
+    errors = [trainer.predict([FRAMES[k]])["energy"][0] - energy_of(FRAMES[k]) for k in valid]
+    assert np.mean(np.abs(errors)) == pytest.approx(min(scores), rel=1e-5)
+
+
+def test_after_ctrl_c_a_run_goes_on_to_its_target(tmp_path):
+    sections = with_epochs({"dataset": {"val_split": 0.2}}, 12, batch_size=3)
+    whole = trained(FRAMES, tmp_path / "whole", **sections)
+    stopped = interrupted(tmp_path / "stopped", 8, KeyboardInterrupt)
+    on = AtomsTrainer(config(FRAMES, tmp_path / "stopped", **sections))
+    on.load_pretrained(stopped.cp_dir)
+    on.train()
+    assert_same_run(on, whole)
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_a_trainer_that_says_so(tmp_path):
+    trainer = interrupted(tmp_path, 1, KeyboardInterrupt)
+    assert not (Path(trainer.cp_dir) / "params.pt").exists()
+    with pytest.raises(FileNotFoundError, match=r"is not a checkpoint, it lacks params\.pt"):
+        AtomsTrainer().load_pretrained(trainer.cp_dir)
+
+
+def test_an_error_in_training_is_not_swallowed(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        interrupted(tmp_path, 3, ZeroDivisionError)
+
+
+CHILD = """
+import sys, time
+from amptorch import AtomsTrainer, resume
+from tests.potentials import config
+from tests.test_resume import FRAMES, KILLED
+import torch
+from skorch.callbacks import Callback
+
+class Slow(Callback):
+    def on_epoch_begin(self, net, **kwargs):
+        print(len(net.history), flush=True)
+        time.sleep(0.02)
+
+torch.set_num_threads(1)
+resume.INTERVAL = 0.0
+trainer = AtomsTrainer(config(FRAMES, sys.argv[1], **KILLED))
+make = trainer._callbacks
+trainer._callbacks = lambda: [*make(), ("slow", Slow())]
+trainer.train()
+"""
+KILLED: dict[str, Any] = {
+    "optim": {"epochs": 40, "batch_size": 3},
+    "dataset": {"val_split": 0.2},
+}
+
+
+def test_a_killed_run_goes_on_to_its_target(tmp_path):
+    root = Path(__file__).parents[1]
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path / "killed")],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        for line in child.stdout:
+            if line.strip().isdigit() and int(line) >= 18:
+                break
+        time.sleep(0.01)
+        os.kill(child.pid, signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    (folder,) = (tmp_path / "killed" / "checkpoints").iterdir()
+    on = AtomsTrainer(config(FRAMES, tmp_path / "killed", **KILLED))
+    on.load_pretrained(folder)
+    assert 15 <= on._resume_state["epochs"] < 40
+    on.train()
+    assert len(on.net.history) == 40
+    whole = trained(FRAMES, tmp_path / "whole", **KILLED)
+    assert_same_run(on, whole)
