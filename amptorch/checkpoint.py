@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 from skorch.callbacks import Callback, Checkpoint
+from skorch.history import History
 
 from .safe_pickle import torch_load
 
@@ -37,13 +39,16 @@ def save(value: Any, path: str | Path) -> None:
     """``torch.save`` that leaves either the old file or the whole new one."""
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    # By way of memory: torch.save to a disk that is full raises something unintelligible.
+    whole = io.BytesIO()
     try:
+        torch.save(value, whole)
         with os.fdopen(handle, "wb") as file:
-            torch.save(value, file)
+            file.write(whole.getbuffer())
         os.replace(temporary, path)
     except BaseException as error:
         os.unlink(temporary)
-        if isinstance(error, (OSError, RuntimeError)):
+        if isinstance(error, OSError):
             raise OSError(f"checkpoint: cannot write {path}: {error}") from error
         raise
 
@@ -72,23 +77,32 @@ def load_folder(folder: str | Path, device: Any = "cpu") -> dict[str, Any]:
     return {"config": config, "normalizers": normalizers}
 
 
+def load_history(path: str | Path) -> History:
+    """The history in a ``history.json``."""
+    try:
+        return History.from_file(str(path))
+    except ValueError as error:
+        raise ValueError(f"{path}: not a whole history: {error}") from error
+
+
 class BestCheckpoint(Checkpoint):
     """skorch's checkpoint, written beside the old one and put in its place only when whole."""
 
     dirname: str
 
     def save_model(self, net: Any) -> None:
-        final = self.dirname
-        with tempfile.TemporaryDirectory(dir=final, prefix=".best-") as scratch:
-            self.dirname = scratch
-            try:
-                super().save_model(net)
+        # skorch's own passes over a disk that is full with a message, and leaves half a file.
+        try:
+            with tempfile.TemporaryDirectory(dir=self.dirname, prefix=".best-") as scratch:
+                for part in ("params", "optimizer", "criterion"):
+                    whole = io.BytesIO()
+                    net.save_params(**{f"f_{part}": whole})
+                    (Path(scratch) / f"{part}.pt").write_bytes(whole.getbuffer())
+                net.history.to_file(Path(scratch) / "history.json")
                 for file in Path(scratch).iterdir():
-                    os.replace(file, Path(final) / file.name)
-            except (OSError, RuntimeError) as error:
-                raise OSError(f"checkpoint: cannot write {final}: {error}") from error
-            finally:
-                self.dirname = final
+                    os.replace(file, Path(self.dirname) / file.name)
+        except OSError as error:
+            raise OSError(f"checkpoint: cannot write {self.dirname}: {error}") from error
 
 
 class train_end_load_best_loss(Callback):

@@ -64,6 +64,8 @@ class OptimConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"optim: expected {name} to be an integer >= 1, got {value!r}")
+        _check_choice(self, "metric", ("mae", "mse"), "optim")
+        _check_choice(self, "cp_metric", ("energy", "forces"), "optim")
         if not self.lr > 0:
             raise ValueError(f"optim: expected lr > 0, got {self.lr!r}")
         if self.scheduler is not None:
@@ -99,10 +101,9 @@ class DatasetConfig:
             ("val_split_mode", ("cv", "inorder")),
             ("baseline", (None, "linear")),
         ):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"dataset: expected {name} to be one of {known}, got {getattr(self, name)!r}"
-                )
+            _check_choice(self, name, known, "dataset")
+        if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
+            raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
 
     def check_source(self) -> None:
         """Raise unless exactly one of ``raw_data`` and ``lmdb_path`` is given."""
@@ -169,12 +170,25 @@ class Config:
             _section(DatasetConfig, config.get("dataset", {}), "dataset"),
             _section(CmdConfig, cmd, "cmd"),
         )
-        if sections.optim.force_coefficient and not sections.model.get_forces:
-            raise ValueError(
-                "optim: expected force_coefficient 0 where the model's get_forces is False, got "
-                f"{sections.optim.force_coefficient!r}"
-            )
+        sections._check_forces()
         return sections
+
+    def _check_forces(self) -> None:
+        if self.model.get_forces:
+            return
+        for name, expected in (("force_coefficient", 0), ("cp_metric", "energy")):
+            value = getattr(self.optim, name)
+            if value != expected:
+                raise ValueError(
+                    f"optim: expected {name} {expected!r} where the model's get_forces is False, "
+                    f"got {value!r}"
+                )
+
+
+def _check_choice(section: Any, name: str, known: tuple[Any, ...], where: str) -> None:
+    value = getattr(section, name)
+    if value not in known:
+        raise ValueError(f"{where}: expected {name} to be one of {known}, got {value!r}")
 
 
 Section = TypeVar("Section")

@@ -242,8 +242,14 @@ def _check_agreement(first: LMDBFile, other: LMDBFile) -> None:
     if construct_descriptor(first.descriptor_setup) != construct_descriptor(other.descriptor_setup):
         fail("descriptors")
     for name in ("feature_scaler", "target_scaler"):
-        if not _same(vars(getattr(first, name)), vars(getattr(other, name))):
+        if not same_scaler(getattr(first, name), getattr(other, name)):
             fail(name)
+
+
+def same_scaler(one: Any, other: Any) -> bool:
+    """Whether two scalers do the same; what the original's do not have may be absent."""
+    shared = vars(one).keys() & vars(other).keys()
+    return all(_same(vars(one)[name], vars(other)[name]) for name in shared)
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -19,7 +19,8 @@ from . import checkpoint, resume
 from .config import Config
 from .data_parallel import DataParallel, ParallelCollater
 from .dataset import AtomsDataset, DataCollater, construct_descriptor
-from .dataset_lmdb import PartialCacheSampler, get_lmdb_dataset
+from .dataset_lmdb import PartialCacheSampler, get_lmdb_dataset, same_scaler
+from .descriptor import BaseDescriptor
 from .metrics import evaluator
 from .model import BPNN, SingleNN
 from .net import AtomsNet
@@ -53,6 +54,7 @@ class AtomsTrainer:
         self.config: dict[str, Any] = {}
         self.pretrained = False
         self.cp_dir: str | None = None
+        self._loaded_from: str | None = None
         self._resume_state: dict[str, Any] | None = None
         self._predictor: Predictor | None = None
         if config:
@@ -77,7 +79,7 @@ class AtomsTrainer:
         self._set_seed()
         if load_dataset:
             self.load_dataset()
-            self._check_size()
+            self._check_before_writing()
         self.load_model()
         if load_dataset and not self.pretrained:
             self._start_folder()
@@ -96,6 +98,8 @@ class AtomsTrainer:
         if settings.lmdb_path is not None:
             dtype = self.settings.cmd.torch_dtype
             self.train_dataset: Any = get_lmdb_dataset(settings.lmdb_path, settings.cache, dtype)
+            self._check_same_descriptor(self.train_dataset.descriptor)
+            self._check_same_scalers(self.train_dataset.scalers)
         else:
             self.train_dataset = self._images_dataset(scalers)
         self.elements = list(self.train_dataset.elements)
@@ -111,8 +115,11 @@ class AtomsTrainer:
     def _images_dataset(self, scalers: dict[str, Any] | None) -> AtomsDataset:
         settings = self.settings.dataset
         images = load_images(settings.raw_data)
-        elements = list(settings.elements) if settings.elements is not None else elements_of(images)
-        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
+        elements = settings.elements
+        if elements is None:
+            elements = elements_of(images) if self._loaded_from is None else self.elements
+        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, list(elements))
+        self._check_same_descriptor(construct_descriptor(setup))
         return AtomsDataset(
             images,
             setup,
@@ -126,7 +133,9 @@ class AtomsTrainer:
             verbose=self.verbose,
         )
 
-    def _check_size(self) -> None:
+    def _check_before_writing(self) -> None:
+        optim = self.settings.optim
+        optim.loss_fn(force_coefficient=optim.force_coefficient, loss=optim.loss)
         total, fraction = len(self.train_dataset), self.settings.dataset.val_split
         if fraction and not 1 <= int(total * fraction) < total:
             raise ValueError(
@@ -156,6 +165,7 @@ class AtomsTrainer:
     def _start_folder(self) -> None:
         """A new checkpoint folder with configuration and scalers, unless ``debug`` is set."""
         if self.debug:
+            self.cp_dir = None
             return
         folder = checkpoint.new_folder(self.settings.cmd.run_dir, self.identifier)
         self.cp_dir = str(folder)
@@ -241,8 +251,6 @@ class AtomsTrainer:
             return resume.FixedSplit(self._resume_state["split"])
         if settings.val_split_mode == "inorder":
             return InOrderSplit(settings.val_split)
-        if settings.cache == "partial":
-            raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
         return ValidSplit(cv=settings.val_split)
 
     def train(self, raw_data: str | Sequence[Atoms] | None = None) -> None:
@@ -254,6 +262,11 @@ class AtomsTrainer:
         Args:
             raw_data: images, in place of the configuration's.
         """
+        if not self.config:
+            raise RuntimeError(
+                "train: AtomsTrainer was made without a config; give it one, or call "
+                "load_pretrained() first"
+            )
         if raw_data is not None:
             self.config["dataset"]["raw_data"] = raw_data
             self.settings.dataset.raw_data = raw_data
@@ -303,21 +316,18 @@ class AtomsTrainer:
         stored = checkpoint.load_folder(checkpoint_dir)
         own_config = bool(self.config)
         if not own_config:
-            self._configure(_predicting(stored["config"]))
-            if gpu2cpu:
-                self.gpus, self.device = 0, torch.device("cpu")
+            self._configure(_predicting(stored["config"], gpu2cpu))
         setup = stored["config"]["dataset"]["descriptor"]
         self.descriptor = construct_descriptor(setup)
         self.elements = list(self.descriptor.elements)
         self.input_dim = stored["config"]["dataset"]["fp_length"]
         self._take_scalers(stored["normalizers"])
         self.pretrained = True
+        self._loaded_from = str(checkpoint_dir)
         self._resume_state = resume.read(checkpoint_dir) if own_config else None
         self._set_seed()
         if own_config and self._has_data():
             self.load_dataset(self.scalers)
-            self._check_same_descriptor(construct_descriptor(setup), checkpoint_dir)
-            self._take_scalers(stored["normalizers"])
         self.load_model()
         self.load_skorch()
         self.net.initialize()
@@ -328,13 +338,23 @@ class AtomsTrainer:
         settings = self.settings.dataset
         return settings.raw_data is not None or settings.lmdb_path is not None
 
-    def _check_same_descriptor(self, stored: Any, folder: str | Path) -> None:
-        if self.descriptor != stored:
+    def _check_same_descriptor(self, descriptor: BaseDescriptor) -> None:
+        if self._loaded_from is not None and descriptor != self.descriptor:
             raise ValueError(
-                f"checkpoint_dir: {folder} was made with other descriptor parameters or elements "
-                f"({', '.join(stored.elements)}) than the configuration's "
-                f"({', '.join(self.descriptor.elements)})"
+                f"checkpoint_dir: {self._loaded_from} was made with other descriptor parameters "
+                f"or elements ({', '.join(self.descriptor.elements)}) than the configuration's "
+                f"({', '.join(descriptor.elements)})"
             )
+
+    def _check_same_scalers(self, scalers: dict[str, Any]) -> None:
+        if self._loaded_from is None:
+            return
+        for name, scaler in scalers.items():
+            if not same_scaler(scaler, self.scalers[name]):
+                raise ValueError(
+                    f"lmdb_path: the files were written with another {name} scaler than "
+                    f"{self._loaded_from} was trained with"
+                )
 
     def _load_parameters(self, folder: Path) -> None:
         parameters = checkpoint.torch_load(folder / "params.pt", self.device)
@@ -348,7 +368,7 @@ class AtomsTrainer:
         if optimizer.is_file() and self._has_data():
             self.net.optimizer_.load_state_dict(checkpoint.torch_load(optimizer, self.device))
         if history.is_file():
-            self.net.load_params(f_history=str(history))
+            self.net.history = checkpoint.load_history(history)
 
     def predict(
         self,
@@ -414,12 +434,14 @@ class AtomsTrainer:
             print(text)
 
 
-def _predicting(config: Mapping[str, Any]) -> dict[str, Any]:
+def _predicting(config: Mapping[str, Any], on_cpu: bool) -> dict[str, Any]:
     """A stored configuration without what only training needs: classes of the user's own, such as
     a loss, are not loaded from a file."""
-    optim = config.get("optim", {})
+    optim = dict(config.get("optim", {}))
     if any(isinstance(value, Unknown) for value in optim.values()):
         optim = {"gpus": optim.get("gpus", 0)}
+    if on_cpu:
+        optim["gpus"] = 0
     return {**config, "optim": optim}
 
 
