@@ -98,7 +98,8 @@ void evaluate_functions(const Work<T>& work, const T* rows, int lanes) {
     for (int k = 0; k < lanes; k += width<T>) store<T>(functions + k, broadcast<T>(1));
     for (int n = 0; n < work.tables.n_recurrences; ++n) {
         const Recurrence<T>& step = work.tables.recurrences[n];
-        const T *u = rows + step.variable[0] * tile_lanes, *v = rows + step.variable[1] * tile_lanes;
+        const T* u = rows + step.variable[0] * tile_lanes;
+        const T* v = rows + step.variable[1] * tile_lanes;
         const T *a = functions + step.source[0] * tile_lanes;
         const T *b = functions + step.source[1] * tile_lanes;
         T* to = functions + step.target * tile_lanes;
@@ -125,11 +126,12 @@ void evaluate_gradients(const Work<T>& work, int lanes) {
     }
 }
 
-// r^2 for the weights: beyond every Gaussian in lanes from `n` on, which hold no neighbour.
+// r^2 for the weights: beyond every Gaussian in lanes from `n` on (all if n < 0), which hold no
+// neighbour.
 template <typename T>
 AMPTORCH_INLINE Vec<T> reach(const T* square, int n) {
     Vec<T> value = load(square);
-    for (int lane = n; lane < width<T>; ++lane) value[lane] = T(1e30);
+    for (int lane = n > 0 ? n : 0; lane < width<T>; ++lane) value[lane] = T(1e30);
     return value;
 }
 

@@ -27,6 +27,10 @@ double odd_product(int n) { return n < 2 ? 1.0 : n * odd_product(n - 2); }
 
 int total(const Exponents& n) { return n[0] + n[1] + n[2]; }
 
+double multinomial(const Exponents& n) {
+    return factorial(total(n)) / (factorial(n[0]) * factorial(n[1]) * factorial(n[2]));
+}
+
 // Place of a monomial among those of its degree.
 int within_degree(const Exponents& n) {
     return monomial_place(n[0], n[1], n[2]) - monomial_place(total(n), 0, 0);
@@ -71,7 +75,7 @@ Multipole solid_multipole(const Exponents& n, int probe) {
     for_each_term(n, [&](double coefficient, int s, const Exponents& k) {
         for_each_below({s, s, s}, [&](const Exponents& p) {
             if (total(p) != s) return;
-            const double ways = factorial(s) / (factorial(p[0]) * factorial(p[1]) * factorial(p[2]));
+            const double ways = multinomial(p);
             const int function = within_degree(without(k, p, -2));
             multipole[{{total(n), probe, 0}, function}] += coefficient * ways;
         });
@@ -124,9 +128,7 @@ std::vector<Weighted> cartesian(const Parameters& p, int feature, int probe) {
     const int group = static_cast<int>(p.groups[feature]);
     std::vector<Weighted> rows;
     for (const Exponents& n : group == 0 ? components(order) : permutations(order, group)) {
-        const double multinomial =
-            factorial(order) / (factorial(n[0]) * factorial(n[1]) * factorial(n[2]));
-        rows.push_back({group == 0 ? multinomial : 1.0,
+        rows.push_back({group == 0 ? multinomial(n) : 1.0,
                         p.solid ? solid_multipole(n, probe)
                                 : surface_multipole(n, probe, p.inverse_rs[feature])});
     }

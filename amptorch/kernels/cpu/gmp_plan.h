@@ -5,8 +5,8 @@
 //
 //     Q_place = sum_j V_slot(r_j) Y_a(R_j),   V = sum_g w_g lambda_g^e (1/(2 gamma_g))^tau.
 //
-// Every multipole is linear in Q and every feature a norm of multipoles. For solid order norms Y are
-// the 2l+1 harmonics R_lm, otherwise all monomials; nothing else tells the variants apart.
+// Every multipole is linear in Q and every feature a norm of multipoles. For solid order norms Y
+// are the 2l+1 harmonics R_lm, otherwise all monomials; nothing else tells the variants apart.
 #pragma once
 
 #include <cstdint>
