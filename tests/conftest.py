@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+
+# Random tests are short by default; `pytest --hypothesis-profile=thorough` for a long search.
+settings.register_profile("short", max_examples=25, deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile("short")
 
 
 def pytest_configure() -> None:

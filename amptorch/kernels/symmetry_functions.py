@@ -85,45 +85,41 @@ class SymmetryFunctions:
 class _Native:
     """The C++ implementation, for float32 and float64 on the CPU."""
 
-    @staticmethod
-    def forward(environment: Environment, functions: SymmetryFunctions) -> Tensor:
-        features = _empty_features(environment, functions)
-        _native.symmetry_functions_forward(*_arguments(environment, functions), features)
+    def forward(self, environment: Environment, functions: SymmetryFunctions) -> Tensor:
+        features = _features(environment, functions)
+        _native.symmetry_functions_forward(*_inputs(environment, functions), features)
         return features
 
-    @staticmethod
     def jacobian(
-        environment: Environment, functions: SymmetryFunctions, touch: Tensor
+        self, environment: Environment, functions: SymmetryFunctions, touch: Tensor
     ) -> tuple[Tensor, Tensor]:
-        features = _empty_features(environment, functions)
-        blocks = environment.vectors.new_empty(environment.n_pairs, touch.shape[-1], 3)
+        features = _features(environment, functions)
+        blocks = environment.vectors.new_empty((environment.n_pairs, touch.shape[-1], 3))
         _native.symmetry_functions_jacobian(
-            *_arguments(environment, functions), touch, features, blocks
+            *_inputs(environment, functions), touch, features, blocks
         )
         return features, blocks
 
-    @staticmethod
-    def vjp(environment: Environment, functions: SymmetryFunctions, gradient: Tensor) -> Tensor:
-        pulled = environment.vectors.new_empty(environment.n_pairs, 3)
-        _native.symmetry_functions_vjp(
-            *_arguments(environment, functions), gradient.detach(), pulled
-        )
+    def vjp(
+        self, environment: Environment, functions: SymmetryFunctions, gradient: Tensor
+    ) -> Tensor:
+        pulled = environment.vectors.new_empty((environment.n_pairs, 3))
+        _native.symmetry_functions_vjp(*_inputs(environment, functions), gradient.detach(), pulled)
         return pulled
 
-    @staticmethod
-    def jvp(environment: Environment, functions: SymmetryFunctions, changes: Tensor) -> Tensor:
-        features = _empty_features(environment, functions)
-        _native.symmetry_functions_jvp(
-            *_arguments(environment, functions), changes.detach(), features
-        )
+    def jvp(
+        self, environment: Environment, functions: SymmetryFunctions, changes: Tensor
+    ) -> Tensor:
+        features = _features(environment, functions)
+        _native.symmetry_functions_jvp(*_inputs(environment, functions), changes.detach(), features)
         return features
 
 
-def _empty_features(environment: Environment, functions: SymmetryFunctions) -> Tensor:
-    return environment.vectors.new_empty(environment.n_atoms, functions.n_features)
+def _features(environment: Environment, functions: SymmetryFunctions) -> Tensor:
+    return environment.vectors.new_empty((environment.n_atoms, functions.n_features))
 
 
-def _arguments(environment: Environment, functions: SymmetryFunctions) -> tuple[Any, ...]:
+def _inputs(environment: Environment, functions: SymmetryFunctions) -> tuple[Any, ...]:
     """The arguments that all operations of the C++ implementation share."""
     return (
         environment.vectors.detach(),
@@ -139,8 +135,8 @@ def _arguments(environment: Environment, functions: SymmetryFunctions) -> tuple[
     )
 
 
-_operators = Operators("symmetry_functions", SymmetryFunctions, _Native, reference.forward)
-forward = _operators.forward
-jacobian = _operators.jacobian
-vjp = _operators.vjp
-jvp = _operators.jvp
+OPERATORS = Operators("symmetry_functions", SymmetryFunctions, _Native(), reference.forward)
+forward = OPERATORS.forward
+jacobian = OPERATORS.jacobian
+vjp = OPERATORS.vjp
+jvp = OPERATORS.jvp

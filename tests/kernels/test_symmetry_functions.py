@@ -1,0 +1,488 @@
+"""Symmetry functions: the compiled kernel against the reference, finite differences, the numbers
+of the original program and what must hold by symmetry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations_with_replacement, product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.data import atomic_numbers
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from amptorch.kernels import symmetry_functions
+from amptorch.kernels.environment import Environment, concatenate
+from amptorch.kernels.neighbors import find_neighbors
+from amptorch.kernels.operators import flatten
+from amptorch.kernels.symmetry_functions import OPERATORS, SymmetryFunctions
+
+from ..systems import CUTOFF, GOLDEN_FINGERPRINTS, SYSTEMS, golden_cases, golden_frame
+from ..tolerances import (
+    FINITE_DIFFERENCE,
+    GOLDEN_FINGERPRINT,
+    GOLDEN_FLOOR,
+    GOLDEN_PRIME,
+    KERNEL,
+    SYMMETRY,
+)
+from . import finite_differences
+
+REFERENCE = OPERATORS.reference
+DTYPES = [torch.float64, torch.float32]
+
+Values = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Values (cutoff, eta, rs or zeta, lambda) by type, for all combinations of species.
+
+    With ``uneven`` the centres of species s leave out every function whose number is a multiple
+    of s + 2, so that sets and their lengths differ.
+    """
+
+    g2: tuple[Values, ...] = ()
+    g4: tuple[Values, ...] = ()
+    g5: tuple[Values, ...] = ()
+    gamma: float = 0.0
+    uneven: bool = False
+
+    def functions(self, n_species: int) -> SymmetryFunctions:
+        kinds, values = [], []
+        for center in range(n_species):
+            rows = self._rows(center, n_species)
+            kinds += [(center, feature, *kind) for feature, (kind, _) in enumerate(rows)]
+            values += [value for _, value in rows]
+        return SymmetryFunctions(
+            kinds=torch.tensor(kinds),
+            values=torch.tensor(values, dtype=torch.float64),
+            gamma=self.gamma,
+            n_species=n_species,
+            n_features=max(feature for _, feature, *_ in kinds) + 1,
+        )
+
+    def _rows(self, center: int, n_species: int) -> list[tuple[tuple[int, int, int], Values]]:
+        ones = [(j, -1) for j in range(n_species)]
+        twos = list(combinations_with_replacement(range(n_species), 2))
+        rows = [
+            ((kind, *neighbors), value)
+            for kind, groups, values in ((2, ones, self.g2), (4, twos, self.g4), (5, twos, self.g5))
+            for neighbors in groups
+            for value in values
+        ]
+        return [row for n, row in enumerate(rows) if not self.uneven or n % (center + 2)]
+
+
+def angular(etas: Any, zetas: Any, cutoff: float = CUTOFF) -> tuple[Values, ...]:
+    return tuple((cutoff, *rest) for rest in product(etas, zetas, (1.0, -1.0)))
+
+
+G2 = tuple((CUTOFF, eta, 0.0, 0.0) for eta in (0.0014, 0.03, 0.14))
+
+CASES = {
+    "g2_g4_cosine": Case(g2=G2, g4=angular([0.005 / 36], [1.0, 4.0])),
+    "shifted_g2": Case(g2=((6.0, 0.1, 1.5, 0.0), (4.5, 2.0, 3.0, 0.0), (3.0, 0.0, 0.0, 0.0))),
+    "real_zeta": Case(g4=angular([0.01], [1.5, 2.5, 3.0]), g5=angular([0.01], [1.25, 2.0])),
+    "many_terms": Case(g4=angular([0.0, 0.05], [1.0, 2.0, 4.0, 7.0, 16.0, 64.0])),
+    "polynomial": Case(G2, angular([0.02], [1.0, 4.0]), angular([0.02], [2.0]), gamma=2.0),
+    "polynomial_real": Case(G2, angular([0.02, 0.3], [1.0, 2.5]), gamma=3.5),
+    "g5": Case(g5=angular([0.005, 0.05], [1.0, 2.0, 4.0, 16.0])),
+    "uneven_cutoffs": Case(
+        g2=((6.0, 0.02, 0.0, 0.0), (3.5, 0.4, 1.0, 0.0)),
+        g4=angular([0.01], [1.0, 3.0]) + angular([0.03], [2.0], 4.0),
+        g5=angular([0.01], [1.0]) + angular([0.03], [2.0], 5.0),
+        uneven=True,
+    ),
+}
+
+
+@cache
+def environment_of(name: str) -> Environment:
+    return neighbors_of(SYSTEMS[name]())
+
+
+def neighbors_of(atoms: Atoms, cutoff: float = CUTOFF) -> Environment:
+    _, species = np.unique(atoms.numbers, return_inverse=True)
+    return find_neighbors(atoms.positions, atoms.cell.array, atoms.pbc, species, cutoff)
+
+
+def functions_for(environment: Environment, case: str) -> SymmetryFunctions:
+    return CASES[case].functions(int(environment.species.max()) + 1)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the reference says in float64, its Jacobian projected on random directions."""
+
+    features: Tensor
+    gradient: Tensor
+    changes: Tensor
+    pulled: Tensor
+    pushed: Tensor
+
+
+@cache
+def expected(system: str, case: str) -> Expected:
+    environment = environment_of(system)
+    functions = functions_for(environment, case)
+    gradient = random(environment.n_atoms, functions.n_features)
+    changes = random(environment.n_pairs, 3)
+    return Expected(
+        REFERENCE.forward(environment, functions),
+        gradient,
+        changes,
+        REFERENCE.vjp(environment, functions, gradient),
+        REFERENCE.jvp(environment, functions, changes),
+    )
+
+
+def random(*shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def assert_close(
+    actual: Tensor, wanted: Tensor, tolerance: float, terms: Tensor | None = None
+) -> None:
+    """Equal to a tolerance relative to the largest value of the feature (the second axis), or to
+    a hundredth of the largest of all, or of the 1 that a close neighbour weighs. Where terms
+    cancel, ``terms`` is the sum of their magnitudes and takes the place of the values."""
+    assert actual.shape == wanted.shape
+    if not wanted.numel():
+        return
+    sizes = wanted.abs() if terms is None else terms
+    others = [axis for axis in range(wanted.dim()) if axis != 1]
+    scale = sizes.amax(others, keepdim=True).clamp(min=0.01 * max(1.0, float(sizes.max())))
+    excess = (actual.double() - wanted).abs() - tolerance * scale
+    if not (excess <= 0).all():  # also where it is NaN
+        place = np.unravel_index(int(excess.argmax()), excess.shape)
+        raise AssertionError(
+            f"{place}: {actual[place]} instead of {wanted[place]}, tolerance {tolerance} "
+            f"relative to {scale.expand_as(wanted)[place]}"
+        )
+
+
+def spread(environment: Environment, functions: SymmetryFunctions, blocks: Tensor) -> Tensor:
+    """dG/dR [n_pairs, n_features, 3] from blocks that hold the touched features."""
+    touch = functions.touch()[
+        environment.species[environment.centers], environment.neighbor_species
+    ]
+    full = torch.zeros(environment.n_pairs, functions.n_features + 1, 3, dtype=blocks.dtype)
+    columns = torch.where(touch < 0, functions.n_features, touch)
+    full.scatter_add_(1, columns[:, :, None].expand_as(blocks), blocks)
+    assert (full[:, -1] == 0).all()
+    return full[:, :-1]
+
+
+def pull(environment: Environment, slopes: Tensor, gradient: Tensor) -> Tensor:
+    return (gradient[environment.centers][:, :, None] * slopes).sum(1)
+
+
+def push(environment: Environment, slopes: Tensor, changes: Tensor) -> Tensor:
+    zeros = slopes.new_zeros(environment.n_atoms, slopes.shape[1])
+    return zeros.index_add(0, environment.centers, (slopes * changes[:, None, :]).sum(2))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_kernel_matches_reference(system: str, case: str, dtype: torch.dtype) -> None:
+    environment = environment_of(system)
+    functions = functions_for(environment, case)
+    wanted, given, tolerance = expected(system, case), environment.to(dtype), KERNEL[dtype]
+
+    forward = symmetry_functions.forward(given, functions)
+    features, blocks = symmetry_functions.jacobian(given, functions)
+    pulled = symmetry_functions.vjp(given, functions, wanted.gradient.to(dtype))
+    pushed = symmetry_functions.jvp(given, functions, wanted.changes.to(dtype))
+
+    assert {tensor.dtype for tensor in (forward, features, blocks, pulled, pushed)} == {dtype}
+    slopes = spread(environment, functions, blocks.double())
+    assert_close(forward, wanted.features, tolerance)
+    assert_close(features, wanted.features, tolerance)
+    assert_close(pull(environment, slopes, wanted.gradient), wanted.pulled, tolerance)
+    assert_close(pulled, wanted.pulled, tolerance)
+    terms = push(environment, slopes.abs(), wanted.changes.abs())
+    assert_close(push(environment, slopes, wanted.changes), wanted.pushed, tolerance, terms)
+    assert_close(pushed, wanted.pushed, tolerance, terms)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("system", ["water_molecule", "nial_triclinic", "fe_primitive"])
+def test_finite_differences(system: str, case: str) -> None:
+    environment = environment_of(system)
+    functions = functions_for(environment, case)
+    direction = random(environment.n_pairs, 3)
+    wanted = finite_differences.along(
+        lambda vectors: symmetry_functions.forward(environment.with_vectors(vectors), functions),
+        environment.vectors,
+        direction,
+    )
+    assert_close(
+        symmetry_functions.jvp(environment, functions, direction), wanted, FINITE_DIFFERENCE
+    )
+
+
+def golden_inputs(entry: dict[str, Any]) -> tuple[Environment, SymmetryFunctions, Any]:
+    """Frame, functions and numbers; a row of the table is type, Z_j, Z_k or 0, and the values."""
+    with np.load(GOLDEN_FINGERPRINTS / entry["file"]) as stored:
+        arrays = dict(stored)
+    numbers = [atomic_numbers[str(element)] for element in arrays["elements"]]
+    tables = [arrays[f"setup_{element}"] for element in arrays["elements"]]
+    index = {0: -1} | {number: species for species, number in enumerate(numbers)}
+    kinds = [
+        (center, feature, int(row[0]), index[int(row[1])], index[int(row[2])])
+        for center, table in enumerate(tables)
+        for feature, row in enumerate(table)
+    ]
+    functions = SymmetryFunctions(
+        kinds=torch.tensor(kinds),
+        values=torch.from_numpy(np.concatenate(tables)[:, 3:7].copy()),
+        gamma=float(entry["cutoff_params"].get("gamma", 0.0)),
+        n_species=len(numbers),
+        n_features=arrays["fingerprints"].shape[1],
+    )
+    frame = golden_frame(entry["system"])
+    species = [index[number] for number in frame.numbers]
+    cutoff = float(functions.values[:, 0].max())
+    environment = find_neighbors(frame.positions, frame.cell.array, frame.pbc, species, cutoff)
+    return environment, functions, arrays
+
+
+@pytest.mark.parametrize("entry", golden_cases("gaussian_"))
+def test_golden_fingerprints(entry: dict[str, Any]) -> None:
+    environment, functions, arrays = golden_inputs(entry)
+    golden = arrays["fingerprints"]
+    actual = symmetry_functions.forward(environment, functions).numpy()
+    counted = np.abs(golden) > GOLDEN_FLOOR
+    assert counted.any()
+    np.testing.assert_allclose(actual[counted], golden[counted], rtol=GOLDEN_FINGERPRINT)
+    np.testing.assert_allclose(actual[~counted], 0.0, atol=GOLDEN_FLOOR)
+
+
+@pytest.mark.parametrize("entry", golden_cases("gaussian_"))
+def test_golden_primes(entry: dict[str, Any]) -> None:
+    """Primes are differences over images: they are as precise as the largest of their parts."""
+    environment, functions, arrays = golden_inputs(entry)
+    blocks = symmetry_functions.jacobian(environment, functions)[1]
+    actual = primes(environment, spread(environment, functions, blocks))
+    golden = torch.zeros_like(actual)
+    rows, columns = (torch.from_numpy(arrays[f"primes_{key}"]).long() for key in ("row", "col"))
+    golden.index_put_((rows, columns), torch.from_numpy(arrays["primes_val"]), accumulate=True)
+    torch.testing.assert_close(
+        actual, golden, rtol=GOLDEN_PRIME, atol=GOLDEN_PRIME * 1e-3 * float(blocks.abs().max())
+    )
+
+
+def primes(environment: Environment, slopes: Tensor) -> Tensor:
+    """dG/dr [n_atoms * n_features, n_atoms * 3]: plus at the neighbour, minus at the centre."""
+    n_atoms, n_features = environment.n_atoms, slopes.shape[1]
+    total = torch.zeros(n_atoms, n_atoms, n_features, 3, dtype=slopes.dtype)
+    centers, neighbors = environment.centers, environment.neighbors
+    total.index_put_((centers, neighbors), slopes, accumulate=True)
+    total.index_put_((centers, centers), -slopes, accumulate=True)
+    return total.transpose(1, 2).reshape(n_atoms * n_features, n_atoms * 3)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("system", ["water_molecule", "nial_triclinic", "four_species"])
+def test_rotation_changes_nothing(system: str, case: str) -> None:
+    environment = environment_of(system)
+    functions = functions_for(environment, case)
+    turn = torch.from_numpy(Rotation.random(random_state=3).as_matrix())
+    turned = environment.with_vectors((environment.vectors @ turn.T).contiguous())
+    wanted = symmetry_functions.forward(environment, functions)
+    assert_close(symmetry_functions.forward(turned, functions), wanted, SYMMETRY)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_order_of_atoms_does_not_matter(case: str) -> None:
+    atoms = SYSTEMS["four_species"]()
+    order = np.random.default_rng(2).permutation(len(atoms))
+    environment = neighbors_of(atoms)
+    functions = functions_for(environment, case)
+    wanted = symmetry_functions.forward(environment, functions)[order]
+    actual = symmetry_functions.forward(neighbors_of(atoms[order]), functions)
+    assert_close(actual, wanted, SYMMETRY)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_threads_and_batches_do_not_change_a_bit(case: str, dtype: torch.dtype) -> None:
+    names = ["four_species", "isolated_atom", "water_on_cu", "fe_primitive"]
+    frames = [environment_of(name).to(dtype) for name in names]
+    batch = concatenate(frames)
+    functions = functions_for(batch, case)
+    gradient = random(batch.n_atoms, functions.n_features).to(dtype)
+    changes = random(batch.n_pairs, 3).to(dtype)
+
+    def run(environment: Environment) -> tuple[Tensor, ...]:
+        return (
+            symmetry_functions.forward(environment, functions),
+            *symmetry_functions.jacobian(environment, functions),
+            symmetry_functions.vjp(environment, functions, gradient),
+            symmetry_functions.jvp(environment, functions, changes),
+        )
+
+    one = run(batch)
+    torch.set_num_threads(3)
+    try:
+        several = run(batch)
+    finally:
+        torch.set_num_threads(1)
+    assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
+    apart = [symmetry_functions.forward(frame, functions) for frame in frames]
+    assert torch.equal(one[0], torch.cat(apart))
+
+
+@pytest.mark.parametrize("case", ["g2_g4_cosine", "polynomial", "g5"])
+def test_smooth_at_the_cutoff(case: str) -> None:
+    """Value and slope of a pair that leaves go to zero, the value with the square of the gap."""
+
+    def at(distance: float) -> tuple[Tensor, Tensor]:
+        atoms = Atoms("CuOO", [(0, 0, 0), (distance, 0, 0), (0, 2.0, 0)])
+        environment = neighbors_of(atoms, CUTOFF + 1)
+        functions = functions_for(environment, case)
+        features, blocks = symmetry_functions.jacobian(environment, functions)
+        slopes = spread(environment, functions, blocks)[0, :, 0]
+        return features[0], slopes
+
+    beyond, slopes_beyond = at(CUTOFF + 0.1)
+    assert (slopes_beyond == 0).all()
+    for gap in (1e-2, 1e-4, 1e-6):
+        features, slopes = at(CUTOFF - gap)
+        assert float((features - beyond).abs().max()) < 2 * gap**2 + 1e-14
+        assert 0 < float(slopes.abs().max()) < 4 * gap
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("system", ["linear_co2", "isolated_atom", "dimer", "pair_at_cutoff"])
+def test_derivatives_are_finite(system: str, case: str) -> None:
+    """First and second ones, at angles of 0 and pi, at the cutoff, without neighbours."""
+    environment = environment_of(system)
+    functions = functions_for(environment, case)
+    vectors = environment.vectors.clone().requires_grad_()
+    features = symmetry_functions.forward(environment.with_vectors(vectors), functions)
+    gradient = random(*features.shape).requires_grad_()
+    (slope,) = torch.autograd.grad(features, vectors, gradient, create_graph=True)
+    second = torch.autograd.grad(slope, (vectors, gradient), random(*slope.shape))
+    assert all(torch.isfinite(tensor).all() for tensor in (features, slope, *second))
+
+
+@st.composite
+def fuzzed(draw: st.DrawFn) -> tuple[Environment, SymmetryFunctions]:
+    """A random structure whose atoms keep 0.5 Å apart, and a random case."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_species = draw(st.integers(1, 4))
+    cell = np.diag(random.uniform(3.0, 7.0, 3)) + random.uniform(-1.0, 1.0, (3, 3))
+    scaled = random.permutation(np.indices((3, 3, 3)).reshape(3, -1).T / 3)
+    positions = (scaled[: draw(st.integers(1, 6))] + random.uniform(-0.05, 0.05, 3)) @ cell
+    positions += random.uniform(-0.1, 0.1, positions.shape)
+    pbc = draw(st.tuples(st.booleans(), st.booleans(), st.booleans()))
+    species = random.integers(0, n_species, len(positions))
+    cutoff = draw(st.sampled_from([1.0, 3.0, 4.5]))
+    environment = find_neighbors(positions, cell, pbc, species, cutoff)
+    values = st.tuples(
+        st.sampled_from([cutoff, 0.8 * cutoff]),
+        st.sampled_from([0.0, 0.01, 0.5, 20.0]),
+        st.sampled_from([1.0, 2.0, 3.0, 5.0, 1.5, 7.25]),
+        st.sampled_from([1.0, -1.0]),
+    )
+    sets = [tuple(draw(st.lists(values, min_size=low, max_size=3))) for low in (1, 0, 0)]
+    gamma = draw(st.sampled_from([0.0, 2.0, 3.0, 5.5]))
+    case = Case(*sets, gamma=gamma, uneven=draw(st.booleans()))
+    return environment, case.functions(n_species)
+
+
+@given(fuzzed())
+def test_random_structures_and_functions(drawn: tuple[Environment, SymmetryFunctions]) -> None:
+    environment, functions = drawn
+    features, blocks = REFERENCE.jacobian(environment, functions)
+    slopes = spread(environment, functions, blocks)
+    gradient, changes = random(*features.shape), random(environment.n_pairs, 3)
+    actual, actual_blocks = symmetry_functions.jacobian(environment, functions)
+    tolerance = KERNEL[torch.float64]
+    assert_close(symmetry_functions.forward(environment, functions), features, tolerance)
+    assert_close(actual, features, tolerance)
+    assert_close(spread(environment, functions, actual_blocks), slopes, tolerance)
+    pulled = symmetry_functions.vjp(environment, functions, gradient)
+    assert_close(pulled, pull(environment, slopes, gradient), tolerance)
+    pushed = symmetry_functions.jvp(environment, functions, changes)
+    terms = push(environment, slopes.abs(), changes.abs())
+    assert_close(pushed, push(environment, slopes, changes), tolerance, terms)
+
+
+class TestAutograd:
+    @pytest.fixture(autouse=True)
+    def _inputs(self) -> None:
+        self.environment = environment_of("water_molecule")
+        case = Case(G2[:1], angular([0.01], [1.0, 2.5])[:3], angular([0.1], [3.0]))
+        self.functions = case.functions(2)
+        self.vectors = self.environment.vectors.clone().requires_grad_()
+        self.gradient = random(3, self.functions.n_features).requires_grad_()
+        self.changes = random(self.environment.n_pairs, 3).requires_grad_()
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        return symmetry_functions.forward(self.environment.with_vectors(vectors), self.functions)
+
+    def vjp(self, vectors: Tensor, gradient: Tensor) -> Tensor:
+        environment = self.environment.with_vectors(vectors)
+        return symmetry_functions.vjp(environment, self.functions, gradient)
+
+    def jvp(self, vectors: Tensor, changes: Tensor) -> Tensor:
+        environment = self.environment.with_vectors(vectors)
+        return symmetry_functions.jvp(environment, self.functions, changes)
+
+    def test_gradients(self) -> None:
+        assert torch.autograd.gradcheck(self.forward, self.vectors, fast_mode=True)
+        assert torch.autograd.gradcheck(self.vjp, (self.vectors, self.gradient), fast_mode=True)
+        assert torch.autograd.gradcheck(self.jvp, (self.vectors, self.changes), fast_mode=True)
+
+    def test_second_gradients(self) -> None:
+        assert torch.autograd.gradgradcheck(self.forward, self.vectors, fast_mode=True)
+        assert torch.autograd.gradgradcheck(self.vjp, (self.vectors, self.gradient), fast_mode=True)
+        assert torch.autograd.gradgradcheck(self.jvp, (self.vectors, self.changes), fast_mode=True)
+
+    @pytest.mark.parametrize("operation", ["forward", "jacobian", "vjp", "jvp"])
+    def test_operators_are_well_formed(self, operation: str) -> None:
+        """Second derivatives in the vectors run the reference, which cannot be traced."""
+        extra = {"jacobian": self.functions.touch(), "vjp": self.gradient, "jvp": self.changes}
+        vectors = self.vectors if operation == "forward" else self.environment.vectors
+        inputs = flatten(self.environment.with_vectors(vectors), self.functions)
+        arguments = (*inputs, extra[operation]) if operation in extra else inputs
+        torch.library.opcheck(OPERATORS.compiled.operators[operation], arguments)
+
+
+class TestWrongInputs:
+    functions = CASES["g2_g4_cosine"].functions(2)
+
+    def test_tables(self) -> None:
+        with pytest.raises(ValueError, match=r"kinds: expected shape .* got .*float64"):
+            replace(self.functions, kinds=self.functions.kinds.double())
+        with pytest.raises(ValueError, match=r"values: expected shape \(\d+, 4\)"):
+            replace(self.functions, values=self.functions.values[:, :3])
+
+    def test_gradient(self) -> None:
+        environment = environment_of("water_molecule")
+        with pytest.raises(ValueError, match=r"gradient: expected shape"):
+            symmetry_functions.vjp(environment, self.functions, random(2, 2))
+        changes = random(environment.n_pairs, 3).float()
+        with pytest.raises(ValueError, match=r"changes: expected shape .* got .*float32"):
+            symmetry_functions.jvp(environment, self.functions, changes)
+
+
+def test_half_precision_runs_on_the_reference() -> None:
+    environment = environment_of("water_molecule")
+    functions = functions_for(environment, "g2_g4_cosine")
+    wanted = symmetry_functions.forward(environment, functions)
+    actual = symmetry_functions.forward(environment.to(torch.bfloat16), functions)
+    assert actual.dtype == torch.bfloat16
+    assert_close(actual, wanted, 0.05)
