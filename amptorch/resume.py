@@ -20,6 +20,8 @@ from . import checkpoint
 FILE = "resume.pt"
 # Seconds between two writes while training; the last epoch is always written when it ends.
 INTERVAL = 5.0
+# Entries of an optimizer's parameter groups that are not its own: schedulers add theirs.
+_OF_GROUPS = {"params", "initial_lr", "base_momentum", "max_momentum", "max_lr", "min_lr"}
 # What skorch's callbacks count from epoch to epoch.
 _COUNTED = {
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
@@ -91,7 +93,7 @@ class Resume(Callback):
             else:
                 vars(callback).update(saved["values"])
         # Schedulers set rates on creation, so the optimizer comes after them.
-        net.optimizer_.load_state_dict(state["optimizer"])
+        load_optimizer(net.optimizer_, state["optimizer"])
         set_random_state(state["random"])
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -145,6 +147,13 @@ def read(folder: str | Path) -> dict[str, Any] | None:
 def history_of(state: dict[str, Any]) -> History:
     """The history up to the saved epoch."""
     return History(json.loads(state["history"]))
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Set the state of an optimizer; that of another kind, which does not fit, is left out."""
+    group = state["param_groups"][0]
+    if set(group) - set(optimizer.defaults) <= _OF_GROUPS:
+        optimizer.load_state_dict(state)
 
 
 class FixedSplit:

@@ -297,7 +297,7 @@ class AtomsTrainer:
                 epochs = state["target_epochs"] - len(history)
         self.load_skorch(epochs)
         self.net.initialize()
-        self.net.optimizer_.load_state_dict(optimizer)
+        resume.load_optimizer(self.net.optimizer_, optimizer)
         self.net.history = history
         self._say(f"going on at epoch {len(history) + 1}, {epochs} epochs to go")
         self.net.partial_fit(self.train_dataset, None)
@@ -366,7 +366,8 @@ class AtomsTrainer:
             ) from error
         optimizer, history = folder / "optimizer.pt", folder / "history.json"
         if optimizer.is_file() and self._has_data():
-            self.net.optimizer_.load_state_dict(checkpoint.torch_load(optimizer, self.device))
+            state = checkpoint.torch_load(optimizer, self.device)
+            resume.load_optimizer(self.net.optimizer_, state)
         if history.is_file():
             self.net.history = checkpoint.load_history(history)
 

@@ -35,7 +35,9 @@ class FingerprintCache:
     def read(self, image: Atoms, with_primes: bool) -> tuple[Tensor, Tensor] | None:
         """Fingerprints and Jacobian of an image, or None if they are not (all) there."""
         try:
-            with np.load(self._path(image), allow_pickle=False) as stored:
+            # np.load does not close a file that it cannot read.
+            with open(self._path(image), "rb") as file:
+                stored = np.load(file, allow_pickle=False)
                 fingerprint, jacobian = stored["fingerprint"], stored["jacobian"]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
