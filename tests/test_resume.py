@@ -133,6 +133,19 @@ def test_early_stopping_counts_on(tmp_path):
     assert history(second) == history(whole)
 
 
+@pytest.mark.parametrize("other", [torch.optim.SGD, torch.optim.LBFGS, torch.optim.AdamW])
+def test_going_on_with_another_optimizer(other, tmp_path):
+    first = trained(FRAMES, tmp_path, optim={"epochs": 2, "scheduler": SCHEDULERS["StepLR"]})
+    second = AtomsTrainer(
+        config(FRAMES, tmp_path, optim={"epochs": 2, "optimizer": other, "lr": 1e-3})
+    )
+    second.load_pretrained(first.cp_dir)
+    second.train()
+    assert isinstance(second.net.optimizer_, other)
+    assert len(second.net.history) == 4
+    assert np.isfinite(second.net.history[-1, "train_loss"])
+
+
 def test_the_first_checkpoint_stays_as_it_was(tmp_path):
     first = trained(FRAMES, tmp_path)
     before = {path.name: path.read_bytes() for path in Path(first.cp_dir).iterdir()}
