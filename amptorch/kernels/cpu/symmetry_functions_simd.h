@@ -58,9 +58,9 @@ AMPTORCH_INLINE T sum(Vec<T> value) {
 
 // Lanes 0, 1, 2, ...
 template <typename T>
-AMPTORCH_INLINE Vec<T> iota() {
-    Vec<T> value{};
-    for (int lane = 0; lane < width<T>; ++lane) value[lane] = static_cast<T>(lane);
+AMPTORCH_INLINE Mask<T> count() {
+    Mask<T> value{};
+    for (int lane = 0; lane < width<T>; ++lane) value[lane] = lane;
     return value;
 }
 
@@ -79,7 +79,7 @@ template <typename T>
 using Quad = typename Four<T>::Vector;
 
 template <typename T>
-AMPTORCH_INLINE Quad<T>& quad(T* row, int place) {
+AMPTORCH_INLINE Quad<T>& quad(T* row, Index place) {
     return reinterpret_cast<Quad<T>*>(row)[place];
 }
 

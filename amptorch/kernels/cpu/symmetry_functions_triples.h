@@ -86,6 +86,18 @@ struct Wedge {
 private:
     AMPTORCH_INLINE T* row(PackedRow index) const { return c.packed + index * c.stride; }
 
+    // The row of places holds integers of the size of T.
+    AMPTORCH_INLINE Index place(int at) const {
+        typename Lanes<T>::Bits bits;
+        __builtin_memcpy(&bits, row(place_row) + at, sizeof(bits));
+        return bits;
+    }
+
+    AMPTORCH_INLINE void set_place(int at, int place) const {
+        const typename Lanes<T>::Bits bits = place;
+        __builtin_memcpy(row(place_row) + at, &bits, sizeof(bits));
+    }
+
     // Packs all k > j of the second species; the last vector is filled up with triples of no weight.
     AMPTORCH_INLINE int pack_all() const {
         const bool same = group.species_j == group.species_k;
@@ -93,12 +105,12 @@ private:
         const int end = c.start[group.species_k + 1];
         int n = 0;
         if (same) {
-            n = pack(n, k, iota<T>() > static_cast<T>(j - k));
+            n = pack(n, k, count<T>() > j - k);
             k += width<T>;
         }
         for (; k < end; k += width<T>) n = pack(n, k, Vec<T>{} == Vec<T>{});
         for (int lane = 0; lane < width<T>; ++lane) {
-            row(place_row)[n + lane] = static_cast<T>(c.places());
+            set_place(n + lane, c.places());
             for (int index = square_row; index < packed_rows; ++index) {
                 c.packed[index * c.stride + n + lane] = 0;
             }
@@ -121,7 +133,9 @@ private:
             lanes.pack(row(slope_row) + n, load(c.slope(group.channel) + k));
             lanes.pack(row(inverse_row) + n, inverse_k);
         }
-        if constexpr (needs_gradient(op)) lanes.pack(row(place_row) + n, iota<T>() + T(k));
+        if constexpr (needs_gradient(op)) {
+            lanes.pack(row(place_row) + n, reinterpret_cast<Vec<T>>(count<T>() + k));
+        }
         if constexpr (op == Operation::jvp) {
             lanes.pack(row(dot_row) + n, load(c.dot + k));
             lanes.pack(row(mixed_row) + n,
@@ -178,12 +192,16 @@ private:
                                        Vec<T> dv) {
         const Vec<T> cross = dv * t.across - v * t.side;
         const Vec<T> own = dv * t.turn_j + v * t.along_j, other = dv * t.turn_k + v * t.along_k;
+        alignas(alignment) T owns[width<T>], others[width<T>], crosses[width<T>];
+        store<T>(owns, own);
+        store<T>(others, other);
+        store<T>(crosses, cross);
         const Quad<T> r_j = quad(c.vectors, j);
         Quad<T> sum_j = quad(slot_j, j);
         for (int lane = 0; lane < width<T>; ++lane) {
-            const int k = static_cast<int>(row(place_row)[at + lane]);
-            sum_j += pair_quad<T>(own[lane], cross[lane]) * quad(c.vectors, k);
-            quad(slot_k, k) += pair_quad<T>(other[lane], cross[lane]) * r_j;
+            const Index k = place(at + lane);
+            sum_j += pair_quad<T>(owns[lane], crosses[lane]) * quad(c.vectors, k);
+            quad(slot_k, k) += pair_quad<T>(others[lane], crosses[lane]) * r_j;
         }
         quad(slot_j, j) = sum_j;
     }
