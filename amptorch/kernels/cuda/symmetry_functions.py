@@ -1,0 +1,130 @@
+"""Symmetry functions on a GPU: what each operation launches.
+
+Equations and operations as in ``kernels/symmetry_functions.py``. All frames of an environment go
+in one launch of each kernel; nothing is read back, so the host does not wait.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..environment import Environment
+from .symmetry_functions_kernels import pull, sum_angular, sum_radial, weigh_pairs
+from .symmetry_functions_plan import Plan, plan
+
+if TYPE_CHECKING:
+    from ..symmetry_functions import SymmetryFunctions
+
+PAIR_BLOCK = 128
+RADIAL_BLOCK = 64
+TRIPLE_BLOCK = 16
+PARTNER_BLOCK = 32
+FUNCTION_BLOCK = 8
+
+
+class _Kernels:
+    """The four operations, see :class:`amptorch.kernels.operators.Native`."""
+
+    def takes(self, functions: SymmetryFunctions) -> bool:
+        """One program writes a feature, so no two functions may share one."""
+        return len(functions.kinds[:, :2].unique(dim=0)) == len(functions.kinds)
+
+    def forward(self, environment: Environment, functions: SymmetryFunctions) -> Tensor:
+        return _Launch(environment, functions).features(None)
+
+    def jacobian(
+        self, environment: Environment, functions: SymmetryFunctions, touch: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        launch = _Launch(environment, functions)
+        blocks = environment.vectors.new_zeros(environment.n_pairs, touch.shape[-1], 3)
+        launch.pull(None, blocks)
+        return launch.features(None), blocks
+
+    def vjp(
+        self, environment: Environment, functions: SymmetryFunctions, gradient: Tensor
+    ) -> Tensor:
+        pulled = torch.empty_like(environment.vectors)
+        _Launch(environment, functions).pull(gradient, pulled)
+        return pulled
+
+    def jvp(
+        self, environment: Environment, functions: SymmetryFunctions, changes: Tensor
+    ) -> Tensor:
+        return _Launch(environment, functions).features(changes)
+
+
+KERNELS = _Kernels()
+
+
+class _Launch:
+    """What the operations on one environment share."""
+
+    def __init__(self, environment: Environment, functions: SymmetryFunctions) -> None:
+        self.environment = environment
+        self.functions = functions
+        self.vectors = environment.vectors.detach()
+        self.plan: Plan = plan(functions, self.vectors.device, self.vectors.dtype)
+        self.centers = environment.centers
+        self.starts = self._starts()
+        self.common: dict[str, Any] = {"COSINE": functions.gamma == 0}
+        self.angular = {"BITS": self.plan.bits, "TERMS": self.plan.terms.shape[1], **self.common}
+        self.weights = self._weights()
+
+    def _starts(self) -> Tensor:
+        """[n_atoms * n_species + 1]: pairs of a centre whose neighbours are of one species."""
+        n_species = self.functions.n_species
+        cells = self.centers * n_species + self.environment.neighbor_species
+        every = torch.arange(self.environment.n_atoms * n_species + 1, device=cells.device)
+        return torch.searchsorted(cells, every)
+
+    def _weights(self) -> Tensor:
+        """[2, n_channels, n_pairs]: radial weights of all pairs, and their slopes over r."""
+        n_pairs, n_channels = self.environment.n_pairs, len(self.plan.curves)
+        weights = self.vectors.new_empty(2, n_channels, n_pairs)
+        with torch.cuda.device_of(self.vectors):
+            weigh_pairs[(-(-n_pairs // PAIR_BLOCK), n_channels)](
+                self.vectors, self.plan.curves, weights, n_pairs, n_channels,
+                **self.common, BLOCK=PAIR_BLOCK,
+            )  # fmt: skip
+        return weights
+
+    def features(self, changes: Tensor | None) -> Tensor:
+        """G [n_atoms, n_features], or its change with the vectors."""
+        plan, n_atoms = self.plan, self.environment.n_atoms
+        n_species, n_features = self.functions.n_species, self.functions.n_features
+        features = self.vectors.new_zeros(n_atoms, n_features)
+        tangent = self.vectors if changes is None else changes.detach()
+        inputs = (self.vectors, tangent, self.environment.species, self.starts)
+        options = {**self.angular, "TANGENT": changes is not None}
+        with torch.cuda.device_of(self.vectors):
+            sum_radial[(n_atoms, plan.most_radial)](
+                *inputs, plan.radial, plan.first_radial, plan.radial_curves, features,
+                n_species, n_features,
+                **self.common, TANGENT=changes is not None, BLOCK=RADIAL_BLOCK, num_warps=2,
+            )  # fmt: skip
+            sum_angular[(n_atoms, plan.most_groups)](
+                *inputs, self.weights, plan.groups, plan.first_group, plan.terms, plan.powers,
+                plan.curves, features, *self.weights.shape[:0:-1], n_species, n_features,
+                **options, BLOCK=TRIPLE_BLOCK, num_warps=4,
+            )  # fmt: skip
+        return features
+
+    def pull(self, gradient: Tensor | None, output: Tensor) -> None:
+        """Fills dE/dR_ij [n_pairs, 3], without a gradient dG/dR_ij [n_pairs, n_touched, 3]."""
+        plan, environment = self.plan, self.environment
+        weights_of_g = self.vectors if gradient is None else gradient.detach()
+        n_pairs, n_channels = environment.n_pairs, len(plan.curves)
+        n_touched = 1 if gradient is not None else output.shape[1]
+        with torch.cuda.device_of(self.vectors):
+            pull[(n_pairs,)](
+                self.vectors, environment.species, self.centers, environment.neighbors,
+                self.starts, self.weights, plan.radial, plan.radial_slots, plan.radial_curves,
+                plan.first_radial, plan.groups, plan.terms, plan.powers, plan.members,
+                plan.first_member, plan.curves, weights_of_g, output,
+                n_pairs, n_channels, self.functions.n_species, self.functions.n_features,
+                n_touched, **self.angular, JACOBIAN=gradient is None,
+                RADIAL_BLOCK=FUNCTION_BLOCK, BLOCK=PARTNER_BLOCK, num_warps=1,
+            )  # fmt: skip

@@ -1,0 +1,226 @@
+"""A set of symmetry functions as tables on the device of the vectors.
+
+Functions of one centre that share species, type, cutoff and eta are a group, and those of a group
+are its terms: they differ in zeta and lambda only, so that a triple is looked at once for all of
+them. A channel is a pair of cutoff and eta, one radial weight of a pair. A member says that
+neighbours of some species take part in a group, and with which partners.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from ..symmetry_functions import SymmetryFunctions
+
+MAX_TERMS = 8
+"""Terms of a group that are computed side by side; more make another group."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tables of integers (int32) and reals (dtype of the vectors), and their sizes.
+
+    A curve is a radial weight exp(-eta (r - rs)^2) fc(r) as cutoff, pi/(2 cutoff), gamma, eta, rs.
+
+    Attributes:
+        radial: [n_radial, 2], species and feature of each G2, by centre and species.
+        radial_slots: [n_radial], where the feature stands in the block of a pair.
+        radial_curves: [n_radial, 5].
+        first_radial: [n_species^2 + 1], rows of ``radial`` of a centre and a neighbour species.
+        groups: [n_groups, 4], species of j and k, channel, whether r_jk counts (G4).
+        first_group: [n_species + 1], rows of ``groups`` of a centre.
+        terms: [n_groups, n_terms, 4], zeta - 1, feature (-1: none), slots for j and for k.
+        powers: [n_groups, n_terms, 2], zeta and lambda.
+        members: [n_members, 3], group, species of the partners, 0 for j and 1 for k.
+        first_member: [n_species^2 + 1], rows of ``members`` of a centre and a neighbour species.
+        curves: [n_channels, 5].
+        bits: of the largest zeta - 1; -1 where a zeta is not whole.
+        most_radial: the most G2 of a centre.
+        most_groups: the most groups of a centre.
+    """
+
+    radial: Tensor
+    radial_slots: Tensor
+    radial_curves: Tensor
+    first_radial: Tensor
+    groups: Tensor
+    first_group: Tensor
+    terms: Tensor
+    powers: Tensor
+    members: Tensor
+    first_member: Tensor
+    curves: Tensor
+    bits: int
+    most_radial: int
+    most_groups: int
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Plan:
+        """Tables on another device, reals in another dtype."""
+        moved = {
+            name: table.to(device, dtype if table.is_floating_point() else torch.int32)
+            for name, table in vars(self).items()
+            if isinstance(table, Tensor)
+        }
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Terms (zeta, lambda, feature) of one centre, species pair j <= k, type and channel."""
+
+    center: int
+    j: int
+    k: int
+    closed: bool
+    channel: tuple[float, float]
+    terms: tuple[tuple[float, float, int], ...]
+
+
+def plan(functions: SymmetryFunctions, device: torch.device, dtype: torch.dtype) -> Plan:
+    """Tables of a set; equal sets share them."""
+    kinds, values = (table.numpy().tobytes() for table in (functions.kinds, functions.values))
+    sizes = (functions.gamma, functions.n_species, functions.n_features)
+    return _moved(type(functions), kinds, values, sizes, device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _moved(
+    make: type[SymmetryFunctions],
+    kinds: bytes,
+    values: bytes,
+    sizes: tuple[Any, ...],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Plan:
+    kind_table = torch.from_numpy(np.frombuffer(kinds, np.int64).reshape(-1, 5).copy())
+    value_table = torch.from_numpy(np.frombuffer(values, np.float64).reshape(-1, 4).copy())
+    return _build(make(kind_table, value_table, *sizes)).to(device, dtype)
+
+
+def _build(functions: SymmetryFunctions) -> Plan:
+    """Tables on the CPU in float64."""
+    groups, slots = _groups(functions), _Slots(functions)
+    channels = list(dict.fromkeys(group.channel for group in groups))
+    width = 1 << (max((len(group.terms) for group in groups), default=1) - 1).bit_length()
+    terms = [_term_rows(group, slots, width) for group in groups]
+    powers = [_padded([term[:2] for term in group.terms], width, (1.0, 0.0)) for group in groups]
+    n_species = functions.n_species
+    first_group = _starts([group.center for group in groups], n_species)
+    return Plan(
+        **_radial(functions, slots),
+        **_members(groups, n_species),
+        groups=_integers([(g.j, g.k, channels.index(g.channel), int(g.closed)) for g in groups], 4),
+        first_group=first_group,
+        terms=_integers(terms, width, 4),
+        powers=_reals(powers, width, 2),
+        curves=_reals([_curve(*channel, 0.0, functions.gamma) for channel in channels], 5),
+        bits=_bits([zeta for group in groups for zeta, _, _ in group.terms]),
+        most_groups=_most(first_group, 1),
+    )
+
+
+class _Slots:
+    """Where a feature stands in the block of a pair."""
+
+    def __init__(self, functions: SymmetryFunctions) -> None:
+        self.touch = functions.touch().tolist()
+
+    def __call__(self, center: int, neighbor: int, feature: int) -> int:
+        return self.touch[center][neighbor].index(feature)
+
+
+def _radial(functions: SymmetryFunctions, slots: _Slots) -> dict[str, Any]:
+    rows = sorted(
+        (center, j, feature, *values)
+        for (center, feature, kind, j, _), values in _rows(functions)
+        if kind == 2
+    )
+    n = functions.n_species
+    first = _starts([center * n + j for center, j, *_ in rows], n * n)
+    return {
+        "radial": _integers([row[1:3] for row in rows], 2),
+        "radial_slots": _integers([slots(*row[:3]) for row in rows]),
+        "radial_curves": _reals([_curve(*row[3:6], functions.gamma) for row in rows], 5),
+        "first_radial": first,
+        "most_radial": _most(first, n),
+    }
+
+
+def _groups(functions: SymmetryFunctions) -> list[_Group]:
+    collected: dict[tuple[Any, ...], list[tuple[float, float, int]]] = {}
+    for (center, feature, kind, j, k), (cutoff, eta, zeta, sign) in _rows(functions):
+        if kind != 2:
+            key = (center, min(j, k), max(j, k), kind == 4, (cutoff, eta))
+            collected.setdefault(key, []).append((zeta, sign, feature))
+    return [
+        _Group(*key, tuple(terms[start : start + MAX_TERMS]))
+        for key, terms in sorted(collected.items())
+        for start in range(0, len(terms), MAX_TERMS)
+    ]
+
+
+def _rows(functions: SymmetryFunctions) -> Iterable[tuple[list[int], list[float]]]:
+    return zip(functions.kinds.tolist(), functions.values.tolist(), strict=True)
+
+
+def _members(groups: list[_Group], n_species: int) -> dict[str, Tensor]:
+    """Both species of a group are members, once where they are the same."""
+    cells = []
+    for index, group in enumerate(groups):
+        cells.append((group.center * n_species + group.j, index, group.k, 0))
+        if group.j != group.k:
+            cells.append((group.center * n_species + group.k, index, group.j, 1))
+    cells.sort()
+    return {
+        "members": _integers([cell[1:] for cell in cells], 3),
+        "first_member": _starts([cell[0] for cell in cells], n_species**2),
+    }
+
+
+def _term_rows(group: _Group, slots: _Slots, width: int) -> list[tuple[int, ...]]:
+    rows = [
+        (int(zeta) - 1, feature, *(slots(group.center, s, feature) for s in (group.j, group.k)))
+        for zeta, _, feature in group.terms
+    ]
+    return _padded(rows, width, (0, -1, 0, 0))
+
+
+def _padded(rows: Sequence[Any], width: int, filling: Any) -> list[Any]:
+    return [*rows, *[filling] * (width - len(rows))]
+
+
+def _curve(cutoff: float, eta: float, rs: float, gamma: float) -> tuple[float, ...]:
+    return cutoff, math.pi / (2 * cutoff), gamma, eta, rs
+
+
+def _bits(zetas: list[float]) -> int:
+    if any(zeta != round(zeta) or not 1 <= zeta < 1024 for zeta in zetas):
+        return -1
+    return max((int(zeta) - 1 for zeta in zetas), default=0).bit_length()
+
+
+def _starts(sorted_cells: list[int], n_cells: int) -> Tensor:
+    """[n_cells + 1]: the entries of cell c are ``starts[c]`` to ``starts[c + 1]``."""
+    counts = torch.tensor(sorted_cells, dtype=torch.int64).bincount(minlength=n_cells)
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+def _most(starts: Tensor, stride: int) -> int:
+    return int(starts[::stride].diff().max())
+
+
+def _integers(rows: Sequence[Any], *shape: int) -> Tensor:
+    return torch.tensor(rows, dtype=torch.int64).view(len(rows), *shape)
+
+
+def _reals(rows: Sequence[Any], *shape: int) -> Tensor:
+    return torch.tensor(rows, dtype=torch.float64).view(len(rows), *shape)
