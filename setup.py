@@ -56,7 +56,6 @@ setup(
         "numpy>=1.26",
         "scipy>=1.11",
         "lmdb>=1.4",
-        "vesin>=0.6",
         "tqdm>=4.60",
     ],
     extras_require={
@@ -67,6 +66,7 @@ setup(
             "pytest>=8",
             "pytest-cov>=5",
             "hypothesis>=6.100",
+            "vesin>=0.6",
             "matplotlib>=3.7",
             "ruff>=0.6",
             "mypy>=1.11",

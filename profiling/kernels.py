@@ -73,7 +73,7 @@ def disagreement(
     Raises:
         AssertionError: more than ``AGREEMENT`` of this dtype.
     """
-    exact = operations(descriptor, environment, descriptor.kernel.operators.reference)
+    exact = operations(descriptor, environment, descriptor.kernel.OPERATORS.reference)
     found = operations(descriptor, environment.to(dtype))
     errors = {}
     for name, call in exact.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("amptorch", "torch", "skorch", "ase", "numpy", "scipy", "lmdb", "vesin")
+PACKAGES = ("amptorch", "torch", "skorch", "ase", "numpy", "scipy", "lmdb")
 
 
 def describe() -> dict[str, Any]:

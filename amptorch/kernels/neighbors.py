@@ -7,15 +7,17 @@ not; along a non-periodic axis there is only the atom itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
-from vesin import NeighborList
+from ase.geometry import complete_cell
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _native
 from .environment import Environment
+
+# Positions, cell, periodicity and species of a frame: the arguments of find_neighbors.
+Frame = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
 
 
 def find_neighbors(
@@ -38,39 +40,37 @@ def find_neighbors(
         Environment in float64. The order of a centre's neighbours is fixed by species, index
         and image, so that sums over them are reproducible to the last bit.
     """
-    positions = np.ascontiguousarray(positions, dtype=np.float64)
-    periodic = np.asarray(pbc, dtype=bool)
-    box = np.where(periodic[:, None], np.asarray(cell, dtype=np.float64), 0.0)
-    search = NeighborList(cutoff=cutoff, full_list=True, n_threads=1)
-    # The arrays belong to the search, which lives until they have been put in order.
-    atoms, shifts, found = search.compute(positions, box, periodic, "PSD", copy=False)
-    indices = torch.from_numpy(np.ascontiguousarray(species, dtype=np.int64))
-    vectors = torch.empty((len(atoms), 3), dtype=torch.float64)
-    neighbors = torch.empty(len(atoms), dtype=torch.int64)
-    first = torch.empty(len(indices) + 1, dtype=torch.int64)
-    n_pairs = _native.order_pairs(atoms, shifts, found, indices, cutoff, vectors, neighbors, first)
-    return Environment(vectors[:n_pairs], first, neighbors[:n_pairs], indices)
-
-
-# Positions, cell, periodicity and species of a frame: the arguments of find_neighbors.
-Frame = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
+    return find_neighbors_of_frames([(positions, cell, pbc, species)], cutoff)[0]
 
 
 def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Environment]:
-    """Neighbours of the atoms of many frames, threads over frames.
+    """Neighbours of the atoms of many frames in one call, threads over frames.
 
     Args:
         frames: (positions, cell, pbc, species) of each, see :func:`find_neighbors`.
         cutoff: Å.
     """
+    pbc = np.array([frame[2] for frame in frames], dtype=bool).reshape(-1, 3)
+    cells = np.array([_full_cell(frame[1], each) for frame, each in zip(frames, pbc, strict=True)])
+    species = [torch.from_numpy(np.array(frame[3], dtype=np.int64)) for frame in frames]
+    sizes = [len(each) for each in species]
+    found = _native.find_neighbors(
+        np.concatenate([np.asarray(frame[0], dtype=np.float64).reshape(-1, 3) for frame in frames]),
+        cells,
+        np.linalg.inv(cells),
+        pbc.astype(np.uint8),
+        torch.cat(species),
+        np.cumsum([0, *sizes], dtype=np.int64),
+        cutoff,
+        min(torch.get_num_threads(), len(frames)),
+    )
+    return [
+        Environment(*(torch.from_numpy(array) for array in arrays), each)
+        for arrays, each in zip(found, species, strict=True)
+    ]
 
-    def find(frame: Frame) -> Environment:
-        positions, cell, pbc, species = frame
-        return find_neighbors(positions, cell, pbc, species, cutoff)
 
-    threads = min(torch.get_num_threads(), len(frames))
-    if threads < 2:
-        return [find(frame) for frame in frames]
-    # Search and ordering let other Python threads run.
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(find, frames))
+def _full_cell(cell: ArrayLike, pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The cell with unit vectors, orthogonal to the rest, in place of non-periodic ones."""
+    cell = np.asarray(cell, dtype=np.float64)
+    return cell if pbc.all() else complete_cell(np.where(pbc[:, None], cell, 0.0))

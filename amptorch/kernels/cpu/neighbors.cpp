@@ -1,5 +1,14 @@
-// Puts the pairs of a neighbour search into the order that the kernels read.
+// Neighbour lists of many frames, threads over frames.
+//
+// All periodic images that can matter are laid out once per frame, sorted by species, atom and
+// image; a place in this list is a "ghost". The neighbours of an atom are found by bins no narrower
+// than the cutoff, marked in a bitmap over ghosts, and read off in order. No sorting per atom.
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "arrays.h"
@@ -8,95 +17,298 @@ namespace amptorch {
 namespace {
 
 using Index = std::int64_t;
+using Vector = std::array<double, 3>;
 
-// The pairs of one frame as the search gives them, in any order.
-struct Found {
-    Array<const std::uint64_t, -1, 2> atoms;  // [n_found, 2], centre and neighbour
-    Array<const std::int32_t, -1, 3> shifts;  // [n_found, 3], images in cell vectors
-    Array<const double, -1, 3> vectors;       // [n_found, 3], Å
+// One frame as Python hands it over; pointers into the arrays of all frames.
+struct Frame {
+    const double* positions;  // [n_atoms, 3], Å
+    const double* cell;       // [3, 3], rows are vectors; orthonormal along non-periodic axes
+    const double* inverse;    // [3, 3], of the cell
+    const std::uint8_t* pbc;  // [3]
+    const Index* species;     // [n_atoms]
+    Index n_atoms;
 };
 
-// first[i] .. first[i + 1] becomes the range of centre i among pairs shorter than the cutoff;
-// returns these pairs, grouped by centre.
-std::vector<Index> group_by_center(const Found& found, double cutoff, Index n_atoms, Index* first) {
-    const auto n_found = static_cast<Index>(found.atoms.shape(0));
-    const double* v = found.vectors.data();
-    const std::uint64_t* atoms = found.atoms.data();
-    const auto inside = [=](Index p) {
-        const double *r = v + 3 * p;
-        return r[0] * r[0] + r[1] * r[1] + r[2] * r[2] < cutoff * cutoff;
-    };
-    std::fill(first, first + n_atoms + 1, 0);
-    for (Index p = 0; p < n_found; ++p) {
-        if (inside(p)) ++first[atoms[2 * p] + 1];
+// Neighbours of a frame, as in Environment.
+struct Neighbors {
+    std::vector<double> vectors;
+    std::vector<Index> atoms;
+    std::vector<Index> first;
+};
+
+Vector times(const Vector& row, const double* matrix) {
+    Vector product{};
+    for (int k = 0; k < 3; ++k) {
+        for (int axis = 0; axis < 3; ++axis) product[axis] += row[k] * matrix[3 * k + axis];
     }
-    for (Index i = 0; i < n_atoms; ++i) first[i + 1] += first[i];
-    std::vector<Index> grouped(first[n_atoms]), next(first, first + n_atoms);
-    for (Index p = 0; p < n_found; ++p) {
-        if (inside(p)) grouped[next[atoms[2 * p]]++] = p;
-    }
-    return grouped;
+    return product;
 }
 
-// What decides a pair's place within its centre: species of the neighbour, neighbour, image.
-struct Place {
-    std::uint64_t atom;
-    std::uint64_t image;
-    Index pair;
-
-    bool operator<(const Place& other) const {
-        return atom != other.atom ? atom < other.atom : image < other.image;
-    }
+// Positions with periodic fractional coordinates moved into [0, 1), and these coordinates.
+struct Wrapped {
+    std::vector<Vector> positions;
+    std::vector<Vector> fractions;
 };
 
-Place place_of(const Found& found, const Index* species, Index pair) {
-    const std::uint64_t j = found.atoms.data()[2 * pair + 1];
-    const std::int32_t* shift = found.shifts.data() + 3 * pair;
-    std::uint64_t image = 0;
+Wrapped wrap(const Frame& frame) {
+    Wrapped wrapped;
+    for (Index i = 0; i < frame.n_atoms; ++i) {
+        const double* r = frame.positions + 3 * i;
+        Vector position{r[0], r[1], r[2]}, fraction = times(position, frame.inverse);
+        Vector moved{};
+        for (int axis = 0; axis < 3; ++axis) {
+            if (frame.pbc[axis]) moved[axis] = -std::floor(fraction[axis]);
+            fraction[axis] += moved[axis];
+        }
+        const Vector shift = times(moved, frame.cell);
+        for (int axis = 0; axis < 3; ++axis) position[axis] += shift[axis];
+        wrapped.positions.push_back(position);
+        wrapped.fractions.push_back(fraction);
+    }
+    return wrapped;
+}
+
+// Images within the cutoff of the atoms' extent along the periodic axes.
+struct Ghosts {
+    std::vector<Vector> positions;
+    std::vector<Index> atoms;
+    std::vector<Index> home;  // [n_atoms], the ghost that is the atom itself
+};
+
+struct Extent {
+    Vector low, high;
+    std::array<Index, 3> images;  // shifts go from -images to images
+};
+
+Extent extent_of(const Frame& frame, const Wrapped& wrapped, double cutoff) {
+    Extent extent{wrapped.fractions[0], wrapped.fractions[0], {}};
+    for (const Vector& fraction : wrapped.fractions) {
+        for (int axis = 0; axis < 3; ++axis) {
+            extent.low[axis] = std::min(extent.low[axis], fraction[axis]);
+            extent.high[axis] = std::max(extent.high[axis], fraction[axis]);
+        }
+    }
     for (int axis = 0; axis < 3; ++axis) {
-        image = image << 21 | static_cast<std::uint64_t>(shift[axis] + (1 << 20));
+        if (!frame.pbc[axis]) continue;
+        // Column of the inverse: its length is one over the height of the cell along this axis.
+        const double* column = frame.inverse + axis;
+        const double reach = cutoff * std::hypot(column[0], column[3], column[6]);
+        extent.images[axis] = static_cast<Index>(reach) + 1;
+        extent.low[axis] -= reach;
+        extent.high[axis] += reach;
     }
-    return {static_cast<std::uint64_t>(species[j]) << 40 | j, image, pair};
+    return extent;
 }
 
-// Returns the number of pairs.
-Index order_pairs(const Found& found, Array<const Index, -1> species, double cutoff,
-                  Array<double, -1, 3> vectors, Array<Index, -1> neighbors,
-                  Array<Index, -1> first) {
-    const auto n_atoms = static_cast<Index>(species.shape(0));
-    const Index* begin = first.data();
-    const std::vector<Index> grouped = group_by_center(found, cutoff, n_atoms, first.data());
-    std::vector<Place> places;
-    for (Index i = 0; i < n_atoms; ++i) {
-        places.clear();
-        for (Index k = begin[i]; k < begin[i + 1]; ++k) {
-            places.push_back(place_of(found, species.data(), grouped[k]));
-        }
-        std::sort(places.begin(), places.end());
-        for (std::size_t k = 0; k < places.size(); ++k) {
-            const Index row = begin[i] + static_cast<Index>(k), pair = places[k].pair;
-            neighbors.data()[row] = static_cast<Index>(found.atoms.data()[2 * pair + 1]);
-            std::copy_n(found.vectors.data() + 3 * pair, 3, vectors.data() + 3 * row);
+bool within(const Vector& fraction, const Vector& shift, const Extent& extent) {
+    for (int axis = 0; axis < 3; ++axis) {
+        const double value = fraction[axis] + shift[axis];
+        if (value < extent.low[axis] || value > extent.high[axis]) return false;
+    }
+    return true;
+}
+
+Ghosts lay_out(const Frame& frame, const Wrapped& wrapped, double cutoff) {
+    const Extent extent = extent_of(frame, wrapped, cutoff);
+    std::vector<Vector> shifts, offsets;
+    for (Index a = -extent.images[0]; a <= extent.images[0]; ++a) {
+        for (Index b = -extent.images[1]; b <= extent.images[1]; ++b) {
+            for (Index c = -extent.images[2]; c <= extent.images[2]; ++c) {
+                shifts.push_back({double(a), double(b), double(c)});
+                offsets.push_back(times(shifts.back(), frame.cell));
+            }
         }
     }
-    return begin[n_atoms];
+    const std::size_t none = shifts.size() / 2;  // the shift by zero is in the middle
+    std::vector<Index> order(frame.n_atoms);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](Index i, Index j) {
+        return frame.species[i] < frame.species[j];
+    });
+    Ghosts ghosts;
+    ghosts.home.resize(frame.n_atoms);
+    for (const Index atom : order) {
+        const Vector& r = wrapped.positions[atom];
+        for (std::size_t s = 0; s < shifts.size(); ++s) {
+            if (!within(wrapped.fractions[atom], shifts[s], extent)) continue;
+            if (s == none) ghosts.home[atom] = static_cast<Index>(ghosts.atoms.size());
+            const Vector& offset = offsets[s];
+            ghosts.positions.push_back({r[0] + offset[0], r[1] + offset[1], r[2] + offset[2]});
+            ghosts.atoms.push_back(atom);
+        }
+    }
+    return ghosts;
+}
+
+// Ghosts by bins of a Cartesian grid, bins no narrower than the cutoff.
+class Bins {
+  public:
+    Bins(const Ghosts& ghosts, double cutoff) {
+        low_ = high_ = ghosts.positions[0];
+        for (const Vector& r : ghosts.positions) {
+            for (int axis = 0; axis < 3; ++axis) {
+                low_[axis] = std::min(low_[axis], r[axis]);
+                high_[axis] = std::max(high_[axis], r[axis]);
+            }
+        }
+        const double widest = std::cbrt(static_cast<double>(ghosts.positions.size())) + 1.0;
+        for (int axis = 0; axis < 3; ++axis) {
+            // Not more bins than ghosts, however far apart these are.
+            const double fitting = (high_[axis] - low_[axis]) / cutoff;
+            counts_[axis] = std::max<Index>(1, static_cast<Index>(std::min(fitting, widest)));
+        }
+        fill(ghosts);
+    }
+
+    // Calls visit(begin, end) for ranges of places in the arrays below that hold all neighbours.
+    template <typename Visit>
+    void around(const Vector& position, Visit visit) const {
+        const auto [x, y, z] = bin_of(position);
+        for (Index a = std::max<Index>(x - 1, 0); a <= std::min(x + 1, counts_[0] - 1); ++a) {
+            for (Index b = std::max<Index>(y - 1, 0); b <= std::min(y + 1, counts_[1] - 1); ++b) {
+                const Index row = (a * counts_[1] + b) * counts_[2];
+                const Index from = std::max<Index>(z - 1, 0);
+                const Index to = std::min(z + 1, counts_[2] - 1);
+                visit(begin_[row + from], begin_[row + to + 1]);
+            }
+        }
+    }
+
+    std::vector<double> x, y, z;
+    std::vector<Index> ghost;
+
+  private:
+    std::array<Index, 3> bin_of(const Vector& position) const {
+        std::array<Index, 3> bin{};
+        for (int axis = 0; axis < 3; ++axis) {
+            const double width = (high_[axis] - low_[axis]) / double(counts_[axis]);
+            const double place = width > 0 ? (position[axis] - low_[axis]) / width : 0.0;
+            bin[axis] = std::clamp<Index>(static_cast<Index>(place), 0, counts_[axis] - 1);
+        }
+        return bin;
+    }
+
+    void fill(const Ghosts& ghosts) {
+        const std::size_t n = ghosts.positions.size();
+        begin_.assign(counts_[0] * counts_[1] * counts_[2] + 1, 0);
+        std::vector<Index> bins(n);
+        for (std::size_t g = 0; g < n; ++g) {
+            const auto [a, b, c] = bin_of(ghosts.positions[g]);
+            bins[g] = (a * counts_[1] + b) * counts_[2] + c;
+            ++begin_[bins[g] + 1];
+        }
+        std::partial_sum(begin_.begin(), begin_.end(), begin_.begin());
+        std::vector<Index> next(begin_.begin(), begin_.end() - 1);
+        for (auto* values : {&x, &y, &z}) values->resize(n);
+        ghost.resize(n);
+        for (std::size_t g = 0; g < n; ++g) {
+            const Index place = next[bins[g]]++;
+            x[place] = ghosts.positions[g][0];
+            y[place] = ghosts.positions[g][1];
+            z[place] = ghosts.positions[g][2];
+            ghost[place] = static_cast<Index>(g);
+        }
+    }
+
+    Vector low_, high_;
+    std::array<Index, 3> counts_{};
+    std::vector<Index> begin_;
+};
+
+// Sets the bits of the ghosts closer to r than the cutoff.
+void mark(const Bins& bins, const Vector& r, double cutoff, std::vector<std::uint64_t>& bits) {
+    bins.around(r, [&](Index begin, Index end) {
+        for (Index k = begin; k < end; ++k) {
+            const double dx = bins.x[k] - r[0], dy = bins.y[k] - r[1], dz = bins.z[k] - r[2];
+            const std::uint64_t near = dx * dx + dy * dy + dz * dz < cutoff * cutoff;
+            bits[bins.ghost[k] >> 6] |= near << (bins.ghost[k] & 63);
+        }
+    });
+}
+
+int trailing_zeros(std::uint64_t word) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(word);
+#else
+    int count = 0;
+    for (; !(word & 1); word >>= 1) ++count;
+    return count;
+#endif
+}
+
+// Appends the ghosts whose bits are set, in order, and clears the bits.
+void read_off(const Ghosts& ghosts, const Vector& r, std::vector<std::uint64_t>& bits,
+              Neighbors& out) {
+    for (std::size_t w = 0; w < bits.size(); ++w) {
+        for (std::uint64_t word = bits[w]; word; word &= word - 1) {
+            const std::size_t g = 64 * w + trailing_zeros(word);
+            const Vector& p = ghosts.positions[g];
+            out.vectors.insert(out.vectors.end(), {p[0] - r[0], p[1] - r[1], p[2] - r[2]});
+            out.atoms.push_back(ghosts.atoms[g]);
+        }
+        bits[w] = 0;
+    }
+}
+
+Neighbors find(const Frame& frame, double cutoff) {
+    Neighbors out;
+    out.first.assign(1, 0);
+    if (frame.n_atoms == 0) return out;
+    const Wrapped wrapped = wrap(frame);
+    const Ghosts ghosts = lay_out(frame, wrapped, cutoff);
+    const Bins bins(ghosts, cutoff);
+    std::vector<std::uint64_t> bits(ghosts.atoms.size() / 64 + 1, 0);
+    for (Index i = 0; i < frame.n_atoms; ++i) {
+        const Vector& r = wrapped.positions[i];
+        mark(bins, r, cutoff, bits);
+        bits[ghosts.home[i] >> 6] &= ~(std::uint64_t{1} << (ghosts.home[i] & 63));
+        read_off(ghosts, r, bits, out);
+        out.first.push_back(static_cast<Index>(out.atoms.size()));
+    }
+    return out;
+}
+
+// A numpy array that owns the vector's memory.
+template <typename T>
+nb::object to_numpy(std::vector<T>&& values, std::initializer_list<std::size_t> shape) {
+    auto* kept = new std::vector<T>(std::move(values));
+    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape, owner));
+}
+
+nb::list find_all(Array<const double, -1, 3> positions, Array<const double, -1, 3, 3> cells,
+                  Array<const double, -1, 3, 3> inverses, Array<const std::uint8_t, -1, 3> pbc,
+                  Array<const Index, -1> species, Array<const Index, -1> first_atoms,
+                  double cutoff, int threads) {
+    const auto n_frames = static_cast<Index>(cells.shape(0));
+    std::vector<Neighbors> found(n_frames);
+    {
+        nb::gil_scoped_release release;
+        const Index* first = first_atoms.data();
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+        for (Index k = 0; k < n_frames; ++k) {
+            const Frame frame{positions.data() + 3 * first[k], cells.data() + 9 * k,
+                              inverses.data() + 9 * k,         pbc.data() + 3 * k,
+                              species.data() + first[k],       first[k + 1] - first[k]};
+            found[k] = find(frame, cutoff);
+        }
+    }
+    nb::list results;
+    for (Neighbors& each : found) {
+        const std::size_t n_pairs = each.atoms.size(), n_first = each.first.size();
+        results.append(nb::make_tuple(to_numpy(std::move(each.vectors), {n_pairs, 3}),
+                                      to_numpy(std::move(each.first), {n_first}),
+                                      to_numpy(std::move(each.atoms), {n_pairs})));
+    }
+    return results;
 }
 
 }  // namespace
 
 void bind_neighbors(nb::module_& module) {
-    module.def(
-        "order_pairs",
-        [](Array<const std::uint64_t, -1, 2> atoms, Array<const std::int32_t, -1, 3> shifts,
-           Array<const double, -1, 3> found_vectors, Array<const Index, -1> species, double cutoff,
-           Array<double, -1, 3> vectors, Array<Index, -1> neighbors, Array<Index, -1> first) {
-            nb::gil_scoped_release release;
-            return order_pairs({atoms, shifts, found_vectors}, species, cutoff, vectors, neighbors,
-                               first);
-        },
-        nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
-        nb::arg().noconvert(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(),
-        nb::arg().noconvert());
+    module.def("find_neighbors", &find_all, nb::arg().noconvert(), nb::arg().noconvert(),
+               nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
+               nb::arg().noconvert(), nb::arg(), nb::arg());
 }
 
 }  // namespace amptorch
