@@ -117,15 +117,14 @@ def truncate(data: AtomsData) -> AtomsData:
 def water_run(request, tmp_path_factory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "truncated primes":
-            whole = AtomsToData.convert
+            whole = AtomsToData.convert_all
             patch.setattr(
                 AtomsToData,
-                "convert",
-                lambda self, image, idx=None: (
-                    truncate(whole(self, image, idx)) if self.r_forces else whole(self, image, idx)
-                ),
+                "convert_all",
+                lambda *args, **options: [truncate(data) for data in whole(*args, **options)],
             )
-        yield (request.param, *train(WATER, tmp_path_factory.mktemp("water")))
+        run = train(WATER, tmp_path_factory.mktemp("water"))
+    yield (request.param, *run)
 
 
 def assert_same_weights(name: str, when: str, found: dict[str, np.ndarray], rtol: float) -> None:

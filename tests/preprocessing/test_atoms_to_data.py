@@ -38,6 +38,16 @@ def test_data_of_an_image():
     assert "tag=mine" in repr(data)
 
 
+@pytest.mark.parametrize("derivatives", ["cached", "on_the_fly"])
+def test_many_images_convert_as_each_does(derivatives):
+    images = [*alloy_frames(3), *(image[:2] for image in alloy_frames(2))]
+    a2d = AtomsToData(construct_descriptor(SETUP), derivatives=derivatives)
+    for index, together in enumerate(a2d.convert_all(images, disable_tqdm=True)):
+        alone = a2d.convert(images[index], index)
+        assert_same(together, alone)
+        assert together.image_idx == alone.image_idx == index
+
+
 def test_columns_of_primes_are_moved_atoms():
     """Row atom * n_features + feature, column 3 * moved atom + axis: by finite differences."""
     image, step = alloy_frames(1)[0], 1e-5
