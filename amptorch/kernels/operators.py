@@ -9,7 +9,8 @@ autograd differentiates each:
     jacobian  G and J                not differentiable: it is made to be stored
 
 so derivatives of any order exist, and those that training on forces needs are compiled kernels.
-Where nothing is compiled for a device or precision, the reference runs in the open, under autograd.
+The kernels are C++ on the CPU and Triton on a GPU; where there is none for a device, precision or
+set of parameters, the reference runs in the open, under autograd.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import torch
 from torch import Tensor
 from torch.library import CustomOpDef, custom_op
 
+from . import cuda
 from .environment import Environment
 from .reference import derivatives
 
 COMPILED = (torch.float32, torch.float64)
-"""Precisions that the C++ kernels are compiled for."""
+"""Precisions that the kernels are compiled for."""
 
 
 class Parameters(Protocol):
@@ -43,7 +45,7 @@ class Parameters(Protocol):
 
 
 class Native(Protocol):
-    """The four operations of a C++ kernel, on contiguous tensors; no autograd."""
+    """The four operations of a C++ or Triton kernel, on contiguous tensors; no autograd."""
 
     def forward(self, environment: Environment, parameters: Any, /) -> Tensor: ...
 
@@ -83,7 +85,8 @@ class Operators:
     Args:
         stem: name of the kernel; its operators are ``amptorch::<stem>_forward`` and so on.
         parameters: the frozen dataclass that holds its parameters.
-        native: the C++ implementation, taken for float32 and float64 on the CPU.
+        native: the C++ implementation, taken for float32 and float64 on the CPU; on a GPU it is
+            that of ``kernels/cuda/<stem>.py``.
         reference: forward in plain torch, differentiable any number of times; with its
             derivatives by autograd it is taken for everything else.
     """
@@ -100,31 +103,30 @@ class Operators:
 
     def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
         """Fingerprints [n_atoms, n_features]."""
-        return self._backend(environment).forward(environment, parameters)
+        return self._backend(environment, parameters).forward(environment, parameters)
 
     def jacobian(self, environment: Environment, parameters: Parameters) -> tuple[Tensor, Tensor]:
         """Fingerprints, and dG_i/dR_ij [n_pairs, n_touched, 3]."""
-        return self._backend(environment).jacobian(environment, parameters)
+        return self._backend(environment, parameters).jacobian(environment, parameters)
 
     def vjp(self, environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
         """dE/dR_ij [n_pairs, 3] from dE/dG ``gradient`` [n_atoms, n_features]."""
         shape = (environment.n_atoms, parameters.n_features)
         _check("gradient", gradient, shape, environment.vectors)
-        return self._backend(environment).vjp(environment, parameters, gradient)
+        return self._backend(environment, parameters).vjp(environment, parameters, gradient)
 
     def jvp(self, environment: Environment, parameters: Parameters, changes: Tensor) -> Tensor:
         """dG [n_atoms, n_features] from ``changes`` [n_pairs, 3] of the pair vectors."""
         _check("changes", changes, (environment.n_pairs, 3), environment.vectors)
-        return self._backend(environment).jvp(environment, parameters, changes)
+        return self._backend(environment, parameters).jvp(environment, parameters, changes)
 
-    def _backend(self, environment: Environment) -> Compiled | Reference:
-        vectors = environment.vectors
-        compiled = vectors.device.type == "cpu" and vectors.dtype in COMPILED
-        return self.compiled if compiled else self.reference
+    def _backend(self, environment: Environment, parameters: Parameters) -> Compiled | Reference:
+        native = self.compiled.native(environment.vectors, parameters)
+        return self.reference if native is None else self.compiled
 
 
 class Compiled:
-    """The backend of C++ kernels behind torch operators.
+    """The backend of C++ and Triton kernels behind torch operators.
 
     Args: see :class:`Operators`.
     """
@@ -132,21 +134,31 @@ class Compiled:
     def __init__(
         self, stem: str, parameters: type[Parameters], native: Native, reference: Reference
     ) -> None:
+        self.stem = stem
         self.parameters = parameters
-        self.native = native
+        self.cpp = native
         self.reference = reference
         hints = get_type_hints(parameters)
         self.types = {field.name: hints[field.name] for field in fields(parameters)}  # type: ignore
         numbers = [name for name, kind in self.types.items() if kind is not Tensor]
         self.n_features = numbers.index("n_features")
         self.operators = {
-            "forward": self._define(stem, "forward", "", "Tensor"),
-            "jacobian": self._define(stem, "jacobian", ", Tensor touch", "(Tensor, Tensor)"),
-            "vjp": self._define(stem, "vjp", ", Tensor gradient", "Tensor"),
-            "jvp": self._define(stem, "jvp", ", Tensor changes", "Tensor"),
+            "forward": self._define("forward", "", "Tensor"),
+            "jacobian": self._define("jacobian", ", Tensor touch", "(Tensor, Tensor)"),
+            "vjp": self._define("vjp", ", Tensor gradient", "Tensor"),
+            "jvp": self._define("jvp", ", Tensor changes", "Tensor"),
         }
         self._register_shapes()
         self._register_derivatives()
+
+    def native(self, vectors: Tensor, parameters: Parameters) -> Native | None:
+        """The kernels for these vectors; None where only the reference can do it."""
+        if vectors.dtype not in COMPILED:
+            return None
+        if vectors.device.type == "cuda":
+            triton = cuda.load(self.stem)
+            return triton if triton is not None and triton.takes(parameters) else None
+        return self.cpp if vectors.device.type == "cpu" else None
 
     def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
         return self.operators["forward"](*flatten(environment, parameters))
@@ -161,16 +173,18 @@ class Compiled:
     def jvp(self, environment: Environment, parameters: Parameters, changes: Tensor) -> Tensor:
         return self.operators["jvp"](*flatten(environment, parameters), changes)
 
-    def _define(self, stem: str, operation: str, argument: str, returns: str) -> CustomOpDef:
+    def _define(self, operation: str, argument: str, returns: str) -> CustomOpDef:
         def run(*inputs: Any) -> Any:
             environment, parameters, rest = self._rebuild(*inputs)
-            return getattr(self.native, operation)(environment, parameters, *rest)
+            native = self.native(environment.vectors, parameters)
+            return getattr(native, operation)(environment, parameters, *rest)
 
         schema = (
             "(Tensor vectors, Tensor first, Tensor neighbors, Tensor species, "
             f"Tensor[] tensors, float[] numbers{argument}) -> {returns}"
         )
-        return custom_op(f"amptorch::{stem}_{operation}", run, mutates_args=(), schema=schema)
+        name = f"amptorch::{self.stem}_{operation}"
+        return custom_op(name, run, mutates_args=(), schema=schema)
 
     def _rebuild(self, *inputs: Any) -> tuple[Environment, Parameters, list[Tensor]]:
         vectors, first, neighbors, species, tensors, numbers, *rest = inputs
