@@ -7,7 +7,6 @@ what is measured is about 1e-15 for the CuCO runs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,7 +97,7 @@ def train(name: str, run_dir: Path) -> tuple[AtomsTrainer, dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module", params=CUCO)
-def cuco_run(request, tmp_path_factory) -> Iterator[Any]:
+def cuco_run(request, tmp_path_factory) -> Any:
     folder = tmp_path_factory.mktemp(request.param)
     return (request.param, *train(request.param, folder))
 
@@ -114,7 +113,7 @@ def truncate(data: AtomsData) -> AtomsData:
 
 
 @pytest.fixture(scope="module", params=["all primes", "truncated primes"])
-def water_run(request, tmp_path_factory) -> Iterator[Any]:
+def water_run(request, tmp_path_factory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "truncated primes":
             whole = AtomsToData.convert_all
@@ -124,7 +123,7 @@ def water_run(request, tmp_path_factory) -> Iterator[Any]:
                 lambda *args, **options: [truncate(data) for data in whole(*args, **options)],
             )
         run = train(WATER, tmp_path_factory.mktemp("water"))
-    yield (request.param, *run)
+    return (request.param, *run)
 
 
 def assert_same_weights(name: str, when: str, found: dict[str, np.ndarray], rtol: float) -> None:
