@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..environment import Environment
 from .symmetry_functions_kernels import pull, sum_angular, sum_radial, weigh_pairs
-from .symmetry_functions_plan import Plan, plan
+from .symmetry_functions_plan import plan
 
 if TYPE_CHECKING:
     from ..symmetry_functions import SymmetryFunctions
@@ -66,7 +66,7 @@ class _Launch:
         self.environment = environment
         self.functions = functions
         self.vectors = environment.vectors.detach()
-        self.plan: Plan = plan(functions, self.vectors.device, self.vectors.dtype)
+        self.plan = plan(functions, self.vectors)
         self.centers = environment.centers
         self.starts = self._starts()
         self.common: dict[str, Any] = {"COSINE": functions.gamma == 0}

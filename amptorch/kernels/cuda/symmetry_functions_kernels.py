@@ -16,14 +16,7 @@ neighbours in a fixed order, and derivatives see every triple from both of its s
 import triton
 import triton.language as tl
 
-
-@triton.jit
-def load_vector(vectors, pairs, inside):
-    """x, y, z of some pairs; 1, 1, 1 outside, where nothing may divide by zero."""
-    x = tl.load(vectors + 3 * pairs, mask=inside, other=1.0)
-    y = tl.load(vectors + 3 * pairs + 1, mask=inside, other=1.0)
-    z = tl.load(vectors + 3 * pairs + 2, mask=inside, other=1.0)
-    return x, y, z
+from .pairs import load_vector
 
 
 @triton.jit

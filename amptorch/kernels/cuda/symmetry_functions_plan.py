@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from .tables import TableCache, Tables, power_of_two
 
 if TYPE_CHECKING:
     from ..symmetry_functions import SymmetryFunctions
@@ -26,7 +26,7 @@ MAX_TERMS = 8
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Tables):
     """Tables of integers (int32) and reals (dtype of the vectors), and their sizes.
 
     A curve is a radial weight exp(-eta (r - rs)^2) fc(r) as cutoff, pi/(2 cutoff), gamma, eta, rs.
@@ -63,14 +63,8 @@ class Plan:
     most_radial: int
     most_groups: int
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> Plan:
-        """Tables on another device, reals in another dtype."""
-        moved = {
-            name: table.to(device, dtype if table.is_floating_point() else torch.int32)
-            for name, table in vars(self).items()
-            if isinstance(table, Tensor)
-        }
-        return replace(self, **moved)
+
+_Key = tuple[int, int, int, bool, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -85,32 +79,11 @@ class _Group:
     terms: tuple[tuple[float, float, int], ...]
 
 
-def plan(functions: SymmetryFunctions, device: torch.device, dtype: torch.dtype) -> Plan:
-    """Tables of a set; equal sets share them."""
-    kinds, values = (table.numpy().tobytes() for table in (functions.kinds, functions.values))
-    sizes = (functions.gamma, functions.n_species, functions.n_features)
-    return _moved(type(functions), kinds, values, sizes, device, dtype)
-
-
-@lru_cache(maxsize=32)
-def _moved(
-    make: type[SymmetryFunctions],
-    kinds: bytes,
-    values: bytes,
-    sizes: tuple[Any, ...],
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Plan:
-    kind_table = torch.from_numpy(np.frombuffer(kinds, np.int64).reshape(-1, 5).copy())
-    value_table = torch.from_numpy(np.frombuffer(values, np.float64).reshape(-1, 4).copy())
-    return _build(make(kind_table, value_table, *sizes)).to(device, dtype)
-
-
-def _build(functions: SymmetryFunctions) -> Plan:
+def build(functions: SymmetryFunctions) -> Plan:
     """Tables on the CPU in float64."""
     groups, slots = _groups(functions), _Slots(functions)
     channels = list(dict.fromkeys(group.channel for group in groups))
-    width = 1 << (max((len(group.terms) for group in groups), default=1) - 1).bit_length()
+    width = power_of_two(max((len(group.terms) for group in groups), default=1))
     terms = [_term_rows(group, slots, width) for group in groups]
     powers = [_padded([term[:2] for term in group.terms], width, (1.0, 0.0)) for group in groups]
     n_species = functions.n_species
@@ -140,30 +113,31 @@ class _Slots:
 
 def _radial(functions: SymmetryFunctions, slots: _Slots) -> dict[str, Any]:
     rows = sorted(
-        (center, j, feature, *values)
+        ((center, j, feature), values)
         for (center, feature, kind, j, _), values in _rows(functions)
         if kind == 2
     )
     n = functions.n_species
-    first = _starts([center * n + j for center, j, *_ in rows], n * n)
+    first = _starts([center * n + j for (center, j, _), _ in rows], n * n)
+    curves = [_curve(cutoff, eta, rs, functions.gamma) for _, (cutoff, eta, rs, _) in rows]
     return {
-        "radial": _integers([row[1:3] for row in rows], 2),
-        "radial_slots": _integers([slots(*row[:3]) for row in rows]),
-        "radial_curves": _reals([_curve(*row[3:6], functions.gamma) for row in rows], 5),
+        "radial": _integers([indices[1:] for indices, _ in rows], 2),
+        "radial_slots": _integers([slots(*indices) for indices, _ in rows]),
+        "radial_curves": _reals(curves, 5),
         "first_radial": first,
         "most_radial": _most(first, n),
     }
 
 
 def _groups(functions: SymmetryFunctions) -> list[_Group]:
-    collected: dict[tuple[Any, ...], list[tuple[float, float, int]]] = {}
+    collected: dict[_Key, list[tuple[float, float, int]]] = {}
     for (center, feature, kind, j, k), (cutoff, eta, zeta, sign) in _rows(functions):
         if kind != 2:
             key = (center, min(j, k), max(j, k), kind == 4, (cutoff, eta))
             collected.setdefault(key, []).append((zeta, sign, feature))
     return [
-        _Group(*key, tuple(terms[start : start + MAX_TERMS]))
-        for key, terms in sorted(collected.items())
+        _Group(center, j, k, closed, channel, tuple(terms[start : start + MAX_TERMS]))
+        for (center, j, k, closed, channel), terms in sorted(collected.items())
         for start in range(0, len(terms), MAX_TERMS)
     ]
 
@@ -172,7 +146,7 @@ def _rows(functions: SymmetryFunctions) -> Iterable[tuple[list[int], list[float]
     return zip(functions.kinds.tolist(), functions.values.tolist(), strict=True)
 
 
-def _members(groups: list[_Group], n_species: int) -> dict[str, Tensor]:
+def _members(groups: list[_Group], n_species: int) -> dict[str, Any]:
     """Both species of a group are members, once where they are the same."""
     cells = []
     for index, group in enumerate(groups):
@@ -224,3 +198,6 @@ def _integers(rows: Sequence[Any], *shape: int) -> Tensor:
 
 def _reals(rows: Sequence[Any], *shape: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64).view(len(rows), *shape)
+
+
+plan = TableCache(build)
