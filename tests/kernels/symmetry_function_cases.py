@@ -1,0 +1,78 @@
+"""The named sets of symmetry functions that the tests run over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, product
+from typing import Any
+
+import torch
+
+from amptorch.kernels.symmetry_functions import SymmetryFunctions
+
+from ..systems import CUTOFF
+
+Values = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Values (cutoff, eta, rs or zeta, lambda) by type, for all combinations of species.
+
+    With ``uneven`` the centres of species s leave out every function whose number is a multiple
+    of s + 2, so that sets and their lengths differ.
+    """
+
+    g2: tuple[Values, ...] = ()
+    g4: tuple[Values, ...] = ()
+    g5: tuple[Values, ...] = ()
+    gamma: float = 0.0
+    uneven: bool = False
+
+    def functions(self, n_species: int) -> SymmetryFunctions:
+        kinds, values = [], []
+        for center in range(n_species):
+            rows = self._rows(center, n_species)
+            kinds += [(center, feature, *kind) for feature, (kind, _) in enumerate(rows)]
+            values += [value for _, value in rows]
+        return SymmetryFunctions(
+            kinds=torch.tensor(kinds),
+            values=torch.tensor(values, dtype=torch.float64),
+            gamma=self.gamma,
+            n_species=n_species,
+            n_features=max(feature for _, feature, *_ in kinds) + 1,
+        )
+
+    def _rows(self, center: int, n_species: int) -> list[tuple[tuple[int, int, int], Values]]:
+        ones = [(j, -1) for j in range(n_species)]
+        twos = list(combinations_with_replacement(range(n_species), 2))
+        rows = [
+            ((kind, *neighbors), value)
+            for kind, groups, values in ((2, ones, self.g2), (4, twos, self.g4), (5, twos, self.g5))
+            for neighbors in groups
+            for value in values
+        ]
+        return [row for n, row in enumerate(rows) if not self.uneven or n % (center + 2)]
+
+
+def angular(etas: Any, zetas: Any, cutoff: float = CUTOFF) -> tuple[Values, ...]:
+    return tuple((cutoff, *rest) for rest in product(etas, zetas, (1.0, -1.0)))
+
+
+G2 = tuple((CUTOFF, eta, 0.0, 0.0) for eta in (0.0014, 0.03, 0.14))
+
+CASES = {
+    "g2_g4_cosine": Case(g2=G2, g4=angular([0.005 / 36], [1.0, 4.0])),
+    "shifted_g2": Case(g2=((6.0, 0.1, 1.5, 0.0), (4.5, 2.0, 3.0, 0.0), (3.0, 0.0, 0.0, 0.0))),
+    "real_zeta": Case(g4=angular([0.01], [1.5, 2.5, 3.0]), g5=angular([0.01], [1.25, 2.0])),
+    "many_terms": Case(g4=angular([0.0, 0.05], [1.0, 2.0, 4.0, 7.0, 16.0, 64.0])),
+    "polynomial": Case(G2, angular([0.02], [1.0, 4.0]), angular([0.02], [2.0]), gamma=2.0),
+    "polynomial_real": Case(G2, angular([0.02, 0.3], [1.0, 2.5]), gamma=3.5),
+    "g5": Case(g5=angular([0.005, 0.05], [1.0, 2.0, 4.0, 16.0])),
+    "uneven_cutoffs": Case(
+        g2=((6.0, 0.02, 0.0, 0.0), (3.5, 0.4, 1.0, 0.0)),
+        g4=angular([0.01], [1.0, 3.0]) + angular([0.03], [2.0], 4.0),
+        g5=angular([0.01], [1.0]) + angular([0.03], [2.0], 5.0),
+        uneven=True,
+    ),
+}
