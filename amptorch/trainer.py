@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skorch.callbacks
 import torch
 from ase import Atoms
 from skorch.dataset import ValidSplit
 
 from . import checkpoint, resume
+from .callbacks import training_callbacks
 from .config import Config
 from .data_parallel import DataParallel, ParallelCollater
 from .dataset import AtomsDataset, DataCollater, construct_descriptor
 from .dataset_lmdb import PartialCacheSampler, get_lmdb_dataset, same_scaler
 from .descriptor import BaseDescriptor
-from .metrics import evaluator
 from .model import BPNN, SingleNN
 from .net import AtomsNet
 from .predict import Predictor
@@ -175,39 +174,6 @@ class AtomsTrainer:
         checkpoint.save(self.scalers, folder / "normalizers.pt")
         self._say(f"results are saved to {folder}")
 
-    def _callbacks(self) -> list[tuple[str, Any]]:
-        settings, val_split = self.settings, self.settings.dataset.val_split
-        callbacks = evaluator(
-            val_split,
-            settings.optim.metric,
-            self.identifier,
-            self.forcetraining,
-            settings.optim.cp_metric,
-            self.cp_dir,
-        )
-        # What loads the best model back comes last, after the state to go on from is kept.
-        last = callbacks[-1:] if self.cp_dir else []
-        callbacks = callbacks[: len(callbacks) - len(last)]
-        if settings.optim.scheduler is not None:
-            scheduler = settings.optim.scheduler
-            callbacks.append(
-                (
-                    "lr_scheduler",
-                    skorch.callbacks.LRScheduler(
-                        scheduler["policy"], **scheduler.get("params", {})
-                    ),
-                )
-            )
-        if settings.cmd.early_stopping:
-            monitor = "valid_loss" if val_split else "train_loss"
-            patience = settings.cmd.early_stopping_patience
-            stopping = skorch.callbacks.EarlyStopping(monitor=monitor, patience=patience)
-            callbacks.append(("early_stopping", stopping))
-        callbacks.append(("resume", resume.Resume(self.cp_dir, self._resume_state)))
-        if settings.cmd.logger:
-            callbacks.append(("wandb", _wandb_logger(self.identifier, self.config)))
-        return callbacks + last
-
     def load_skorch(self, epochs: int | None = None) -> None:
         """Make the skorch net around the network; ``epochs`` in place of the configuration's."""
         settings = self.settings
@@ -230,7 +196,9 @@ class AtomsTrainer:
             iterator_valid__shuffle=False,
             device=self.device,
             train_split=self._train_split(),
-            callbacks=self._callbacks(),
+            callbacks=training_callbacks(
+                self.settings, self.config, self.cp_dir, self._resume_state
+            ),
             verbose=int(self.verbose),
             **self._sampling(),
             **settings.optim.optimizer_args,
@@ -450,11 +418,3 @@ def _device(gpus: int) -> torch.device:
     if gpus and not torch.cuda.is_available():
         raise ValueError(f"optim: gpus is {gpus}, but torch finds no GPU on this machine")
     return torch.device("cuda:0" if gpus else "cpu")
-
-
-def _wandb_logger(identifier: str, config: dict[str, Any]) -> Any:
-    try:
-        import wandb
-    except ImportError:
-        raise ImportError("cmd: logger True needs the package wandb: pip install wandb") from None
-    return skorch.callbacks.WandbLogger(wandb.init(name=identifier, config=config))

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import torch
 from ase import Atoms
 from skorch.callbacks import Callback
 
+import amptorch.trainer
 from amptorch import AtomsTrainer, resume
 
 from .potentials import config, cuco_frames, history, trained, weights
@@ -193,9 +195,10 @@ def interrupted(run_dir: Path, epoch: int, error: type[BaseException]) -> AtomsT
     """A run that stops in the middle of an epoch."""
     sections = with_epochs({"dataset": {"val_split": 0.2}}, 12, batch_size=3)
     trainer = AtomsTrainer(config(FRAMES, run_dir, **sections))
-    make = trainer._callbacks
-    trainer._callbacks = lambda: [*make(), ("stop", StopAt(epoch, error))]  # type: ignore[method-assign]
-    trainer.train()
+    make = amptorch.trainer.training_callbacks
+    stop = ("stop", StopAt(epoch, error))
+    with mock.patch("amptorch.trainer.training_callbacks", lambda *a: [*make(*a), stop]):
+        trainer.train()
     return trainer
 
 
@@ -237,6 +240,7 @@ def test_an_error_in_training_is_not_swallowed(tmp_path):
 
 CHILD = """
 import sys, time
+import amptorch.trainer
 from amptorch import AtomsTrainer, resume
 from tests.potentials import config
 from tests.test_resume import FRAMES, KILLED
@@ -251,8 +255,8 @@ class Slow(Callback):
 torch.set_num_threads(1)
 resume.INTERVAL = 0.0
 trainer = AtomsTrainer(config(FRAMES, sys.argv[1], **KILLED))
-make = trainer._callbacks
-trainer._callbacks = lambda: [*make(), ("slow", Slow())]
+make = amptorch.trainer.training_callbacks
+amptorch.trainer.training_callbacks = lambda *a: [*make(*a), ("slow", Slow())]
 trainer.train()
 """
 KILLED: dict[str, Any] = {

@@ -6,8 +6,8 @@ frames laid one after the other, is in an :class:`Environment`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor

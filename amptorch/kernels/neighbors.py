@@ -65,8 +65,10 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
         min(torch.get_num_threads(), len(frames)),
     )
     return [
-        Environment(*(torch.from_numpy(array) for array in arrays), each)
-        for arrays, each in zip(found, species, strict=True)
+        Environment(
+            torch.from_numpy(vectors), torch.from_numpy(first), torch.from_numpy(neighbors), each
+        )
+        for (vectors, first, neighbors), each in zip(found, species, strict=True)
     ]
 
 

@@ -1,0 +1,65 @@
+"""What happens around the epochs of a run: scores, best model, schedule, stopping, state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skorch.callbacks import EarlyStopping, LRScheduler, WandbLogger
+
+from .config import Config
+from .metrics import evaluator
+from .resume import Resume
+
+
+def training_callbacks(
+    settings: Config,
+    config: dict[str, Any],
+    cp_dir: str | None,
+    resume_state: dict[str, Any] | None,
+) -> list[tuple[str, Any]]:
+    """Callbacks of the skorch net.
+
+    Args:
+        settings: the typed configuration.
+        config: the same as a dict, for the logger.
+        cp_dir: checkpoint folder; None writes nothing.
+        resume_state: state to go on from, see ``amptorch.resume``.
+    """
+    scores = evaluator(
+        settings.dataset.val_split,
+        settings.optim.metric,
+        settings.cmd.identifier,
+        settings.model.get_forces,
+        settings.optim.cp_metric,
+        cp_dir,
+    )
+    # What loads the best model back comes last, after the state to go on from is kept.
+    scores, load_best = (scores[:-1], scores[-1:]) if cp_dir else (scores, [])
+    callbacks = [*scores, *_schedule(settings), *_stopping(settings)]
+    callbacks.append(("resume", Resume(cp_dir, resume_state)))
+    if settings.cmd.logger:
+        callbacks.append(("wandb", _wandb_logger(settings.cmd.identifier, config)))
+    return [*callbacks, *load_best]
+
+
+def _schedule(settings: Config) -> list[tuple[str, Any]]:
+    scheduler = settings.optim.scheduler
+    if scheduler is None:
+        return []
+    return [("lr_scheduler", LRScheduler(scheduler["policy"], **scheduler.get("params", {})))]
+
+
+def _stopping(settings: Config) -> list[tuple[str, Any]]:
+    if not settings.cmd.early_stopping:
+        return []
+    monitor = "valid_loss" if settings.dataset.val_split else "train_loss"
+    patience = settings.cmd.early_stopping_patience
+    return [("early_stopping", EarlyStopping(monitor=monitor, patience=patience))]
+
+
+def _wandb_logger(identifier: str, config: dict[str, Any]) -> WandbLogger:
+    try:
+        import wandb
+    except ImportError:
+        raise ImportError("cmd: logger True needs the package wandb: pip install wandb") from None
+    return WandbLogger(wandb.init(name=identifier, config=config))
