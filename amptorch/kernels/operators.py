@@ -238,10 +238,11 @@ class Compiled:
     def _curvature(self, inputs: list[Any], gradient: Tensor, changes: Tensor) -> Tensor:
         """d(g . J v)/dR [n_pairs, 3], by differentiating the reference twice."""
         environment, parameters, _ = self._rebuild(*inputs)
-        vectors = environment.vectors
         wanted = torch.is_grad_enabled()
         with torch.enable_grad():
-            pulled = self.reference.vjp(environment, parameters, gradient)
+            # An alias: g is held fixed here, also where it is a function of the vectors.
+            vectors = environment.vectors.view_as(environment.vectors)
+            pulled = self.reference.vjp(environment.with_vectors(vectors), parameters, gradient)
         (curvature,) = torch.autograd.grad(
             pulled, vectors, changes, create_graph=wanted, materialize_grads=True
         )
