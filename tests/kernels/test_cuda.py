@@ -1,0 +1,304 @@
+"""Triton kernels against the reference: on a GPU where there is one, and everywhere else on the CPU
+in Triton's interpreter. Without a GPU they are compiled for one all the same.
+
+Triton decides when a kernel is defined whether it is interpreted, and for good; so the module runs
+itself once more in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+triton = pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
+
+from amptorch.kernels import cuda, gmp, symmetry_functions  # noqa: E402
+from amptorch.kernels.cuda import gmp as cuda_gmp  # noqa: E402
+from amptorch.kernels.cuda import symmetry_functions as cuda_symmetry_functions  # noqa: E402
+from amptorch.kernels.environment import Environment, concatenate  # noqa: E402
+from amptorch.kernels.operators import Operators  # noqa: E402
+
+from ..tolerances import KERNEL  # noqa: E402
+from . import force_training, symmetry_function_cases, test_gmp, test_symmetry_functions  # noqa: E402
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
+DTYPES = [torch.float64, torch.float32]
+
+on_device = pytest.mark.skipif(
+    DEVICE == "cpu" and not INTERPRETED, reason="needs a GPU; see test_under_the_interpreter"
+)
+compiled = pytest.mark.skipif(INTERPRETED, reason="compiles, which the interpreter does not")
+
+
+@dataclass(frozen=True)
+class Stem:
+    """A stem, its kernels, and the parameters of a named case for some number of elements."""
+
+    module: Any
+    kernels: Any
+    parameters: Callable[[str], Any]
+
+    @property
+    def reference(self) -> Any:
+        return self.module.OPERATORS.reference
+
+
+SYMBOLS = ["C", "O"]
+
+STEMS = {
+    "symmetry_functions": Stem(
+        symmetry_functions,
+        cuda_symmetry_functions.KERNELS,
+        lambda case: symmetry_function_cases.CASES[case].functions(len(SYMBOLS)),
+    ),
+    "gmp": Stem(gmp, cuda_gmp.KERNELS, lambda case: test_gmp.CASES[case].multipoles(SYMBOLS)),
+}
+
+CASES = [
+    ("symmetry_functions", "shifted_g2"),
+    ("symmetry_functions", "uneven_cutoffs"),
+    ("symmetry_functions", "many_terms"),
+    ("symmetry_functions", "real_zeta"),
+    ("symmetry_functions", "polynomial_real"),
+    ("gmp", "solid"),
+    ("gmp", "solid_roots"),
+    ("gmp", "solid_to_9"),
+]
+
+
+@cache
+def environment_of(system: str) -> Environment:
+    """A named structure, or two as one batch; what elements there are beyond ``SYMBOLS`` count as
+    its last one, which leaves the neighbours in order."""
+    parts = ["isolated_atom", "linear_co2"] if system == "batch" else [system]
+    joined = concatenate([test_symmetry_functions.environment_of(name) for name in parts])
+    return replace(joined, species=joined.species.clamp(max=len(SYMBOLS) - 1))
+
+
+def random(*shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def spread(environment: Environment, parameters: Any, blocks: Tensor) -> Tensor:
+    return test_symmetry_functions.spread(environment, parameters, blocks.double().cpu())
+
+
+def assert_close(actual: Tensor, wanted: Tensor, scale: Tensor, tolerance: float) -> None:
+    """Relative to the value or to the scale, whichever is larger; never NaN."""
+    excess = (actual.double().cpu() - wanted).abs() - tolerance * wanted.abs().maximum(scale)
+    assert (excess <= 0).all()
+
+
+@pytest.mark.parametrize(("stem", "case"), CASES)
+@on_device
+def test_kernel_matches_reference(stem: str, case: str) -> None:
+    check_operations(stem, case, environment_of("batch"), torch.float64)
+
+
+@pytest.mark.parametrize(("stem", "case"), CASES[4:5] + CASES[6:])
+@on_device
+def test_single_precision(stem: str, case: str) -> None:
+    check_operations(stem, case, environment_of("batch"), torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("stem", "case", "system"),
+    [
+        ("symmetry_functions", "polynomial", "pair_at_cutoff"),
+        ("symmetry_functions", "g2_g4_cosine", "fe_primitive"),
+        ("gmp", "solid", "fe_primitive"),
+    ],
+)
+@on_device
+def test_cutoff_and_several_blocks(stem: str, case: str, system: str) -> None:
+    check_operations(stem, case, environment_of(system), torch.float64)
+
+
+def check_operations(stem: str, case: str, environment: Environment, dtype: torch.dtype) -> None:
+    """All four, derivatives relative to the sum of the magnitudes of what they are summed from."""
+    kernels, reference = STEMS[stem].kernels, STEMS[stem].reference
+    parameters, given = STEMS[stem].parameters(case), environment.to(DEVICE, dtype)
+    wanted, blocks = reference.jacobian(environment, parameters)
+    slopes = spread(environment, parameters, blocks)
+    gradient, changes = random(*wanted.shape), random(environment.n_pairs, 3)
+
+    forward = kernels.forward(given, parameters)
+    features, actual_blocks = kernels.jacobian(given, parameters, parameters.touch())
+    pulled = kernels.vjp(given, parameters, gradient.to(DEVICE, dtype))
+    pushed = kernels.jvp(given, parameters, changes.to(DEVICE, dtype))
+
+    assert {tensor.dtype for tensor in (forward, features, actual_blocks, pulled)} == {dtype}
+    scale = bounds(stem, environment, parameters)
+    tolerance = KERNEL[dtype]
+    assert_close(forward, wanted, scale, tolerance)
+    assert torch.equal(features, forward)
+    steep = scale[environment.centers][:, :, None] / 0.2
+    assert_close(spread(environment, parameters, actual_blocks), slopes, steep, tolerance)
+    weights = gradient[environment.centers][:, :, None]
+    sizes = (weights.abs() * steep).sum(1)
+    assert_close(pulled, (weights * slopes).sum(1), sizes, tolerance)
+    wanted_change = test_symmetry_functions.push(environment, slopes, changes)
+    sizes = scale / 0.2 * environment.first.diff()[:, None]
+    assert_close(pushed, wanted_change, sizes, tolerance)
+
+
+def bounds(stem: str, environment: Environment, parameters: Any) -> Tensor:
+    """About what each feature is if no two terms cancel, but no less than a hundredth."""
+    if stem == "gmp":
+        return test_gmp.bounds(environment, parameters)
+    return STEMS[stem].reference.forward(environment, parameters).clamp(min=0.01)
+
+
+@pytest.mark.parametrize(("stem", "case"), [("symmetry_functions", "g5"), ("gmp", "solid_roots")])
+@on_device
+def test_training_on_forces(stem: str, case: str) -> None:
+    environment, parameters = environment_of("linear_co2"), STEMS[stem].parameters(case)
+    wanted = force_training.gradients(STEMS[stem].reference, environment, parameters)
+    actual = force_training.gradients(operators(stem), environment.to(DEVICE), parameters)
+    force_training.assert_close(actual, wanted)
+
+
+def operators(stem: str) -> Operators:
+    """The operators of a stem; on the CPU those that have the Triton kernels in place of C++."""
+    own = STEMS[stem].module.OPERATORS
+    if DEVICE == "cuda":
+        return own
+    kernels = STEMS[stem].kernels
+    return Operators(f"interpreted_{stem}", own.compiled.parameters, kernels, own.reference.forward)
+
+
+@pytest.mark.skipif(INTERPRETED, reason="is the interpreter")
+@pytest.mark.skipif(DEVICE == "cuda", reason="a GPU runs the same bodies")
+def test_under_the_interpreter() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+class Recorder:
+    """Stands in for Triton's launch, and keeps what would have been compiled."""
+
+    types = {  # noqa: RUF012
+        torch.float32: "*fp32",
+        torch.float64: "*fp64",
+        torch.int32: "*i32",
+        torch.int64: "*i64",
+    }
+
+    def __init__(self) -> None:
+        self.launches: dict[str, tuple[Any, dict[str, str], dict[str, Any], dict[str, Any]]] = {}
+
+    def __call__(self, kernel: Any, *args: Any, grid: Any, warmup: bool, **named: Any) -> None:
+        names = [parameter.name for parameter in kernel.params]
+        values = {**dict(zip(names, args, strict=False)), **named}
+        constants = {p.name: values[p.name] for p in kernel.params if p.is_constexpr}
+        signature = {
+            name: "constexpr" if name in constants else self._type(values[name]) for name in names
+        }
+        options = {name: value for name, value in named.items() if name not in names}
+        key = f"{kernel.__name__} {constants}"
+        self.launches[key] = (kernel, signature, constants, options)
+
+    def _type(self, value: Any) -> str:
+        return self.types[value.dtype] if isinstance(value, Tensor) else "i32"
+
+
+KERNELS = {
+    "symmetry_functions": {"weigh_pairs", "sum_radial", "sum_angular", "pull"},
+    "gmp": {"sum_multipoles", "pull", "push"},
+}
+
+
+@pytest.mark.parametrize(
+    ("stem", "case"),
+    [
+        ("symmetry_functions", "uneven_cutoffs"),
+        ("symmetry_functions", "polynomial_real"),
+        ("gmp", "solid_roots"),
+    ],
+)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@compiled
+def test_compiles_for_sm_90(
+    stem: str,
+    case: str,
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+) -> None:
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    recorder = Recorder()
+    for kernel, signature, constants, options in recorded(recorder, stem, case, dtype, monkeypatch):
+        source = ASTSource(kernel, signature=signature, constexprs=constants)
+        result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+        assert ".target sm_90" in result.asm["ptx"]
+        assert result.asm["cubin"].startswith(b"\x7fELF")
+    assert {kernel.__name__ for kernel, *_ in recorder.launches.values()} == KERNELS[stem]
+
+
+def recorded(
+    recorder: Recorder, stem: str, case: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> list[Any]:
+    """What the four operations would launch."""
+    kernels, parameters = STEMS[stem].kernels, STEMS[stem].parameters(case)
+    environment = environment_of("dimer").to(dtype)
+    gradient = random(environment.n_atoms, parameters.n_features).to(dtype)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            triton.runtime.jit.JITFunction,
+            "run",
+            lambda kernel, *args, **named: recorder(kernel, *args, **named),
+        )
+        kernels.forward(environment, parameters)
+        kernels.jacobian(environment, parameters, parameters.touch())
+        kernels.vjp(environment, parameters, gradient)
+        kernels.jvp(environment, parameters, environment.vectors)
+    return list(recorder.launches.values())
+
+
+class TestChoiceOfBackend:
+    @staticmethod
+    def choice(stem: str, case: str, device: str, dtype: torch.dtype = torch.float64) -> Any:
+        vectors = SimpleNamespace(device=torch.device(device), dtype=dtype)
+        own = STEMS[stem].module.OPERATORS.compiled
+        return own.native(vectors, STEMS[stem].parameters(case))
+
+    @pytest.mark.parametrize(("stem", "case"), CASES)
+    def test_by_device_and_precision(self, stem: str, case: str) -> None:
+        own = STEMS[stem].module.OPERATORS.compiled
+        assert self.choice(stem, case, "cpu") is own.cpp
+        assert self.choice(stem, case, "cuda") is STEMS[stem].kernels
+        assert self.choice(stem, case, "cuda", torch.bfloat16) is None
+        assert self.choice(stem, case, "mps") is None
+
+    @pytest.mark.parametrize("case", ["surface", "groups", "solid_groups"])
+    def test_other_multipoles_on_the_reference(self, case: str) -> None:
+        assert self.choice("gmp", case, "cuda") is None
+
+    def test_functions_that_share_a_feature_on_the_reference(self) -> None:
+        functions = STEMS["symmetry_functions"].parameters("g5")
+        kinds = functions.kinds.clone()
+        kinds[1, :2] = kinds[0, :2]
+        assert not cuda_symmetry_functions.KERNELS.takes(replace(functions, kinds=kinds))
+
+    def test_reference_without_triton(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cuda, "find_spec", lambda name: None)
+        cuda.load.cache_clear()
+        assert self.choice("gmp", "solid", "cuda") is None
+        cuda.load.cache_clear()
