@@ -158,16 +158,14 @@ def add_command(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser("fit", help=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--test", type=int, default=40, help="frames kept apart, drawn at random")
+    parser.add_argument("--test", type=int, default=40, help="frames kept apart, the last ones")
     parser.add_argument("--epochs", type=int, default=20)
     parser.set_defaults(run=_command)
 
 
 def _command(arguments: argparse.Namespace) -> None:
     frames = read(arguments.data, ":")
-    order = np.random.default_rng(0).permutation(len(frames))
-    test = [frames[k] for k in order[: arguments.test]]
-    train = [frames[k] for k in order[arguments.test :]]
+    train, test = frames[: -arguments.test], frames[-arguments.test :]
     config = original_config(arguments.epochs, arguments.out)
     report = fit(
         "Fit of the original's configuration", train, test, config, arguments.data, arguments.out
