@@ -69,6 +69,7 @@ CASES = {
     "polynomial": Case(G2, angular([0.02], [1.0, 4.0]), angular([0.02], [2.0]), gamma=2.0),
     "polynomial_real": Case(G2, angular([0.02, 0.3], [1.0, 2.5]), gamma=3.5),
     "g5": Case(g5=angular([0.005, 0.05], [1.0, 2.0, 4.0, 16.0])),
+    "g5_moments": Case(g5=angular([0.005], [1.0, 2.0, 3.0]) + angular([0.05, 0.1], [8.0])),
     "uneven_cutoffs": Case(
         g2=((6.0, 0.02, 0.0, 0.0), (3.5, 0.4, 1.0, 0.0)),
         g4=angular([0.01], [1.0, 3.0]) + angular([0.03], [2.0], 4.0),

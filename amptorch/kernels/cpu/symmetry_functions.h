@@ -13,6 +13,9 @@ enum class Operation { forward, jacobian, vjp, jvp };
 // Terms of one group that are summed in one pass over its triples; larger groups are split.
 constexpr int max_terms = 8;
 
+// The highest zeta that is summed by moments instead of pairs.
+constexpr int max_degree = 8;
+
 // exp(-eta (r - rs)^2) fc(r) over the neighbours of one species.
 struct RadialTerm {
     double cutoff, eta, rs;
@@ -36,6 +39,7 @@ struct AngularTerm {
 struct Group {
     int species_j, species_k, channel, n_terms;
     bool closed;  // G4: the third side of the triangle counts
+    int degree;   // the largest zeta where moments can take the place of pairs, or -1
     AngularTerm terms[max_terms];
 };
 

@@ -10,6 +10,7 @@ namespace amptorch::symmetry::AMPTORCH_ISA {
 #include "symmetry_functions_cutoff.h"
 #include "symmetry_functions_center.h"
 #include "symmetry_functions_triples.h"
+#include "symmetry_functions_moments.h"
 
 template <typename T, Operation op>
 void run(const Task<T>& task, Index atom, const Scratch<T>& scratch) {
@@ -24,7 +25,9 @@ void run(const Task<T>& task, Index atom, const Scratch<T>& scratch) {
     for (int n = 0; n < c.plan.n_radial; ++n) sum_radial<T, op>(c, c.plan.radial[n]);
     for (int n = 0; n < c.plan.n_groups; ++n) {
         const Group& group = c.plan.groups[n];
-        group.closed ? sum_angular<T, op, true>(c, group) : sum_angular<T, op, false>(c, group);
+        if (group.closed) sum_angular<T, op, true>(c, group);
+        else if (prefers_moments<T, op>(c, group)) sum_by_moments<T, op>(c, group);
+        else sum_angular<T, op, false>(c, group);
     }
     if constexpr (op == Operation::vjp) write_gradients(c, 1, task.pulled);
     if constexpr (op == Operation::jacobian) write_gradients(c, task.n_touched, task.blocks);

@@ -59,7 +59,7 @@ Group& group(std::vector<Group>& groups, const Row& row, int channel) {
             return last;
         }
     }
-    groups.push_back({row.j, row.k, channel, 0, closed, {}});
+    groups.push_back({row.j, row.k, channel, 0, closed, closed ? -1 : 0, {}});
     return groups.back();
 }
 
@@ -74,6 +74,8 @@ void append(Group& group, const Table& table, const Row& row) {
         term.step = static_cast<int>(zeta - (term.restart ? 1 : before->zeta));
     }
     group.terms[group.n_terms++] = term;
+    const bool small = whole && zeta <= max_degree;
+    group.degree = small && group.degree >= 0 ? std::max(group.degree, static_cast<int>(zeta)) : -1;
 }
 
 }  // namespace
