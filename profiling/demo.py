@@ -17,7 +17,7 @@ from .fit import fit, summary
 
 # Every tenth trajectory is kept apart, so that no test frame has a relative in training.
 TEST_EVERY = 10
-EPOCHS = 120
+EPOCHS = 100
 
 
 SYMMETRY_FUNCTIONS = {
