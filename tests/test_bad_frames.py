@@ -170,6 +170,7 @@ FRAMES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
 }
 
+
 @pytest.mark.parametrize("name", FRAMES)
 def test_bad_frames(name):
     make, error, message = FRAMES[name]

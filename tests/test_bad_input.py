@@ -189,8 +189,16 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "half a batch": ("optim", {"batch_size": 0.5}, "expected batch_size to be an integer >= 1"),
     "learning rate 0": ("optim", {"lr": 0.0}, "optim: expected lr > 0, got 0.0"),
     "unknown loss": ("optim", {"loss": "rmse"}, "loss: expected 'mse' or 'mae', got 'rmse'"),
-    "unknown metric": ("optim", {"metric": "rmse"}, "optim: expected metric to be one of .* got 'rmse'"),
-    "unknown cp_metric": ("optim", {"cp_metric": "force"}, "optim: expected cp_metric to be one of"),
+    "unknown metric": (
+        "optim",
+        {"metric": "rmse"},
+        "optim: expected metric to be one of .* got 'rmse'",
+    ),
+    "unknown cp_metric": (
+        "optim",
+        {"cp_metric": "force"},
+        "optim: expected cp_metric to be one of",
+    ),
     "misspelt scheduler": (
         "optim",
         {"scheduler": {"policy": "StepLR", "param": {}}},
@@ -235,7 +243,9 @@ def test_bad_settings(name):
 
 def test_misspelt_section():
     wrong = {**config(cuco_frames(4), "."), "optimizer": {}}
-    assert_refused(lambda: wrong, ValueError, "config: unknown key 'optimizer'; did you mean 'optim'")
+    assert_refused(
+        lambda: wrong, ValueError, "config: unknown key 'optimizer'; did you mean 'optim'"
+    )
 
 
 def test_no_gpu(monkeypatch):

@@ -49,7 +49,11 @@ def test_a_checkpoint_holds_what_the_originals_hold(original):
     assert names == {*FILES, "optimizer.pt", "criterion.pt", "history.json", "resume.pt"}
     stored = checkpoint.load_folder(original)
     scheme, _, cutoff_params, elements = stored["config"]["dataset"]["descriptor"]
-    assert (scheme, cutoff_params, elements) == ("gaussian", {"cutoff_func": "Cosine"}, ["C", "Cu", "O"])
+    assert (scheme, cutoff_params, elements) == (
+        "gaussian",
+        {"cutoff_func": "Cosine"},
+        ["C", "Cu", "O"],
+    )
     assert stored["config"]["dataset"]["fp_length"] == 30
     assert "raw_data" not in stored["config"]["dataset"]
     assert set(stored["normalizers"]) == {"target", "feature"}

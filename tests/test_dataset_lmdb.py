@@ -109,7 +109,9 @@ lengths = st.lists(st.integers(1, 6), min_size=1, max_size=5)
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=lengths, fraction=st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.9]), seed=st.integers(0, 99))
+@given(
+    lengths=lengths, fraction=st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.9]), seed=st.integers(0, 99)
+)
 def test_sampler_gives_each_training_frame_once_and_finishes_a_file_before_the_next(
     lengths, fraction, seed
 ):

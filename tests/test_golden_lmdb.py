@@ -117,9 +117,7 @@ def construct_lmdb(
     path: Path, images: list[Any], normalizers_path: Path, gs: dict[str, Any] = GAUSSIAN
 ) -> None:
     """Convert, scale and write images as a script of the original does."""
-    db = lmdb.open(
-        str(path), map_size=1 << 26, subdir=False, meminit=False, map_async=True
-    )
+    db = lmdb.open(str(path), map_size=1 << 26, subdir=False, meminit=False, map_async=True)
     setup = ("gaussian", gs, COSINE, ELEMENTS)
     a2d = AtomsToData(
         descriptor=construct_descriptor(setup), r_energy=True, r_forces=True, save_fps=False
@@ -174,9 +172,7 @@ def test_written_file_reads_back(two_files):
     for index, expected in enumerate(converted):
         torch.testing.assert_close(dataset[index].fingerprint, expected.fingerprint)
         torch.testing.assert_close(dataset[index].forces, expected.forces)
-        torch.testing.assert_close(
-            dataset[index].fprimes.to_dense(), expected.fprimes.to_dense()
-        )
+        torch.testing.assert_close(dataset[index].fprimes.to_dense(), expected.fprimes.to_dense())
     torch.testing.assert_close(dataset[-1].energy, converted[-1].energy)
     batch, targets = DataCollater()([dataset[0], dataset[7]])
     assert batch.num_graphs == len(targets[0]) == 2
@@ -224,7 +220,9 @@ def test_files_train_as_their_images_do(two_files, tmp_path):
 def test_files_that_disagree_are_refused(two_files, tmp_path):
     other = tmp_path / "scaled_otherwise.lmdb"
     construct_lmdb(other, cuco_frames(4), tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"one\.lmdb and .*otherwise\.lmdb differ in their feature"):
+    with pytest.raises(
+        ValueError, match=r"one\.lmdb and .*otherwise\.lmdb differ in their feature"
+    ):
         get_lmdb_dataset([two_files[0], str(other)])
     described = tmp_path / "described_otherwise.lmdb"
     construct_lmdb(described, cuco_frames(5), tmp_path / "g5.pt", GAUSSIAN_G5)

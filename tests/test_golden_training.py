@@ -136,7 +136,9 @@ def assert_same_weights(name: str, when: str, found: dict[str, np.ndarray], rtol
 def assert_same_history(name: str, trainer: AtomsTrainer, rtol: float) -> None:
     expected = golden(name).history
     assert len(trainer.net.history) == len(expected) == 60
-    columns = {key for key in expected[0] if key.startswith("train_") and key != "train_batch_count"}
+    columns = {
+        key for key in expected[0] if key.startswith("train_") and key != "train_batch_count"
+    }
     assert "train_loss" in columns
     for column in columns:
         found = [row[column] for row in trainer.net.history]

@@ -127,7 +127,9 @@ def test_sparse_block_diag_is_the_dense_one(sizes):
     matrices = []
     for rows, columns, seed in sizes:
         random = np.random.default_rng(seed)
-        dense = torch.from_numpy(random.normal(size=(rows, columns)) * random.integers(0, 2, (rows, columns)))
+        dense = torch.from_numpy(
+            random.normal(size=(rows, columns)) * random.integers(0, 2, (rows, columns))
+        )
         matrices.append(dense.to_sparse())
     expected = torch.block_diag(*(matrix.to_dense() for matrix in matrices))
     joined = sparse_block_diag(matrices)

@@ -79,9 +79,11 @@ def stored_bytes(value: Any, seen: set[int]) -> int:
         return value.numel() * value.element_size()
     if isinstance(value, (list, tuple)):
         return sum(stored_bytes(each, seen) for each in value)
-    return sum(stored_bytes(each, seen) for each in vars(value).values()) if hasattr(
-        value, "__dict__"
-    ) else 0
+    return (
+        sum(stored_bytes(each, seen) for each in vars(value).values())
+        if hasattr(value, "__dict__")
+        else 0
+    )
 
 
 @pytest.mark.parametrize("scheme", ["gaussian_cosine", "gmpordernorm"])
@@ -206,7 +208,9 @@ def test_initialization(initialization):
 def test_custom_loss(loss, coefficient):
     random = np.random.default_rng(0)
     energies, forces = random.normal(size=(2, 4)), random.normal(size=(2, 9, 3))
-    tensors = [[torch.from_numpy(e), torch.from_numpy(f)] for e, f in zip(energies, forces, strict=True)]
+    tensors = [
+        [torch.from_numpy(e), torch.from_numpy(f)] for e, f in zip(energies, forces, strict=True)
+    ]
     power = 2 if loss == "mse" else 1
     of_energies = (np.abs(energies[0] - energies[1]) ** power).mean()
     of_forces = (np.abs(forces[0] - forces[1]) ** power).mean()

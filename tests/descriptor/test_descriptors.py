@@ -95,7 +95,9 @@ def test_hashes_tell_all_parameters_apart():
         construct_descriptor(("gaussian", GAUSSIAN, POLYNOMIAL | {"gamma": 3.0}, ELEMENTS)),
         construct_descriptor(("gaussian", GAUSSIAN, COSINE, ELEMENTS[::-1])),
         construct_descriptor(("gmpordernorm", GMP_ORDER_NORM | {"cutoff": 7.0}, COSINE, ELEMENTS)),
-        construct_descriptor(("gmp", GROUPS | {"rs_setup": {"setup": "constant", "rs": 2.0}}, COSINE, ELEMENTS)),
+        construct_descriptor(
+            ("gmp", GROUPS | {"rs_setup": {"setup": "constant", "rs": 2.0}}, COSINE, ELEMENTS)
+        ),
         construct_descriptor(("gmpordernorm", GMP_ORDER_NORM | {"log": True}, COSINE, ELEMENTS)),
     ]
     hashes = [descriptor.descriptor_setup_hash for descriptor in descriptors]
@@ -129,7 +131,9 @@ def test_bundled_pseudodensities():
 
 
 def test_lists_of_probes():
-    detailed = {"MCSHs_detailed_list": [{"order": 2, "sigmas": [0.4]}, {"order": 0, "sigmas": [1.0, 0.5]}]}
+    detailed = {
+        "MCSHs_detailed_list": [{"order": 2, "sigmas": [0.4]}, {"order": 0, "sigmas": [1.0, 0.5]}]
+    }
     assert GMPOrderNorm(detailed, ["Cu"]).probes == [(2, 0, 0.4), (0, 0, 1.0), (0, 0, 0.5)]
     groups = {"MCSHs_detailed_list": [{"order": 3, "group": 2, "sigmas": [0.4]}]}
     assert GMP(groups, ["Cu"]).probes == [(3, 2, 0.4)]

@@ -131,7 +131,9 @@ def test_a_file_of_another_descriptor_is_not_read(saved):
     other = construct_descriptor(("gaussian", GAUSSIAN_G5, COSINE, ELEMENTS))
     AtomsToData(other, save_fps=True).convert(image)
     assert len({file.parent for file in Path("processed").rglob("*.npz")}) == 2
-    polynomial = construct_descriptor(("gaussian", GAUSSIAN, {"cutoff_func": "Polynomial"}, ELEMENTS))
+    polynomial = construct_descriptor(
+        ("gaussian", GAUSSIAN, {"cutoff_func": "Polynomial"}, ELEMENTS)
+    )
     AtomsToData(polynomial, save_fps=True).convert(image)
     swapped = construct_descriptor(("gaussian", GAUSSIAN, COSINE, ELEMENTS[::-1]))
     AtomsToData(swapped, save_fps=True).convert(image)
@@ -168,7 +170,9 @@ def test_a_folder_that_cannot_be_written_warns_once(saved):
 def test_descriptor_calculator(derivatives):
     images = alloy_frames(2)
     descriptor = construct_descriptor(SETUP)
-    calculator = DescriptorCalculator(images, descriptor, derivatives, save_fps=False, verbose=False)
+    calculator = DescriptorCalculator(
+        images, descriptor, derivatives, save_fps=False, verbose=False
+    )
     found = calculator.get_descriptors()
     for image, arrays in zip(images, found, strict=True):
         data = AtomsToData(descriptor).convert(image)
@@ -237,7 +241,10 @@ def test_number_of_components(setting):
 
 def test_images_of_other_elements_pad_with_zeros(run_dir):
     """Elements whose sets are shorter get zeros at the end."""
-    gs = {"Cu": GAUSSIAN["default"], "default": {"G2": {"etas": [1.0], "rs_s": [0.0]}, "cutoff": 5.0}}
+    gs = {
+        "Cu": GAUSSIAN["default"],
+        "default": {"G2": {"etas": [1.0], "rs_s": [0.0]}, "cutoff": 5.0},
+    }
     descriptor = construct_descriptor(("gaussian", gs, COSINE, ["Cu", "C", "O"]))
     data = AtomsToData(descriptor).convert(cuco_frames(1)[0])
     assert data.fingerprint[0].count_nonzero() > 3

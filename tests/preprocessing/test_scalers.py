@@ -81,7 +81,9 @@ def test_over_all_elements(kind):
         np.testing.assert_allclose(values.mean(0), 0.0, atol=1e-8)
 
 
-@pytest.mark.parametrize("scaling", [{"type": "normalize", "range": (-2, 3)}, {"type": "standardize"}])
+@pytest.mark.parametrize(
+    "scaling", [{"type": "normalize", "range": (-2, 3)}, {"type": "standardize"}]
+)
 def test_primes_get_the_factors_of_fingerprints(scaling):
     data = converted(3)
     raw = copy.deepcopy(data)
@@ -101,7 +103,9 @@ def test_primes_get_the_factors_of_fingerprints(scaling):
 def test_a_spread_under_the_threshold_counts_as_1(kind):
     data = [made_up([[1.0, 5.0], [3.0, 5.0 + 1e-7]], [1, 1])]
     FeatureScaler(data, False, {"type": kind, "threshold": 1e-6}).norm(data, disable_tqdm=True)
-    assert data[0].fingerprint[:, 0].diff().item() == pytest.approx(2.0 if kind != "normalize" else 1.0)
+    assert data[0].fingerprint[:, 0].diff().item() == pytest.approx(
+        2.0 if kind != "normalize" else 1.0
+    )
     assert data[0].fingerprint[:, 1].diff().item() == pytest.approx(1e-7, rel=1e-6)
     finer = [made_up([[1.0, 5.0], [3.0, 5.0 + 1e-7]], [1, 1])]
     FeatureScaler(finer, False, {"type": kind, "threshold": 1e-9}).norm(finer, disable_tqdm=True)
