@@ -17,66 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Protocol, get_type_hints
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor
 
 from . import cuda
+from .backends import Cpp, Native, Parameters, Reference
 from .environment import Environment
-from .reference import derivatives
 from .registration import define
 
 COMPILED = (torch.float32, torch.float64)
 """Precisions that the kernels are compiled for."""
-
-
-class Parameters(Protocol):
-    """Parameters of a kernel: a frozen dataclass of tensors, integers, floats and booleans."""
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns of G."""
-        ...
-
-    def touch(self) -> Tensor:
-        """[n_species, n_species, n_touched], see ``kernels/pair_jacobian.py``."""
-        ...
-
-
-class Native(Protocol):
-    """The four operations of a C++ or Triton kernel, on contiguous tensors; no autograd."""
-
-    def forward(self, environment: Environment, parameters: Any, /) -> Tensor: ...
-
-    def jacobian(
-        self, environment: Environment, parameters: Any, touch: Tensor, /
-    ) -> tuple[Tensor, Tensor]: ...
-
-    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor, /) -> Tensor: ...
-
-    def jvp(self, environment: Environment, parameters: Any, changes: Tensor, /) -> Tensor: ...
-
-
-class Reference:
-    """The backend that follows from a differentiable ``forward(environment, parameters)``."""
-
-    def __init__(self, forward: Callable[[Environment, Any], Tensor]) -> None:
-        self.forward = forward
-
-    def jacobian(self, environment: Environment, parameters: Any) -> tuple[Tensor, Tensor]:
-        forward = self._of_environment(parameters)
-        blocks = derivatives.jacobian(forward, environment, parameters.touch())
-        return forward(environment), blocks
-
-    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor) -> Tensor:
-        return derivatives.vjp(self._of_environment(parameters), environment, gradient)
-
-    def jvp(self, environment: Environment, parameters: Any, changes: Tensor) -> Tensor:
-        return derivatives.jvp(self._of_environment(parameters), environment, changes)
-
-    def _of_environment(self, parameters: Any) -> Callable[[Environment], Tensor]:
-        return lambda environment: self.forward(environment, parameters)
 
 
 class Operators:
@@ -85,8 +37,8 @@ class Operators:
     Args:
         stem: name of the kernel; its operators are ``amptorch::<stem>_forward`` and so on.
         parameters: the frozen dataclass that holds its parameters.
-        native: the C++ implementation, taken for float32 and float64 on the CPU; on a GPU it is
-            that of ``kernels/cuda/<stem>.py``.
+        native: kernels for float32 and float64 on the CPU in the place of those in C++; on a GPU
+            those of ``kernels/cuda/<stem>.py`` are taken.
         reference: forward in plain torch, differentiable any number of times; with its
             derivatives by autograd it is taken for everything else.
     """
@@ -95,11 +47,11 @@ class Operators:
         self,
         stem: str,
         parameters: type[Parameters],
-        native: Native,
         reference: Callable[[Environment, Any], Tensor],
+        native: Native | None = None,
     ) -> None:
         self.reference = Reference(reference)
-        self.compiled = Compiled(stem, parameters, native, self.reference)
+        self.compiled = Compiled(stem, parameters, native or Cpp(stem), self.reference)
 
     def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
         """Fingerprints [n_atoms, n_features]."""

@@ -66,7 +66,6 @@ class Case:
             solid=self.solid,
             square=self.square,
             densities=stack(list(load_pseudodensities(symbols).values())),
-            cutoff=CUTOFF,
             n_species=len(symbols),
             n_features=len(self.rows),
         )
