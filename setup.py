@@ -57,6 +57,7 @@ setup(
         "scipy>=1.11",
         "lmdb>=1.4",
         "tqdm>=4.60",
+        "xxhash>=3.2",
     ],
     extras_require={
         "plots": ["matplotlib>=3.7"],

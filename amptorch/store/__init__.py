@@ -1,0 +1,26 @@
+"""Fingerprints kept in LMDB files, for data sets of any size. See docs/store.md."""
+
+from .build import build_store
+from .errors import StoreError
+from .header import KERNEL_VERSION, Header
+from .keys import content_key
+from .manifest import write_manifest
+from .open import open_store
+from .reader import FingerprintStore
+from .record import Frame, Image
+from .statistics import FeatureStatistics, Statistics
+
+__all__ = [
+    "KERNEL_VERSION",
+    "FeatureStatistics",
+    "FingerprintStore",
+    "Frame",
+    "Header",
+    "Image",
+    "Statistics",
+    "StoreError",
+    "build_store",
+    "content_key",
+    "open_store",
+    "write_manifest",
+]
