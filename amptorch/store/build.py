@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..preprocessing.validation import read_energy, read_forces
-from .compute import Computer, computer
+from .compute import Computer
 from .errors import StoreError
 from .header import Header, Setup, setup_of
 from .keys import content_key
@@ -24,8 +25,11 @@ from .record import Bytes, Image, pack_image, pairs_of
 from .source import Source, count_images, read_images
 from .writer import StoreWriter
 
-# A chunk is closed early once it has so many atoms, so that large frames do not fill memory.
-ATOMS_OF_A_CHUNK = 10_000
+# Atoms that are computed or wait to be written at a time: bounds memory (20 kB an atom is
+# usual for cached derivatives in float32), whatever the size of frames and number of processes.
+ATOMS_UNDERWAY = 40_000
+# Images from which on starting processes (seconds) pays.
+MANY_IMAGES = 1000
 
 
 def build_store(
@@ -42,7 +46,7 @@ def build_store(
     """Compute fingerprints of a data set and keep them in a file; go on where a build ended.
 
     Numbers are computed in float64 and kept in ``dtype``. What is there already is checked and not
-    computed again; a build that was killed loses the chunks that were not yet written.
+    computed again; a build that was killed loses at most a chunk.
 
     Args:
         source: file or database that ASE reads, or an iterable of ``Atoms``; never held whole.
@@ -50,9 +54,10 @@ def build_store(
         descriptor: a descriptor, or (fp_scheme, fp_params, cutoff_params, elements).
         dtype: float32 or float64.
         derivatives: "cached" (keep the pair Jacobian), "on_the_fly" (keep pairs) or "none".
-        processes: that compute; 1 for this one alone, with threads.
+        processes: that compute; 1 for this one alone, with threads. Default the number of cores,
+            or 1 for fewer than 1000 images.
         forces: read forces, and keep what training on them needs.
-        chunk: images of a transaction.
+        chunk: images that are computed and written at a time: what a kill may lose at most.
         verbose: show a progress bar.
 
     Raises:
@@ -62,20 +67,33 @@ def build_store(
     if chunk < 1:
         raise ValueError(f"chunk: expected at least 1, got {chunk!r}")
     header = Header(setup_of(descriptor), dtype, derivatives if forces else "none")
+    total = count_images(source)
+    workers = _check_processes(processes) or _default_processes(total)
     writer = StoreWriter(path, header)
     try:
-        with computer(header, processes) as compute:
-            total = count_images(source)
-            with tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar:
-                _Build(writer, compute, forces, chunk, bar).run(read_images(source))
+        with (
+            Computer(header, workers) as computer,
+            tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
+        ):
+            _Build(writer, computer, workers, forces, chunk, bar).run(read_images(source))
         writer.finish()
     finally:
         writer.close()
     return open_store(path)
 
 
+def _check_processes(processes: int | None) -> int | None:
+    if processes is not None and processes < 1:
+        raise ValueError(f"processes: expected at least 1, got {processes!r}")
+    return processes
+
+
+def _default_processes(total: int | None) -> int:
+    return 1 if total is not None and total < MANY_IMAGES else len(os.sched_getaffinity(0))
+
+
 @dataclass
-class _Chunk:
+class _Batch:
     """Images of one transaction; only geometries that are not in the store are ``missing``."""
 
     images: dict[int, Image] = field(default_factory=dict)
@@ -87,26 +105,35 @@ class _Build:
     """One run over the images of a source."""
 
     def __init__(
-        self, writer: StoreWriter, compute: Computer, forces: bool, chunk: int, bar: tqdm
+        self,
+        writer: StoreWriter,
+        computer: Computer,
+        workers: int,
+        forces: bool,
+        chunk: int,
+        bar: tqdm,
     ) -> None:
         self.writer = writer
-        self.compute = compute
+        self.computer = computer
         self.forces = forces
-        self.chunk = chunk
+        # Batches beside the one that is being written: all of them together are a chunk.
+        self.ahead = min(workers, chunk - 1)
+        self.images_of_a_batch = chunk // (self.ahead + 1)
+        self.atoms_of_a_batch = ATOMS_UNDERWAY // (self.ahead + 1)
         self.bar = bar
-        self.underway: deque[tuple[_Chunk, Future[list[Bytes]]]] = deque()
+        self.underway: deque[tuple[_Batch, Future[list[Bytes]]]] = deque()
         self.computing: set[bytes] = set()
 
     def run(self, images: Iterator[Atoms]) -> None:
         """Write every image that is not there yet."""
         count = 0
-        current = _Chunk()
+        current = _Batch()
         for place, image in enumerate(images):
             self._take(current, place, image)
             count = place + 1
-            if len(current.images) >= self.chunk or current.n_atoms >= ATOMS_OF_A_CHUNK:
+            if self._is_full(current):
                 self._submit(current)
-                current = _Chunk()
+                current = _Batch()
         self._submit(current)
         while self.underway:
             self._write_first()
@@ -118,7 +145,10 @@ class _Build:
                 f"{count}; give another path"
             )
 
-    def _take(self, chunk: _Chunk, place: int, image: Atoms) -> None:
+    def _is_full(self, batch: _Batch) -> bool:
+        return len(batch.images) >= self.images_of_a_batch or batch.n_atoms >= self.atoms_of_a_batch
+
+    def _take(self, batch: _Batch, place: int, image: Atoms) -> None:
         """Put an image into the chunk, unless it is in the store as it is."""
         name, key = f"image {place}", content_key(image)
         targets = Image(
@@ -138,24 +168,24 @@ class _Build:
         if there and known is not None and _same_targets(known, targets):
             self.bar.update()
             return
-        chunk.images[place] = targets
+        batch.images[place] = targets
         if not there and key not in self.computing:
             self.computing.add(key)
-            chunk.missing[key] = (name, image)
-            chunk.n_atoms += len(image)
+            batch.missing[key] = (name, image)
+            batch.n_atoms += len(image)
 
-    def _submit(self, chunk: _Chunk) -> None:
-        while len(self.underway) > self.compute.ahead:
+    def _submit(self, batch: _Batch) -> None:
+        while len(self.underway) > self.ahead:
             self._write_first()
-        names = [name for name, _ in chunk.missing.values()]
-        images = [image for _, image in chunk.missing.values()]
-        self.underway.append((chunk, self.compute.submit(list(chunk.missing), images, names)))
+        names = [name for name, _ in batch.missing.values()]
+        images = [image for _, image in batch.missing.values()]
+        self.underway.append((batch, self.computer.submit(list(batch.missing), images, names)))
 
     def _write_first(self) -> None:
-        chunk, computed = self.underway.popleft()
-        records = dict(zip(chunk.missing, computed.result(), strict=True))
+        batch, computed = self.underway.popleft()
+        records = dict(zip(batch.missing, computed.result(), strict=True))
         images = {}
-        for place, image in chunk.images.items():
+        for place, image in batch.images.items():
             n_pairs = (
                 pairs_of(records[image.key])
                 if image.key in records

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 import torch
 from ase import Atoms
@@ -13,14 +13,13 @@ from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.environment import Environment
 from .header import Header
 from .record import Bytes, Frame, pack_frame
+from .worker import WorkerProcess
 
 
 def frame_records(
     header: Header, keys: Sequence[bytes], images: Sequence[Atoms], names: Sequence[str]
 ) -> list[Bytes]:
     """Records of images; ``names`` stand in errors."""
-    if not images:
-        return []
     environments = header.descriptor.environments(images, names)
     return [
         pack_frame(key, compute_frame(header, image, environment))
@@ -50,27 +49,47 @@ def _numbers(
 
 
 class Computer:
-    """Computes in this process, with threads.
+    """Computes chunks of images while others are written.
 
-    Attributes:
-        ahead: how many chunks may be underway beside the one that is waited for.
+    Args:
+        header: what to compute.
+        processes: 1 computes in this process, the kernels with as many threads as torch is set to;
+            more computes in so many others.
     """
 
-    ahead = 0
+    def __init__(self, header: Header, processes: int) -> None:
+        self._header = header
+        # Threads that compute, or that wait for a process that does.
+        self._executor = ThreadPoolExecutor(processes)
+        self._workers = [WorkerProcess(header) for _ in range(processes)] if processes > 1 else []
+        self._idle: SimpleQueue[WorkerProcess] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
 
-    def __init__(self, header: Header) -> None:
-        self.header = header
+    def __enter__(self) -> Computer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.stop()
+        self._executor.shutdown()
 
     def submit(
         self, keys: Sequence[bytes], images: Sequence[Atoms], names: Sequence[str]
     ) -> Future[list[Bytes]]:
         """Records of images, at some time; errors name them by ``names``."""
-        future: Future[list[Bytes]] = Future()
-        future.set_result(frame_records(self.header, keys, images, names))
-        return future
+        return self._executor.submit(self._compute, keys, images, names)
 
-
-@contextmanager
-def computer(header: Header, processes: int | None) -> Iterator[Computer]:
-    """What computes: this process alone."""
-    yield Computer(header)
+    def _compute(
+        self, keys: Sequence[bytes], images: Sequence[Atoms], names: Sequence[str]
+    ) -> list[Bytes]:
+        if not keys:
+            return []
+        if not self._workers:
+            return frame_records(self._header, keys, images, names)
+        worker = self._idle.get()
+        try:
+            return worker.compute(keys, images, names)
+        finally:
+            self._idle.put(worker)

@@ -42,6 +42,9 @@ class LMDBEnvironment:
         self.writable = writable
         self.lmdb = environment
         self.pid = os.getpid()
+        self.lock = threading.Lock()
+        self.touched = TouchedPages()
+        self._tables: dict[str, Any] = {}
         self.snapshots: weakref.WeakSet[Snapshot] = weakref.WeakSet()
         weakref.finalize(self, environment.close)
 
@@ -122,12 +125,14 @@ class LMDBEnvironment:
 
     def table(self, name: str) -> Any:
         """One of the tables of a store, or None where it is not there."""
-        # lmdb opens tables in a transaction of its own, which adopts no new size.
-        self.begin().abort()
-        try:
-            return self.lmdb.open_db(name.encode(), create=self.writable)
-        except lmdb.NotFoundError:
-            return None
+        if name not in self._tables:
+            # lmdb opens tables in a transaction of its own, which adopts no new size.
+            self.begin().abort()
+            try:
+                self._tables[name] = self.lmdb.open_db(name.encode(), create=self.writable)
+            except lmdb.NotFoundError:
+                return None
+        return self._tables[name]
 
     def close(self) -> None:
         """Give the file back; what others hold of it must not be used any more."""
@@ -174,8 +179,6 @@ class Snapshot:
         self.environment = environment
         self._tables = {name: environment.table(name) for name in TABLES}
         self._transaction = environment.begin(buffers=True)
-        self._lock = threading.Lock()
-        self._touched = TouchedPages()
         environment.snapshots.add(self)
 
     def get(self, table: str, key: bytes) -> NDArray[np.uint8] | None:
@@ -188,13 +191,13 @@ class Snapshot:
         database = self._tables[table]
         if database is None:
             return None
-        with self._lock:
+        with self.environment.lock:
             found = self._transaction.get(key, db=database)
             if found is None:
                 return None
             record = np.frombuffer(found, np.uint8)
             address = record.__array_interface__["data"][0]
-            self._touched.add(address, len(record))
+            self.environment.touched.add(address, len(record))
         # Small records lie in pages with others, at any address; numbers must not.
         if address % 8:
             return record.copy()
