@@ -8,16 +8,13 @@ from .manifest import write_manifest
 from .open import open_store
 from .reader import FingerprintStore
 from .record import Frame, Image
-from .statistics import FeatureStatistics, Statistics
 
 __all__ = [
     "KERNEL_VERSION",
-    "FeatureStatistics",
     "FingerprintStore",
     "Frame",
     "Header",
     "Image",
-    "Statistics",
     "StoreError",
     "build_store",
     "content_key",

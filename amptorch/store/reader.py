@@ -13,13 +13,13 @@ from ase import Atoms
 from torch.utils.data import Dataset
 
 from ..data import AtomsData
+from ..preprocessing.statistics import Statistics
 from ..primes import OnTheFly, PairJacobian, PairPrimes
 from .errors import StoreError
 from .header import Header
 from .keys import content_key
 from .record import Frame, Image
 from .shard import Shard
-from .statistics import Statistics, statistics
 
 
 class FingerprintStore(Dataset):
