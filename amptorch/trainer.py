@@ -18,14 +18,16 @@ from . import checkpoint, resume
 from .callbacks import training_callbacks
 from .config import Config
 from .data_parallel import DataParallel, ParallelCollater
-from .dataset import AtomsDataset, DataCollater, construct_descriptor
-from .dataset_lmdb import PartialCacheSampler, get_lmdb_dataset, same_scaler
+from .dataset import DataCollater, construct_descriptor
 from .descriptor import BaseDescriptor
+from .loader import BatchLoader
 from .model import BPNN, SingleNN
 from .net import AtomsNet
+from .pickled_images import same_scaler
 from .predict import Predictor
-from .preprocessing.validation import elements_of, load_images
+from .preprocessing.validation import load_images
 from .safe_pickle import Unknown
+from .training_data import TrainingData, reading
 from .utils import InOrderSplit
 
 _MODELS = {"bpnn": BPNN, "singlenn": SingleNN}
@@ -52,6 +54,7 @@ class AtomsTrainer:
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         self.config: dict[str, Any] = {}
         self.pretrained = False
+        self.elements: list[str] = []
         self.cp_dir: str | None = None
         self._loaded_from: str | None = None
         self._resume_state: dict[str, Any] | None = None
@@ -92,15 +95,14 @@ class AtomsTrainer:
 
     def load_dataset(self, scalers: dict[str, Any] | None = None) -> None:
         """Read and convert the data; ``scalers`` are applied instead of fitting new ones."""
-        settings = self.settings.dataset
-        settings.check_source()
-        if settings.lmdb_path is not None:
-            dtype = self.settings.cmd.torch_dtype
-            self.train_dataset: Any = get_lmdb_dataset(settings.lmdb_path, settings.cache, dtype)
-            self._check_same_descriptor(self.train_dataset.descriptor)
-            self._check_same_scalers(self.train_dataset.scalers)
-        else:
-            self.train_dataset = self._images_dataset(scalers)
+        self.train_dataset: Any = TrainingData(
+            self.settings,
+            self.device,
+            scalers,
+            elements=None if self._loaded_from is None else self.elements,
+            check=self._check_same_descriptor,
+        ).load()
+        self._check_same_scalers(self.train_dataset.scalers)
         self.elements = list(self.train_dataset.elements)
         self.input_dim = self.train_dataset.input_dim
         self._take_scalers(self.train_dataset.scalers)
@@ -108,29 +110,8 @@ class AtomsTrainer:
         setup = self.train_dataset.descriptor_setup
         self.config["dataset"].update(descriptor=setup, fp_length=self.input_dim)
         self._say(f"data set: {len(self.train_dataset)} images")
-        if getattr(self.train_dataset, "baseline", None) is not None:
-            self._say(f"baseline (eV per atom): {self.train_dataset.baseline.energies}")
-
-    def _images_dataset(self, scalers: dict[str, Any] | None) -> AtomsDataset:
-        settings = self.settings.dataset
-        images = load_images(settings.raw_data)
-        elements = settings.elements
-        if elements is None:
-            elements = elements_of(images) if self._loaded_from is None else self.elements
-        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, list(elements))
-        self._check_same_descriptor(construct_descriptor(setup))
-        return AtomsDataset(
-            images,
-            setup,
-            forcetraining=self.forcetraining,
-            save_fps=settings.save_fps and not self.debug,
-            scaling=dict(settings.scaling),
-            baseline=settings.baseline,
-            scalers=scalers,
-            dtype=self.settings.cmd.torch_dtype,
-            cache_dir=str(Path(self.settings.cmd.run_dir) / "processed"),
-            verbose=self.verbose,
-        )
+        if "baseline" in self.scalers:
+            self._say(f"baseline (eV per atom): {self.scalers['baseline'].energies}")
 
     def _check_before_writing(self) -> None:
         optim = self.settings.optim
@@ -191,25 +172,24 @@ class AtomsTrainer:
             lr=settings.optim.lr,
             batch_size=settings.optim.batch_size,
             max_epochs=epochs or settings.optim.epochs,
+            iterator_train=BatchLoader,
             iterator_train__collate_fn=collate,
+            iterator_valid=BatchLoader,
             iterator_valid__collate_fn=collate,
-            iterator_valid__shuffle=False,
             device=self.device,
             train_split=self._train_split(),
             callbacks=training_callbacks(
                 self.settings, self.config, self.cp_dir, self._resume_state
             ),
             verbose=int(self.verbose),
-            **self._sampling(),
+            **self._reading(),
             **settings.optim.optimizer_args,
         )
 
-    def _sampling(self) -> dict[str, Any]:
-        settings = self.settings.dataset
-        if settings.lmdb_path is not None and settings.cache == "partial":
-            lengths = getattr(getattr(self, "train_dataset", None), "length_list", [1])
-            return {"iterator_train__sampler": PartialCacheSampler(lengths, settings.val_split)}
-        return {"iterator_train__shuffle": True}
+    def _reading(self) -> dict[str, Any]:
+        dataset = getattr(self, "train_dataset", None)
+        options = reading(dataset, self.settings.dataset.val_split)
+        return {f"iterator_train__{name}": value for name, value in options.items()}
 
     def _train_split(self) -> Any:
         settings = self.settings.dataset

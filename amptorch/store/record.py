@@ -138,13 +138,13 @@ def pack_frame(key: bytes, frame: Frame) -> Bytes:
     return _sealed(record)
 
 
-def unpack_frame(key: bytes, record: Bytes) -> Frame:
-    """The frame of a record, as views of it.
+def unpack_frame(key: bytes, record: Bytes, check: bool = True) -> Frame:
+    """The frame of a record, as views of it; ``check`` compares its checksum.
 
     Raises:
         StoreError: the record is damaged.
     """
-    _check(record, _FRAME, b"AMPF", key)
+    _check(record, _FRAME, b"AMPF", key, checksum=check)
     *sizes, dtype, derivatives = _FRAME.unpack_from(record.data)[4:]
     mode = DERIVATIVES[derivatives]
     layout, size = _layout(tuple(sizes), list(DTYPES.values())[dtype], mode)
@@ -228,17 +228,24 @@ def _sealed(record: Bytes) -> Bytes:
     return record
 
 
-def _check(record: Bytes, header: struct.Struct, magic: bytes, key: bytes | None = None) -> None:
+def _check(
+    record: Bytes,
+    header: struct.Struct,
+    magic: bytes,
+    key: bytes | None = None,
+    checksum: bool = True,
+) -> None:
     if len(record) < header.size:
         raise StoreError(f"expected at least {header.size} bytes, found {len(record)}")
-    found, version, checksum, found_key = header.unpack_from(record.data)[:4]
+    found, version, expected, found_key = header.unpack_from(record.data)[:4]
     if (found, version) != (magic, _VERSION):
         raise StoreError(
             f"expected a record {magic!r} of version {_VERSION}, found {found!r} of {version}"
         )
-    computed = xxhash.xxh3_64_intdigest(record.data[_CHECKED:])
-    if computed != checksum:
-        raise StoreError(f"its checksum is {computed:016x}, expected {checksum:016x}")
+    if checksum:
+        computed = xxhash.xxh3_64_intdigest(record.data[_CHECKED:])
+        if computed != expected:
+            raise StoreError(f"its checksum is {computed:016x}, expected {expected:016x}")
     if key is not None and found_key != key:
         raise StoreError(f"expected the frame {key.hex()}, found {found_key.hex()}")
 
