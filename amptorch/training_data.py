@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from .descriptor import BaseDescriptor, construct_descriptor
 from .loader import ChunkSampler, PartialCacheSampler
 from .memory import Survey, estimate_memory, fits_in_memory
 from .preprocessing.scaling import Scalers
-from .preprocessing.validation import load_images
-from .store import Header, build_store, content_key
+from .preprocessing.validation import load_images, read_energy, read_forces
+from .store import Header, build_store, content_key, open_store
 from .store.source import read_images
 
 # Files above this size are read image by image, to see first whether they fit into memory.
@@ -97,7 +98,7 @@ class TrainingData:
                 f"{found.n_images} images would take {needed / 1e9:.2f} GB of memory, more than "
                 "half of what is free: they go into a store"
             )
-            return self._through_a_store(raw_data if images is None else images, raw_data, setup)
+            return self._through_a_store(raw_data if images is None else images, setup)
         return self._in_memory(images or load_images(raw_data), setup, in_memory)
 
     def _in_memory(self, images: list[Atoms], setup: Any, derivatives: str) -> AtomsDataset:
@@ -116,19 +117,20 @@ class TrainingData:
             derivatives=derivatives,
         )
 
-    def _through_a_store(self, source: Any, raw_data: Any, setup: Any) -> AtomsLMDBDataset:
+    def _through_a_store(self, source: str | Path | list[Atoms], setup: Any) -> AtomsLMDBDataset:
         derivatives = self.settings.dataset.derivatives if self.forces else "none"
         folder = Path(self.settings.cmd.run_dir) / "processed"
-        path = folder / _store_name(raw_data, source, Header(setup, self.dtype), derivatives)
-        build_store(
-            source,
-            path,
-            setup,
-            self.dtype,
-            derivatives,
-            forces=self.forces,
-            verbose=self.settings.cmd.verbose,
-        )
+        path = folder / _store_name(source, Header(setup, self.dtype), derivatives, self.forces)
+        if not _is_complete(path):
+            build_store(
+                source,
+                path,
+                setup,
+                self.dtype,
+                derivatives,
+                forces=self.forces,
+                verbose=self.settings.cmd.verbose,
+            )
         return self._from_files([path], "no")
 
     def _say(self, text: str) -> None:
@@ -153,16 +155,23 @@ def _is_large(raw_data: Any) -> bool:
     return path.is_file() and path.stat().st_size > LARGE_FILE
 
 
-def _store_name(raw_data: Any, images: Any, header: Header, derivatives: str) -> str:
+def _is_complete(path: Path) -> bool:
+    return path.is_file() and all(shard.complete for shard in open_store(path).shards)
+
+
+def _store_name(
+    source: str | Path | list[Atoms], header: Header, derivatives: str, forces: bool
+) -> str:
     """A name that changes with the data, the descriptor and the precision."""
     digest = xxhash.xxh3_64(f"{header.hash} {derivatives}".encode())
-    if isinstance(raw_data, (str, Path)):
-        path = Path(raw_data).resolve()
+    if isinstance(source, (str, Path)):
+        path = Path(source).resolve()
         status = path.stat()
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}".encode())
-        stem = path.stem
-    else:
-        stem = "images"
-        for image in images:
-            digest.update(content_key(image))
-    return f"{stem}-{digest.hexdigest()}.lmdb"
+        return f"{path.stem}-{digest.hexdigest()}.lmdb"
+    for index, image in enumerate(source):
+        name = f"image {index}"
+        digest.update(content_key(image))
+        digest.update(struct.pack("<d", read_energy(image, name)))
+        digest.update(read_forces(image, name).tobytes() if forces else b"")
+    return f"images-{digest.hexdigest()}.lmdb"
