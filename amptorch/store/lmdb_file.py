@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from .errors import StoreError
 
-# Address space that a reader sets aside, so that a file may grow while it is read.
+# Address space that a reader sets aside, so that a file may grow while it is read, and that a
+# writer begins with.
 READER_ROOM = 1 << 36
 WRITER_ROOM = 1 << 30
 # Bytes read after which pages of the map are given back: what was read stays in the page cache.
@@ -69,11 +70,8 @@ class LMDBEnvironment:
         return opened
 
     @classmethod
-    def writing(cls, path: str | Path, argument: str, room: int) -> LMDBEnvironment:
+    def writing(cls, path: str | Path, argument: str) -> LMDBEnvironment:
         """The file at ``path``, made if it is not there, open for writing.
-
-        Args:
-            room: bytes that the map has at first.
 
         Raises:
             StoreError: truncated, not an LMDB file, or open for reading in this process.
@@ -81,7 +79,7 @@ class LMDBEnvironment:
         real = Path(path).resolve()
         opened = cls._of_this_process(real)
         if opened is None:
-            opened = cls(real, _open_to_write(real, argument, room), writable=True)
+            opened = cls(real, _open_to_write(real, argument), writable=True)
             opened._register(argument)
         if not opened.writable:
             raise StoreError(f"{argument}: {path} is open for reading in this process; close it")
@@ -160,13 +158,13 @@ def _open_to_read(path: Path, argument: str, lock: bool) -> Any:
     raise StoreError(f"{argument}: {path} cannot be opened for reading")
 
 
-def _open_to_write(path: Path, argument: str, room: int) -> Any:
+def _open_to_write(path: Path, argument: str) -> Any:
     if path.exists() and not os.access(path, os.W_OK):
         raise StoreError(f"{argument}: {path} is read-only")
     try:
         # Without metasync a crash of the machine may lose the last transaction, never the file.
         return lmdb.open(
-            str(path), subdir=False, map_size=room, metasync=False, max_dbs=len(TABLES)
+            str(path), subdir=False, map_size=WRITER_ROOM, metasync=False, max_dbs=len(TABLES)
         )
     except lmdb.Error as error:
         raise StoreError(f"{argument}: cannot open {path} for writing: {error}") from error
