@@ -43,6 +43,7 @@ class LMDBEnvironment:
         self.writable = writable
         self.lmdb = environment
         self.pid = os.getpid()
+        self.inode = _inode(path)
         self.lock = threading.Lock()
         self.touched = TouchedPages()
         self._tables: dict[str, Any] = {}
@@ -82,13 +83,17 @@ class LMDBEnvironment:
             opened = cls(real, _open_to_write(real, argument), writable=True)
             opened._register(argument)
         if not opened.writable:
-            raise StoreError(f"{argument}: {path} is open for reading in this process; close it")
+            raise StoreError(
+                f"{argument}: {path} is open for reading in this process: a store, or items of it"
+            )
         return opened
 
     @classmethod
     def _of_this_process(cls, path: Path) -> LMDBEnvironment | None:
         opened = cls._open.get(path)
-        if opened is not None and opened.pid != os.getpid():
+        if opened is None or not path.exists() or opened.inode != _inode(path):
+            return None
+        if opened.pid != os.getpid():
             raise StoreError(
                 f"{path} was open when this process was forked; LMDB files do not survive that: "
                 "start processes with 'spawn'"
@@ -136,6 +141,11 @@ class LMDBEnvironment:
         """Give the file back; what others hold of it must not be used any more."""
         self._open.pop(self.path, None)
         self.lmdb.close()
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _open_to_read(path: Path, argument: str, lock: bool) -> Any:
