@@ -14,7 +14,7 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import StoreError
+from .errors import DamagedStore, StoreError
 
 # Address space that a reader sets aside, so that a file may grow while it is read, and that a
 # writer begins with.
@@ -106,7 +106,7 @@ class LMDBEnvironment:
         expected = (self.lmdb.info()["last_pgno"] + 1) * self.lmdb.stat()["psize"]
         if size < expected:
             self.lmdb.close()
-            raise StoreError(f"{argument}: {self.path} is truncated: {size} of {expected} bytes")
+            raise DamagedStore(f"{argument}: {self.path} is truncated: {size} of {expected} bytes")
         # Places of readers that were killed would keep pages from being used again.
         self.lmdb.reader_check()
         self._open[self.path] = self
@@ -149,35 +149,57 @@ def _inode(path: Path) -> tuple[int, int]:
 
 
 def _open_to_read(path: Path, argument: str, lock: bool) -> Any:
-    options: dict[str, Any] = {
-        "subdir": False,
-        "readonly": True,
-        "readahead": False,
-        "max_dbs": len(TABLES),
-    }
     # A read-only folder has no place for the lock, and a small address space none for the room.
+    lock = lock and _make_lock(path)
     room = max(READER_ROOM, 4 * path.stat().st_size)
-    trials = [(room, lock), (room, False), (0, lock), (0, False)]
-    for size, locked in trials:
+    for size, locked in ((room, lock), (room, False), (1 << 20, lock), (1 << 20, False)):
         try:
-            return lmdb.open(str(path), map_size=size or 1 << 20, lock=locked, **options)
+            return lmdb.open(
+                str(path),
+                subdir=False,
+                readonly=True,
+                readahead=False,
+                map_size=size,
+                lock=locked,
+                max_dbs=len(TABLES),
+            )
         except (lmdb.ReadonlyError, lmdb.MemoryError, PermissionError):
             continue
         except lmdb.Error as error:
-            raise StoreError(f"{argument}: {path} is not a whole LMDB file: {error}") from error
+            raise DamagedStore(f"{argument}: {path} is not a whole LMDB file: {error}") from error
     raise StoreError(f"{argument}: {path} cannot be opened for reading")
 
 
 def _open_to_write(path: Path, argument: str) -> Any:
     if path.exists() and not os.access(path, os.W_OK):
         raise StoreError(f"{argument}: {path} is read-only")
+    if not _make_lock(path):
+        raise StoreError(f"{argument}: cannot write {path}: no place for its lock file")
     try:
         # Without metasync a crash of the machine may lose the last transaction, never the file.
         return lmdb.open(
             str(path), subdir=False, map_size=WRITER_ROOM, metasync=False, max_dbs=len(TABLES)
         )
+    except _NOT_WHOLE as error:
+        raise DamagedStore(f"{argument}: {path} is not a whole LMDB file: {error}") from error
     except lmdb.Error as error:
-        raise StoreError(f"{argument}: cannot open {path} for writing: {error}") from error
+        raise StoreError(f"{argument}: cannot write {path}: {error}") from error
+
+
+_NOT_WHOLE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)
+_LOCK_BYTES = 8192
+
+
+def _make_lock(path: Path) -> bool:
+    """Set space aside for the lock file; lmdb writes to it through a map, which ends the process
+    where the disk is full."""
+    try:
+        with open(f"{path}-lock", "ab") as file:
+            if sys.platform == "linux":
+                os.posix_fallocate(file.fileno(), 0, _LOCK_BYTES)
+    except OSError:
+        return False
+    return True
 
 
 class Snapshot:
