@@ -28,8 +28,9 @@ from .writer import StoreWriter
 # Atoms that are computed or wait to be written at a time: bounds memory (20 kB an atom is
 # usual for cached derivatives in float32), whatever the size of frames and number of processes.
 ATOMS_UNDERWAY = 40_000
-# Images from which on starting processes (seconds) pays.
+# Fewer images, or cores, are not worth the seconds that processes take to start: threads do.
 MANY_IMAGES = 1000
+MANY_CORES = 5
 
 
 def build_store(
@@ -54,8 +55,8 @@ def build_store(
         descriptor: a descriptor, or (fp_scheme, fp_params, cutoff_params, elements).
         dtype: float32 or float64.
         derivatives: "cached" (keep the pair Jacobian), "on_the_fly" (keep pairs) or "none".
-        processes: that compute; 1 for this one alone, with threads. Default the number of cores,
-            or 1 for fewer than 1000 images.
+        processes: that compute; 1 for this one alone, with as many threads as torch is set to.
+            Default 1 for few cores or images, else the number of cores.
         forces: read forces, and keep what training on them needs.
         chunk: images that are computed and written at a time: what a kill may lose at most.
         verbose: show a progress bar.
@@ -75,7 +76,7 @@ def build_store(
             Computer(header, workers) as computer,
             tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
         ):
-            _Build(writer, computer, workers, forces, chunk, bar).run(read_images(source))
+            _Build(writer, computer, forces, chunk, bar).run(read_images(source))
         writer.finish()
     finally:
         writer.close()
@@ -89,7 +90,9 @@ def _check_processes(processes: int | None) -> int | None:
 
 
 def _default_processes(total: int | None) -> int:
-    return 1 if total is not None and total < MANY_IMAGES else len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0))
+    few = cores < MANY_CORES or (total is not None and total < MANY_IMAGES)
+    return 1 if few else cores
 
 
 @dataclass
@@ -108,7 +111,6 @@ class _Build:
         self,
         writer: StoreWriter,
         computer: Computer,
-        workers: int,
         forces: bool,
         chunk: int,
         bar: tqdm,
@@ -117,7 +119,7 @@ class _Build:
         self.computer = computer
         self.forces = forces
         # Batches beside the one that is being written: all of them together are a chunk.
-        self.ahead = min(workers, chunk - 1)
+        self.ahead = min(computer.at_once, chunk - 1)
         self.images_of_a_batch = chunk // (self.ahead + 1)
         self.atoms_of_a_batch = ATOMS_UNDERWAY // (self.ahead + 1)
         self.bar = bar

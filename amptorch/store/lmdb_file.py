@@ -14,9 +14,10 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import StoreError
+from .errors import DamagedStore, StoreError
 
-# Address space that a reader sets aside, so that a file may grow while it is read.
+# Address space that a reader sets aside, so that a file may grow while it is read, and that a
+# writer begins with.
 READER_ROOM = 1 << 36
 WRITER_ROOM = 1 << 30
 # Bytes read after which pages of the map are given back: what was read stays in the page cache.
@@ -42,6 +43,7 @@ class LMDBEnvironment:
         self.writable = writable
         self.lmdb = environment
         self.pid = os.getpid()
+        self.inode = _inode(path)
         self.lock = threading.Lock()
         self.touched = TouchedPages()
         self._tables: dict[str, Any] = {}
@@ -69,11 +71,8 @@ class LMDBEnvironment:
         return opened
 
     @classmethod
-    def writing(cls, path: str | Path, argument: str, room: int) -> LMDBEnvironment:
+    def writing(cls, path: str | Path, argument: str) -> LMDBEnvironment:
         """The file at ``path``, made if it is not there, open for writing.
-
-        Args:
-            room: bytes that the map has at first.
 
         Raises:
             StoreError: truncated, not an LMDB file, or open for reading in this process.
@@ -81,16 +80,20 @@ class LMDBEnvironment:
         real = Path(path).resolve()
         opened = cls._of_this_process(real)
         if opened is None:
-            opened = cls(real, _open_to_write(real, argument, room), writable=True)
+            opened = cls(real, _open_to_write(real, argument), writable=True)
             opened._register(argument)
         if not opened.writable:
-            raise StoreError(f"{argument}: {path} is open for reading in this process; close it")
+            raise StoreError(
+                f"{argument}: {path} is open for reading in this process: a store, or items of it"
+            )
         return opened
 
     @classmethod
     def _of_this_process(cls, path: Path) -> LMDBEnvironment | None:
         opened = cls._open.get(path)
-        if opened is not None and opened.pid != os.getpid():
+        if opened is None or not path.exists() or opened.inode != _inode(path):
+            return None
+        if opened.pid != os.getpid():
             raise StoreError(
                 f"{path} was open when this process was forked; LMDB files do not survive that: "
                 "start processes with 'spawn'"
@@ -103,7 +106,7 @@ class LMDBEnvironment:
         expected = (self.lmdb.info()["last_pgno"] + 1) * self.lmdb.stat()["psize"]
         if size < expected:
             self.lmdb.close()
-            raise StoreError(f"{argument}: {self.path} is truncated: {size} of {expected} bytes")
+            raise DamagedStore(f"{argument}: {self.path} is truncated: {size} of {expected} bytes")
         # Places of readers that were killed would keep pages from being used again.
         self.lmdb.reader_check()
         self._open[self.path] = self
@@ -140,36 +143,63 @@ class LMDBEnvironment:
         self.lmdb.close()
 
 
+def _inode(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def _open_to_read(path: Path, argument: str, lock: bool) -> Any:
-    options: dict[str, Any] = {
-        "subdir": False,
-        "readonly": True,
-        "readahead": False,
-        "max_dbs": len(TABLES),
-    }
     # A read-only folder has no place for the lock, and a small address space none for the room.
+    lock = lock and _make_lock(path)
     room = max(READER_ROOM, 4 * path.stat().st_size)
-    trials = [(room, lock), (room, False), (0, lock), (0, False)]
-    for size, locked in trials:
+    for size, locked in ((room, lock), (room, False), (1 << 20, lock), (1 << 20, False)):
         try:
-            return lmdb.open(str(path), map_size=size or 1 << 20, lock=locked, **options)
+            return lmdb.open(
+                str(path),
+                subdir=False,
+                readonly=True,
+                readahead=False,
+                map_size=size,
+                lock=locked,
+                max_dbs=len(TABLES),
+            )
         except (lmdb.ReadonlyError, lmdb.MemoryError, PermissionError):
             continue
         except lmdb.Error as error:
-            raise StoreError(f"{argument}: {path} is not a whole LMDB file: {error}") from error
+            raise DamagedStore(f"{argument}: {path} is not a whole LMDB file: {error}") from error
     raise StoreError(f"{argument}: {path} cannot be opened for reading")
 
 
-def _open_to_write(path: Path, argument: str, room: int) -> Any:
+def _open_to_write(path: Path, argument: str) -> Any:
     if path.exists() and not os.access(path, os.W_OK):
         raise StoreError(f"{argument}: {path} is read-only")
+    if not _make_lock(path):
+        raise StoreError(f"{argument}: cannot write {path}: no place for its lock file")
     try:
         # Without metasync a crash of the machine may lose the last transaction, never the file.
         return lmdb.open(
-            str(path), subdir=False, map_size=room, metasync=False, max_dbs=len(TABLES)
+            str(path), subdir=False, map_size=WRITER_ROOM, metasync=False, max_dbs=len(TABLES)
         )
+    except _NOT_WHOLE as error:
+        raise DamagedStore(f"{argument}: {path} is not a whole LMDB file: {error}") from error
     except lmdb.Error as error:
-        raise StoreError(f"{argument}: cannot open {path} for writing: {error}") from error
+        raise StoreError(f"{argument}: cannot write {path}: {error}") from error
+
+
+_NOT_WHOLE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)
+_LOCK_BYTES = 8192
+
+
+def _make_lock(path: Path) -> bool:
+    """Set space aside for the lock file; lmdb writes to it through a map, which ends the process
+    where the disk is full."""
+    try:
+        with open(f"{path}-lock", "ab") as file:
+            if sys.platform == "linux":
+                os.posix_fallocate(file.fileno(), 0, _LOCK_BYTES)
+    except OSError:
+        return False
+    return True
 
 
 class Snapshot:
