@@ -34,9 +34,13 @@ class BatchLoader:
         prefetch: bool = False,
     ) -> None:
         sampler = SequentialSampler(dataset) if order is None else order(dataset)
-        batches = BatchSampler(sampler, batch_size, drop_last=False)
+        batches = self.batches(sampler, batch_size)
         self._loader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate_fn)
         self._prefetch = prefetch
+
+    def batches(self, sampler: Sampler[int], batch_size: int) -> Any:
+        """The indices of each batch."""
+        return BatchSampler(sampler, batch_size, drop_last=False)
 
     def __iter__(self) -> Iterator[Any]:
         return prefetched(self._loader) if self._prefetch else iter(self._loader)

@@ -14,12 +14,13 @@ import torch
 from ase import Atoms
 from skorch.dataset import ValidSplit
 
-from . import checkpoint, resume
+from . import checkpoint, distributed, resume
 from .callbacks import training_callbacks
 from .config import Config
 from .data_parallel import DataParallel, ParallelCollater
 from .dataset import DataCollater, construct_descriptor
 from .descriptor import BaseDescriptor
+from .distributed import SharedBatchLoader, SharedNet
 from .loader import BatchLoader
 from .model import BPNN, SingleNN
 from .net import AtomsNet
@@ -69,12 +70,15 @@ class AtomsTrainer:
         for name in ("model", "optim", "dataset", "cmd"):
             self.config.setdefault(name, {})
         settings = self.settings
+        distributed.start()
+        if not distributed.is_first():
+            settings.cmd.verbose = settings.cmd.logger = False
         self.identifier = settings.cmd.identifier
         self.debug = settings.cmd.debug
         self.verbose = settings.cmd.verbose
         self.forcetraining = settings.model.get_forces
         self.gpus = settings.optim.gpus
-        self.device = _device(self.gpus)
+        self.device = distributed.device(self.gpus)
 
     def load(self, load_dataset: bool = True) -> None:
         """Make data set, model and net; with ``load_dataset`` also the checkpoint folder."""
@@ -114,6 +118,10 @@ class AtomsTrainer:
             self._say(f"baseline (eV per atom): {self.scalers['baseline'].energies}")
 
     def _check_before_writing(self) -> None:
+        if self.settings.model.batchnorm and distributed.is_shared():
+            raise ValueError(
+                "model: batchnorm would see a part of each batch, train in one process"
+            )
         optim = self.settings.optim
         optim.loss_fn(force_coefficient=optim.force_coefficient, loss=optim.loss)
         total, fraction = len(self.train_dataset), self.settings.dataset.val_split
@@ -144,16 +152,19 @@ class AtomsTrainer:
 
     def _start_folder(self) -> None:
         """A new checkpoint folder with configuration and scalers, unless ``debug`` is set."""
-        if self.debug:
-            self.cp_dir = None
-            return
+        self.cp_dir = None if self.debug else distributed.of_the_first(self._write_folder)
+
+    def _write_folder(self) -> str:
         folder = checkpoint.new_folder(self.settings.cmd.run_dir, self.identifier)
-        self.cp_dir = str(folder)
-        config = {name: dict(section) for name, section in self.config.items()}
+        config = {
+            name: {key: _without_paths(value) for key, value in section.items()}
+            for name, section in self.config.items()
+        }
         config["dataset"].pop("raw_data", None)
         checkpoint.save(config, folder / "config.pt")
         checkpoint.save(self.scalers, folder / "normalizers.pt")
         self._say(f"results are saved to {folder}")
+        return str(folder)
 
     def load_skorch(self, epochs: int | None = None) -> None:
         """Make the skorch net around the network; ``epochs`` in place of the configuration's."""
@@ -163,7 +174,9 @@ class AtomsTrainer:
         if self.gpus > 1:
             collate = ParallelCollater(self.gpus, collate)
             module = DataParallel(self.model, output_device=self.device, num_gpus=self.gpus)
-        self.net = AtomsNet(
+        shared = distributed.is_shared()
+        loader = SharedBatchLoader if shared else BatchLoader
+        self.net = (SharedNet if shared else AtomsNet)(
             module=module,
             criterion=settings.optim.loss_fn,
             criterion__force_coefficient=settings.optim.force_coefficient,
@@ -172,14 +185,17 @@ class AtomsTrainer:
             lr=settings.optim.lr,
             batch_size=settings.optim.batch_size,
             max_epochs=epochs or settings.optim.epochs,
-            iterator_train=BatchLoader,
+            iterator_train=loader,
             iterator_train__collate_fn=collate,
-            iterator_valid=BatchLoader,
+            iterator_valid=loader,
             iterator_valid__collate_fn=collate,
             device=self.device,
             train_split=self._train_split(),
             callbacks=training_callbacks(
-                self.settings, self.config, self.cp_dir, self._resume_state
+                self.settings,
+                self.config,
+                self.cp_dir if distributed.is_first() else None,
+                self._resume_state,
             ),
             verbose=int(self.verbose),
             **self._reading(),
@@ -223,7 +239,10 @@ class AtomsTrainer:
             self._go_on(reload=raw_data is not None)
         else:
             self.load()
+            distributed.share(self.model)
             self.net.fit(self.train_dataset, None)
+        # The first process alone has the checkpoint of the best model.
+        distributed.share(self.model)
         self._predictor = None
         self._say(f"training took {time.perf_counter() - begun:.1f} s")
 
@@ -232,7 +251,7 @@ class AtomsTrainer:
             self.load_dataset(self.scalers)
         previous, history = self.cp_dir, self.net.history
         self._start_folder()
-        if previous is not None and self.cp_dir is not None and previous != self.cp_dir:
+        if previous is not None and self.cp_dir is not None and distributed.is_first():
             for name in ("params.pt", "optimizer.pt", "criterion.pt", "history.json"):
                 if (Path(previous) / name).is_file():
                     shutil.copyfile(Path(previous) / name, Path(self.cp_dir) / name)
@@ -394,7 +413,10 @@ def _predicting(config: Mapping[str, Any], on_cpu: bool) -> dict[str, Any]:
     return {**config, "optim": optim}
 
 
-def _device(gpus: int) -> torch.device:
-    if gpus and not torch.cuda.is_available():
-        raise ValueError(f"optim: gpus is {gpus}, but torch finds no GPU on this machine")
-    return torch.device("cuda:0" if gpus else "cpu")
+def _without_paths(value: Any) -> Any:
+    """Paths as strings: what is read from files may hold no other objects than it must."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list):
+        return [_without_paths(entry) for entry in value]
+    return value

@@ -21,6 +21,7 @@ from .dataset_lmdb import (
     get_lmdb_dataset,
 )
 from .descriptor import BaseDescriptor, construct_descriptor
+from .distributed import first_alone, is_first
 from .loader import ChunkSampler, PartialCacheSampler
 from .memory import Survey, estimate_memory, fits_in_memory
 from .preprocessing.scaling import Scalers
@@ -107,7 +108,7 @@ class TrainingData:
             images,
             setup,
             forcetraining=self.forces,
-            save_fps=settings.dataset.save_fps and not settings.cmd.debug,
+            save_fps=settings.dataset.save_fps and not settings.cmd.debug and is_first(),
             scaling=dict(settings.dataset.scaling),
             baseline=settings.dataset.baseline,
             scalers=self.scalers,
@@ -121,16 +122,14 @@ class TrainingData:
         derivatives = self.settings.dataset.derivatives if self.forces else "none"
         folder = Path(self.settings.cmd.run_dir) / "processed"
         path = folder / _store_name(source, Header(setup, self.dtype), derivatives, self.forces)
-        if not _is_complete(path):
-            build_store(
-                source,
-                path,
-                setup,
-                self.dtype,
-                derivatives,
-                forces=self.forces,
-                verbose=self.settings.cmd.verbose,
-            )
+
+        def build() -> None:
+            if not _is_complete(path):
+                verbose = self.settings.cmd.verbose
+                options = {"forces": self.forces, "verbose": verbose}
+                build_store(source, path, setup, self.dtype, derivatives, **options)
+
+        first_alone(build)
         return self._from_files([path], "no")
 
     def _say(self, text: str) -> None:
