@@ -99,7 +99,7 @@ AtomsTrainer(made).train()
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"model": {"batchnorm": True}}, "model: batchnorm sees parts of batches only"),
+        ({"model": {"batchnorm": True}}, "model: batchnorm would see a part of each batch"),
         ({"dataset": {"fp_params": {"default": {"G3": {}}}}}, "G3"),
     ],
 )
