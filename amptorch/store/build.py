@@ -14,15 +14,18 @@ from ase import Atoms
 from tqdm import tqdm
 
 from ..descriptor.base_descriptor import BaseDescriptor
+from ..errors import nearest
 from ..preprocessing.validation import read_energy, read_forces
 from .compute import Computer
 from .errors import StoreError
 from .estimate import estimate
 from .header import Header, Setup, setup_of
+from .image import Image, pack_image
 from .keys import content_key
 from .open import open_store
 from .reader import FingerprintStore
-from .record import Bytes, Image, pack_image, pairs_of
+from .record import pairs_of
+from .sealed import Bytes
 from .source import Source, count_images, read_images, sampled
 from .writer import StoreWriter
 
@@ -32,6 +35,7 @@ ATOMS_UNDERWAY = 40_000
 # Fewer images, or cores, are not worth the seconds that processes take to start: threads do.
 MANY_IMAGES = 1000
 MANY_CORES = 5
+FORMS = ("auto", "cached", "on_the_fly", "none")
 # Images on which "auto" measures.
 SAMPLED = 8
 
@@ -72,6 +76,9 @@ def build_store(
     """
     if chunk < 1:
         raise ValueError(f"chunk: expected at least 1, got {chunk!r}")
+    if derivatives not in FORMS:
+        hint = nearest(str(derivatives), FORMS)
+        raise ValueError(f"derivatives: unknown form {derivatives!r}; {hint}")
     total = count_images(source)
     workers = _check_processes(processes) or _default_processes(total)
     setup = setup_of(descriptor)

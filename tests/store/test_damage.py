@@ -12,7 +12,7 @@ import lmdb
 import pytest
 import torch
 
-from amptorch.store import StoreError, lmdb_file, open_store, shard
+from amptorch.store import StoreError, lmdb_file, open_store, shard, snapshot
 from amptorch.store.keys import place_key
 
 from ..potentials import cuco_frames
@@ -134,7 +134,7 @@ def test_a_store_of_another_version_is_not_read(path, images, monkeypatch, name)
 def test_parameters_that_give_another_descriptor_are_refused(path, images):
     build(images, path).close()
     values = shard.read_json(
-        lmdb_file.Snapshot(lmdb_file.LMDBEnvironment.reading(path, "path")), "header"
+        snapshot.Snapshot(lmdb_file.LMDBEnvironment.reading(path, "path")), "header"
     )
     values["setup"][1]["default"]["cutoff"] = 5.0
     with lmdb.open(str(path), subdir=False, max_dbs=3) as environment:
