@@ -16,6 +16,7 @@ the place of the pairs.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 
@@ -178,7 +179,7 @@ def _layout(
     for name, kind, shape in arrays:
         start = -(-end // _ALIGNMENT) * _ALIGNMENT
         layout[name] = (start, kind, shape)
-        end = start + kind.itemsize * int(np.prod(shape))
+        end = start + kind.itemsize * math.prod(shape)
     return layout, end
 
 
