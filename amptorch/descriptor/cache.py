@@ -17,7 +17,8 @@ from ..kernels.environment import Environment
 from ..store.errors import DamagedStore, StoreError
 from ..store.header import KERNEL_VERSION, Header, setup_of
 from ..store.keys import content_key
-from ..store.record import Bytes, Frame, pack_frame
+from ..store.record import Frame, pack_frame
+from ..store.sealed import Bytes
 from ..store.writer import StoreWriter
 from .base_descriptor import BaseDescriptor
 
