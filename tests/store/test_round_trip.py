@@ -16,11 +16,9 @@ from amptorch.data import collate
 from amptorch.descriptor import construct_descriptor
 from amptorch.descriptor.Gaussian import Gaussian, GaussianDescriptorSet
 from amptorch.preprocessing import (
-    AtomicCorrectionScaler,
     AtomsToData,
-    FeatureScaler,
-    TargetScaler,
 )
+from amptorch.preprocessing.statistics import FeatureStatistics
 from amptorch.store import Header, content_key, open_store
 
 from ..potentials import SCHEMES, alloy_frames, cuco_frames
@@ -185,45 +183,34 @@ def test_a_store_goes_to_a_process_that_is_spawned(path, images):
 
 
 @pytest.mark.parametrize("make", [cuco_frames, alloy_frames])
-def test_statistics_are_those_of_scalers_fitted_in_memory(path, make):
+def test_statistics_are_those_of_all_images_at_once(path, make):
     images = make(9)
     setup = (*SETUP[:3], ["Cu", "C", "O", "Pd"])
     found = build(images, path, descriptor=setup, derivatives="none").statistics()
     data = list(in_memory(setup, images, "none", torch.float64))
-    everything, numbers = (
-        torch.cat([each.fingerprint for each in data]),
-        torch.cat([each.atomic_numbers for each in data]),
-    )
+    everything = torch.cat([each.fingerprint for each in data])
+    numbers = np.concatenate([image.numbers for image in images])
     close = {"rtol": 1e-12, "atol": 1e-13}
     assert found.numbers == sorted(set(numbers.tolist()))
-    whole = FeatureScaler(data, True, {"type": "standardize", "elementwise": False, "threshold": 0})
-    torch.testing.assert_close(found.all_features.mean, whole.scale["offset"], **close)
-    torch.testing.assert_close(found.all_features.std, whole.scale["scale"], **close)
-    by_element = FeatureScaler(data, True, {"type": "standardize", "threshold": 0})
-    for number, part in found.features.items():
-        torch.testing.assert_close(part.mean, by_element.scales[number]["offset"], **close)
-        torch.testing.assert_close(part.std, by_element.scales[number]["scale"], **close)
-        assert torch.equal(part.minimum, everything[numbers == number].amin(0))
-        assert torch.equal(part.maximum, everything[numbers == number].amax(0))
-        assert part.count == int((numbers == number).sum())
-    targets = TargetScaler(data, True)
-    assert found.energy_mean_and_std() == pytest.approx(
-        (float(targets.target_mean), float(targets.target_std)), rel=1e-12
-    )
-    baseline = AtomicCorrectionScaler(data)
-    assert found.baseline() == pytest.approx(baseline.energies, rel=1e-12)
-    baseline.norm(data)
-    mean, std = found.energy_mean_and_std(found.baseline())
-    assert std == pytest.approx(float(TargetScaler(data, True).target_std), rel=1e-12)
-    assert mean == pytest.approx(
-        float(torch.stack([each.energy for each in data]).mean()), abs=1e-12
-    )
+    parts = [(found.all_features, everything)]
+    parts += [(part, everything[numbers == number]) for number, part in found.features.items()]
+    for part, values in parts:
+        torch.testing.assert_close(part.mean, values.mean(0), **close)
+        torch.testing.assert_close(part.std, values.std(0, correction=0), **close)
+        assert torch.equal(part.minimum, values.amin(0))
+        assert torch.equal(part.maximum, values.amax(0))
+        assert part.count == len(values)
+    energies = np.array([image.get_potential_energy() for image in images])
+    np.testing.assert_array_equal(found.energies, energies)
+    counts = [[(image.numbers == z).sum() for z in found.numbers] for image in images]
+    solution = np.linalg.pinv(np.array(counts, float)) @ energies
+    np.testing.assert_allclose(list(found.baseline().values()), solution, rtol=1e-9)
+    rest = found.above(found.baseline()).energies
+    np.testing.assert_allclose(rest, energies - counts @ solution, atol=1e-9)
 
 
 def test_statistics_lose_no_digits_to_a_large_mean():
     """Spread 1e-6 beside a mean of 1: sums of squares would leave three digits."""
-    from amptorch.store import FeatureStatistics
-
     random = np.random.default_rng(1)
     parts = [torch.from_numpy(1.0 + 1e-6 * random.normal(size=(n, 3))) for n in (5, 1, 40, 17)]
     joined = FeatureStatistics.of(parts[0])
