@@ -21,6 +21,7 @@ from .data_parallel import DataParallel, ParallelCollater
 from .dataset import AtomsDataset, DataCollater, construct_descriptor
 from .dataset_lmdb import PartialCacheSampler, get_lmdb_dataset, same_scaler
 from .descriptor import BaseDescriptor
+from .descriptor.from_data import Choice, choose, depends_on_data
 from .model import BPNN, SingleNN
 from .net import AtomsNet
 from .predict import Predictor
@@ -45,6 +46,7 @@ class AtomsTrainer:
         net: the skorch net; ``net.history`` holds losses and errors of every epoch.
         model: the network.
         train_dataset: scaled images.
+        descriptor_choice: what the data decided of the descriptor, or None.
         elements, feature_scaler, target_scaler, input_dim, forcetraining, identifier, cp_dir,
         pretrained: as the names say.
     """
@@ -54,6 +56,7 @@ class AtomsTrainer:
         self.pretrained = False
         self.cp_dir: str | None = None
         self._loaded_from: str | None = None
+        self.descriptor_choice: Choice | None = None
         self._resume_state: dict[str, Any] | None = None
         self._predictor: Predictor | None = None
         if config:
@@ -117,7 +120,7 @@ class AtomsTrainer:
         elements = settings.elements
         if elements is None:
             elements = elements_of(images) if self._loaded_from is None else self.elements
-        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, list(elements))
+        setup = self._descriptor_setup(images, list(elements))
         self._check_same_descriptor(construct_descriptor(setup))
         return AtomsDataset(
             images,
@@ -131,6 +134,19 @@ class AtomsTrainer:
             cache_dir=str(Path(self.settings.cmd.run_dir) / "processed"),
             verbose=self.verbose,
         )
+
+    def _descriptor_setup(self, images: Sequence[Atoms], elements: list[str]) -> Any:
+        """(fp_scheme, fp_params, cutoff_params, elements), explicit. What the data decide is
+        decided once: a checkpoint keeps it."""
+        settings = self.settings.dataset
+        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
+        if not depends_on_data(settings.fp_params, settings.prune):
+            return setup
+        if self._loaded_from is not None:
+            return self._loaded_setup
+        self.descriptor_choice = choose(setup, images, settings.prune, self.verbose)
+        self._say(self.descriptor_choice.summary())
+        return self.descriptor_choice.setup
 
     def _check_before_writing(self) -> None:
         optim = self.settings.optim
@@ -172,6 +188,8 @@ class AtomsTrainer:
         config["dataset"].pop("raw_data", None)
         checkpoint.save(config, folder / "config.pt")
         checkpoint.save(self.scalers, folder / "normalizers.pt")
+        if self.descriptor_choice is not None:
+            self.descriptor_choice.write(folder / "descriptor.json")
         self._say(f"results are saved to {folder}")
 
     def load_skorch(self, epochs: int | None = None) -> None:
@@ -253,7 +271,7 @@ class AtomsTrainer:
         previous, history = self.cp_dir, self.net.history
         self._start_folder()
         if previous is not None and self.cp_dir is not None and previous != self.cp_dir:
-            for name in ("params.pt", "optimizer.pt", "criterion.pt", "history.json"):
+            for name in (*checkpoint.OF_BEST, "descriptor.json"):
                 if (Path(previous) / name).is_file():
                     shutil.copyfile(Path(previous) / name, Path(self.cp_dir) / name)
         optimizer, state = self.net.optimizer_.state_dict(), self._resume_state
@@ -285,8 +303,8 @@ class AtomsTrainer:
         own_config = bool(self.config)
         if not own_config:
             self._configure(_predicting(stored["config"], gpu2cpu))
-        setup = stored["config"]["dataset"]["descriptor"]
-        self.descriptor = construct_descriptor(setup)
+        self._loaded_setup = stored["config"]["dataset"]["descriptor"]
+        self.descriptor = construct_descriptor(self._loaded_setup)
         self.elements = list(self.descriptor.elements)
         self.input_dim = stored["config"]["dataset"]["fp_length"]
         self._take_scalers(stored["normalizers"])
