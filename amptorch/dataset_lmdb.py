@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import lmdb
 import torch
 from torch.utils.data import Dataset, Sampler
 
@@ -23,6 +22,7 @@ from .data import AtomsData
 from .descriptor import construct_descriptor
 from .errors import nearest
 from .safe_pickle import loads
+from .store.lmdb_file import LMDBEnvironment
 
 _KEYS = ("length", "elements", "descriptor_setup", "feature_scaler", "target_scaler")
 
@@ -30,12 +30,13 @@ _KEYS = ("length", "elements", "descriptor_setup", "feature_scaler", "target_sca
 class LMDBFile:
     """One LMDB file, read-only; a file is opened once per process however many ask for it."""
 
-    _open: ClassVar[weakref.WeakValueDictionary[Path, LMDBFile]] = weakref.WeakValueDictionary()
+    _open: ClassVar[weakref.WeakValueDictionary[LMDBEnvironment, LMDBFile]] = (
+        weakref.WeakValueDictionary()
+    )
 
-    def __init__(self, path: Path, environment: Any) -> None:
-        self.path = path
+    def __init__(self, environment: LMDBEnvironment) -> None:
+        self.path = environment.path
         self._environment = environment
-        weakref.finalize(self, environment.close)
         header = {key: self.read(key) for key in _KEYS}
         self.length = int(header["length"])
         self.elements = [str(element) for element in header["elements"]]
@@ -51,13 +52,11 @@ class LMDBFile:
             FileNotFoundError: no such file.
             ValueError: truncated, or not an LMDB file of this kind.
         """
-        real = Path(path).resolve()
-        if not real.is_file():
-            raise FileNotFoundError(f"lmdb_path: file not found: {path}")
-        opened = cls._open.get(real)
+        environment = LMDBEnvironment.reading(path, "lmdb_path", lock=False)
+        opened = cls._open.get(environment)
         if opened is None:
-            opened = cls(real, _environment(real))
-            cls._open[real] = opened
+            opened = cls(environment)
+            cls._open[environment] = opened
         return opened
 
     def read(self, key: str) -> Any:
@@ -70,23 +69,6 @@ class LMDBFile:
             return loads(record)
         except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError) as error:
             raise ValueError(f"lmdb_path: {self.path}: record {key!r}: {error}") from error
-
-
-def _environment(path: Path) -> Any:
-    try:
-        environment = lmdb.open(
-            str(path), subdir=False, readonly=True, lock=False, readahead=False, meminit=False
-        )
-    except lmdb.Error as error:
-        raise ValueError(f"lmdb_path: {path} is not a whole LMDB file: {error}") from error
-    # Reading a page past the end of a truncated file would kill the process.
-    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    if path.stat().st_size < expected:
-        environment.close()
-        raise ValueError(
-            f"lmdb_path: {path} is truncated: {path.stat().st_size} of {expected} bytes"
-        )
-    return environment
 
 
 class AtomsLMDBDataset(Dataset):

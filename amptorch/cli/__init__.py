@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import evaluate, train
+from . import convert, evaluate, fingerprint, info, merge, train, verify
 
-COMMANDS = (train, evaluate)
+COMMANDS = (train, evaluate, fingerprint, info, verify, merge, convert)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

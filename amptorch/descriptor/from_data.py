@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def depends_on_data(parameters: Any, threshold: float | None) -> bool:
 
 def choose(
     setup: Setup,
-    images: Sequence[Atoms],
+    images: Iterable[Atoms],
     threshold: float | None = None,
     verbose: bool = False,
 ) -> Choice:
@@ -82,7 +82,7 @@ def choose(
 
     Args:
         setup: (fp_scheme, fp_params, cutoff_params, elements).
-        images: of the training data.
+        images: of the training data; may be gone through twice, and are never held all at once.
         threshold: smallest range of a function that is kept; None keeps all.
         verbose: show a progress bar.
 

@@ -13,7 +13,8 @@ from ase import Atoms
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.environment import Environment
 from .header import Header
-from .record import Bytes, Frame, pack_frame
+from .record import Frame, pack_frame
+from .sealed import Bytes
 from .worker import WorkerProcess
 
 

@@ -13,11 +13,12 @@ from ase import Atoms
 from torch.utils.data import Dataset
 
 from ..data import AtomsData
-from ..primes import OnTheFly, PairJacobian, PairPrimes
+from ..primes import OnTheFly, PairJacobian, Primes, SparsePrimes
 from .errors import StoreError
 from .header import Header
+from .image import Image
 from .keys import content_key
-from .record import Frame, Image
+from .record import Frame
 from .shard import Shard
 from .statistics import Statistics, statistics
 
@@ -73,9 +74,7 @@ class FingerprintStore(Dataset):
 
     def __getitem__(self, index: int) -> AtomsData:
         """Image ``index``; energy in eV and forces in eV/Å, float64."""
-        shard, place = self._locate(index)
-        image = shard.image(place)
-        return self._data(image, shard.frame(image.key), index)
+        return self._data(*self.record(index), index)
 
     def __iter__(self) -> Iterator[AtomsData]:
         return (self[index] for index in range(len(self)))
@@ -84,6 +83,12 @@ class FingerprintStore(Dataset):
         """Sizes and targets of image ``index``, without its fingerprints."""
         shard, place = self._locate(index)
         return shard.image(place)
+
+    def record(self, index: int) -> tuple[Image, Frame]:
+        """Targets and fingerprints of image ``index`` as they are kept."""
+        shard, place = self._locate(index)
+        image = shard.image(place)
+        return image, shard.frame(image.key)
 
     def frame(self, atoms: Atoms) -> Frame | None:
         """Fingerprints of a geometry, wherever it is in the data set; None if it is not there."""
@@ -121,7 +126,9 @@ class FingerprintStore(Dataset):
             data.forces = image.forces
         return data
 
-    def _primes(self, frame: Frame) -> PairPrimes | None:
+    def _primes(self, frame: Frame) -> Primes | None:
+        if frame.matrix is not None:
+            return SparsePrimes(frame.matrix)
         if frame.environment is None:
             return None
         factors = torch.ones_like(frame.fingerprint)

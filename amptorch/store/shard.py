@@ -10,9 +10,12 @@ import xxhash
 
 from .errors import StoreError
 from .header import Header
+from .image import Image, unpack_image
 from .keys import place_key
-from .lmdb_file import LMDBEnvironment, Snapshot
-from .record import Bytes, Frame, Image, unpack_frame, unpack_image
+from .lmdb_file import LMDBEnvironment
+from .record import Frame, unpack_frame
+from .sealed import Bytes
+from .snapshot import Snapshot
 
 
 class Shard:
@@ -40,6 +43,11 @@ class Shard:
     def complete(self) -> bool:
         """Whether the build that wrote it came to its end."""
         return bool(read_json(self._snapshot, "state").get("complete", False))
+
+    @property
+    def images_when_complete(self) -> int:
+        """Number of images when the build came to its end."""
+        return int(read_json(self._snapshot, "state").get("images", 0))
 
     @property
     def scalers(self) -> dict[str, Any] | None:

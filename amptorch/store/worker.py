@@ -19,7 +19,7 @@ from ase import Atoms
 
 from .errors import StoreError
 from .header import Header
-from .record import Bytes
+from .sealed import Bytes
 
 
 class WorkerProcess:

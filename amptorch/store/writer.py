@@ -10,10 +10,13 @@ import lmdb
 
 from .errors import StoreError
 from .header import Header
+from .image import Image, unpack_image
 from .keys import place_key
-from .lmdb_file import LMDBEnvironment, Snapshot
-from .record import Bytes, Frame, Image, pairs_of, unpack_frame, unpack_image
+from .lmdb_file import LMDBEnvironment
+from .record import Frame, pairs_of, unpack_frame
+from .sealed import Bytes
 from .shard import pack_json, read_header, read_json
+from .snapshot import Snapshot
 
 
 class StoreWriter:

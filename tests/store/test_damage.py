@@ -12,7 +12,7 @@ import lmdb
 import pytest
 import torch
 
-from amptorch.store import StoreError, lmdb_file, open_store, shard
+from amptorch.store import StoreError, lmdb_file, open_store, shard, snapshot
 from amptorch.store.keys import place_key
 
 from ..potentials import cuco_frames
@@ -134,7 +134,7 @@ def test_a_store_of_another_version_is_not_read(path, images, monkeypatch, name)
 def test_parameters_that_give_another_descriptor_are_refused(path, images):
     build(images, path).close()
     values = shard.read_json(
-        lmdb_file.Snapshot(lmdb_file.LMDBEnvironment.reading(path, "path")), "header"
+        snapshot.Snapshot(lmdb_file.LMDBEnvironment.reading(path, "path")), "header"
     )
     values["setup"][1]["default"]["cutoff"] = 5.0
     with lmdb.open(str(path), subdir=False, max_dbs=3) as environment:
@@ -200,6 +200,17 @@ def test_a_full_disk_is_an_error_and_what_was_written_is_kept(path, limited):
     store = build(images, place)
     assert len(store) == 300
     assert all(torch.equal(one, store[index].fingerprint) for index, one in enumerate(kept))
+
+
+def test_a_disk_without_a_byte_left(path, images):
+    """Not even the lock fits, which lmdb would find out by being killed."""
+    with small_disk(path, 1 << 16) as place:
+        with open(place.with_name("filler"), "wb", buffering=0) as file:
+            while file.write(b"0" * 4096) == 4096:
+                if not os.statvfs(place.parent).f_bavail:
+                    break
+        with pytest.raises(StoreError, match=r"path: cannot write .*: no place for its lock"):
+            build(images, place)
 
 
 def test_a_fork_is_refused(path, images):

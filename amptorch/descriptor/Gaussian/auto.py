@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -149,21 +149,18 @@ def _add_angular(
 
 
 def nearest_distances(
-    images: Sequence[Atoms], elements: Sequence[str], cutoff: float
+    images: Iterable[Atoms], elements: Sequence[str], cutoff: float
 ) -> dict[tuple[str, str], float]:
     """Smallest distance (Å) of each pair of elements, symbols sorted, under the cutoff.
 
     Looks at up to 50 images of each composition, spread evenly over the data.
     """
-    probe = Gaussian(
-        {"default": {"G2": {"etas": [0.0], "rs_s": [0.0]}, "cutoff": cutoff}}, elements
-    )
-    chosen = sample(images)
-    names = [f"image {index}" for index in chosen]
+    one = {"G2": {"etas": [0.0], "rs_s": [0.0]}, "cutoff": cutoff}
+    probe = Gaussian({"default": one}, elements)  # looks for neighbours, and checks the images
     least: dict[tuple[str, str], float] = {}
-    environments = probe.environments([images[index] for index in chosen], names)
-    for index, environment in zip(chosen, environments, strict=True):
-        numbers = torch.from_numpy(images[index].numbers)
+    for index, image in sample(images).items():
+        environment = probe.environment(image, f"image {index}")
+        numbers = torch.from_numpy(image.numbers)
         pairs = torch.stack([numbers[environment.centers], numbers[environment.neighbors]])
         lengths = torch.linalg.vector_norm(environment.vectors, dim=1)
         for first, second in torch.unique(pairs, dim=1).T.tolist():
@@ -173,16 +170,19 @@ def nearest_distances(
     return least
 
 
-def sample(images: Sequence[Atoms]) -> list[int]:
-    """Up to 50 images of each composition, spread evenly."""
-    groups: dict[str, list[int]] = defaultdict(list)
+def sample(images: Iterable[Atoms]) -> dict[int, Atoms]:
+    """Up to 50 images of each composition by their place, spread evenly, in one pass."""
+    kept: dict[str, list[tuple[int, Atoms]]] = defaultdict(list)
+    strides: dict[str, int] = defaultdict(lambda: 1)
+    seen: Counter[str] = Counter()
     for index, image in enumerate(images):
-        groups[image.get_chemical_formula()].append(index)
-    spread = [
-        [members[i] for i in np.unique(np.linspace(0, len(members) - 1, SAMPLE).astype(int))]
-        for members in groups.values()
-    ]
-    return sorted(itertools.chain.from_iterable(spread))
+        formula = image.get_chemical_formula()
+        if seen[formula] % strides[formula] == 0:
+            kept[formula].append((index, image))
+        seen[formula] += 1
+        if len(kept[formula]) > SAMPLE:
+            kept[formula], strides[formula] = kept[formula][::2], 2 * strides[formula]
+    return dict(sorted(itertools.chain.from_iterable(kept.values()), key=lambda entry: entry[0]))
 
 
 def _pair(first: str, second: str) -> tuple[str, str]:

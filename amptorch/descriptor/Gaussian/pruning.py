@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ class Dropped:
 
 
 def prune(
-    descriptor: Gaussian, images: Sequence[Atoms], threshold: float, verbose: bool = False
+    descriptor: Gaussian, images: Iterable[Atoms], threshold: float, verbose: bool = False
 ) -> tuple[GaussianDescriptorSet, list[Dropped]]:
     """The set without the functions whose range over the atoms of their centre element is under
     ``threshold`` (as n2p2's ``nnp-prune range``), and what was left out.
@@ -65,23 +66,28 @@ def prune(
 
 
 def feature_ranges(
-    descriptor: Gaussian, images: Sequence[Atoms], verbose: bool = False
+    descriptor: Gaussian, images: Iterable[Atoms], verbose: bool = False
 ) -> dict[str, NDArray[np.float64]]:
     """Largest less smallest value [n_features] over the atoms of each element; infinite where an
     element has no atoms."""
     shape = (len(descriptor.elements), descriptor.n_features)
     low = torch.full(shape, torch.inf, dtype=torch.float64)
     high = -low
-    bar = tqdm(total=len(images), desc="feature ranges", unit=" images", disable=not verbose)
-    for start in range(0, len(images), CHUNK):
-        chunk = images[start : start + CHUNK]
-        names = [f"image {start + index}" for index in range(len(chunk))]
+    bar = tqdm(images, desc="feature ranges", unit=" images", disable=not verbose)
+    for first, chunk in _chunks(bar):
+        names = [f"image {first + index}" for index in range(len(chunk))]
         for environment in descriptor.environments(chunk, names):
             _widen(low, high, descriptor.fingerprints(environment), environment.species)
-        bar.update(len(chunk))
-    bar.close()
     span = torch.where(high >= low, high - low, torch.inf).numpy()
     return dict(zip(descriptor.elements, span, strict=True))
+
+
+def _chunks(images: Iterable[Atoms]) -> Iterator[tuple[int, list[Atoms]]]:
+    """Some images at a time, and the place of the first."""
+    rest, first = iter(images), 0
+    while chunk := list(itertools.islice(rest, CHUNK)):
+        yield first, chunk
+        first += len(chunk)
 
 
 def _widen(low: Tensor, high: Tensor, fingerprint: Tensor, species: Tensor) -> None:
