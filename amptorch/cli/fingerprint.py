@@ -31,8 +31,8 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--config",
         required=True,
-        help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements and prune, at its top "
-        "or in its section 'dataset'",
+        help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements, prune, at its "
+        "top or in its section 'dataset'",
     )
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument(
