@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from numpy.typing import NDArray
 
+from ..preprocessing import ExtrapolationWarning
 from ..preprocessing.validation import read_energy
 
 Array = NDArray[np.float64]
@@ -79,9 +81,14 @@ class Frame:
 
 @dataclass
 class Evaluation:
-    """Predictions for a set of images beside their own values."""
+    """Predictions for a set of images beside their own values.
+
+    Attributes:
+        extrapolation: what the potential said of fingerprints outside its training range, if any.
+    """
 
     frames: Sequence[Frame]
+    extrapolation: str = ""
 
     def parity(self, quantity: str) -> Parity | None:
         """All values of "energy", "forces" or "stress", or None where there are none."""
@@ -145,7 +152,7 @@ def evaluate(
         ValueError: an image without energy.
     """
     indices = range(len(images)) if indices is None else indices
-    out = trainer.predict(images, disable_tqdm=not trainer.verbose)
+    out, extrapolation = _predict(trainer, images)
     frames = []
     for place, (index, image) in enumerate(zip(indices, images, strict=True)):
         energy = np.array([read_energy(image, f"image {index}"), out["energy"][place]])
@@ -159,7 +166,21 @@ def evaluate(
                 _compared(lambda: image.get_stress(apply_constraint=False), stress),  # noqa: B023
             )
         )
-    return Evaluation(frames)
+    return Evaluation(frames, extrapolation)
+
+
+def _predict(trainer: Any, images: Sequence[Atoms]) -> tuple[dict[str, Any], str]:
+    """Predictions, and as text the warning that belongs into a report."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        out = trainer.predict(images, disable_tqdm=not trainer.verbose)
+    texts = []
+    for each in caught:
+        if issubclass(each.category, ExtrapolationWarning):
+            texts.append(str(each.message))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return out, "; ".join(texts)
 
 
 def _compared(reference: Callable[[], Array], predicted: Array | None) -> Parity | None:

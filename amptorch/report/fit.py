@@ -132,5 +132,6 @@ def _errors(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
         "errors": {kind: each.errors() for kind, each in evaluations.items()},
         "forces_by_element": {kind: each.forces_by_element() for kind, each in evaluations.items()},
         "by_group": {kind: groups for kind, groups in of_groups.items() if groups},
+        "extrapolation": {k: each.extrapolation for k, each in evaluations.items()},
         "worst": {kind: each.worst(WORST) for kind, each in evaluations.items()},
     }

@@ -37,6 +37,10 @@ def sections(report: Mapping[str, Any], images: Sequence[str]) -> list[Section]:
     curve = [name for name in images if name == "learning_curve.png"]
     found = [
         Section("", [_data(report), _training(report)], [errors_table(report["errors"])]),
+        Section(
+            "Extrapolation",
+            [f"{kind}: {text}." for kind, text in report["extrapolation"].items() if text],
+        ),
         Section("Learning curve", images=curve),
         Section("Predicted against reference", images=[n for n in images if n not in curve]),
         Section(
