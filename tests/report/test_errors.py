@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from ase import Atoms
 
+from amptorch.preprocessing import ExtrapolationWarning
 from amptorch.report.errors import Evaluation, Frame, Parity, evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:extrapolation")
@@ -112,3 +115,18 @@ def test_an_image_without_energy(trainer, frames):
     bare = frames[0].copy()
     with pytest.raises(ValueError, match="image 1: expected energy, found none"):
         evaluate(trainer, [frames[0], bare])
+
+
+def test_only_extrapolation_is_taken_into_the_report(trainer, frames, monkeypatch):
+    """Other warnings of a prediction still reach the user."""
+
+    def predict(images, **_):
+        warnings.warn("something else", RuntimeWarning, stacklevel=1)
+        warnings.warn("extrapolation: 3 values", ExtrapolationWarning, stacklevel=1)
+        return {"energy": [0.0], "forces": [], "stress": []}
+
+    monkeypatch.setattr(trainer, "predict", predict)
+    with pytest.warns(RuntimeWarning, match="something else") as caught:
+        found = evaluate(trainer, frames[:1])
+    assert found.extrapolation == "extrapolation: 3 values"
+    assert len(caught) == 1
