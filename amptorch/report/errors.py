@@ -36,13 +36,18 @@ class Parity:
         """Predicted minus reference."""
         return self.predicted - self.reference
 
+    @property
+    def rmse(self) -> float:
+        """Root of the mean square of the differences."""
+        return float(np.sqrt((self.difference**2).mean()))
+
     def errors(self) -> dict[str, float | None]:
         """RMSE, MAE, largest error, R^2 (None where the references do not vary), and how many."""
         error = self.difference
         spread = float(((self.reference - self.reference.mean()) ** 2).sum())
         squares = float((error**2).sum())
         return {
-            "rmse": float(np.sqrt(squares / error.size)),
+            "rmse": self.rmse,
             "mae": float(np.abs(error).mean()),
             "max": float(np.abs(error).max()),
             "r2": 1.0 - squares / spread if spread > 0 else None,

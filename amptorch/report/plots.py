@@ -89,7 +89,7 @@ def parity(parts: Mapping[str, Parity], quantity: str, path: Path) -> None:
             ".",
             markersize=2.5,
             color=_color(kind),
-            label=f"{kind}: RMSE {part.errors()['rmse']:.3g} {UNITS[quantity]}",
+            label=f"{kind}: RMSE {1000 * part.rmse:.3g} m{UNITS[quantity]}",
         )
     axis.axline((part.reference.flat[0],) * 2, slope=1.0, color="0.4", linewidth=0.8)
     unit = UNITS[quantity]
