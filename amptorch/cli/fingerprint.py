@@ -11,6 +11,7 @@ from ..config import DatasetConfig
 from ..descriptor.from_data import choose, depends_on_data
 from ..errors import check_keys
 from ..store import build_store
+from ..store.cluster import build_with_dask
 from ..store.header import Setup
 from ..store.source import ImagesOf, read_images
 from .settings import read_settings
@@ -41,23 +42,30 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--no-forces", action="store_true", help="the images have no forces")
     parser.add_argument("--processes", type=int, help="default: by cores and number of images")
     parser.add_argument("--chunk", type=int, default=64, help="images that a kill may lose")
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="compute on a Dask cluster, 'tcp://host:port' or 'local'; --out is then a manifest, "
+        "*.json, beside a folder of stores that all workers must see",
+    )
     parser.add_argument("--quiet", action="store_true")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Build the store that the arguments ask for."""
-    store = build_store(
-        arguments.data,
-        arguments.out,
-        descriptor_setup(arguments.config, arguments.data, not arguments.quiet),
-        dtype=getattr(torch, arguments.dtype),
-        derivatives=arguments.derivatives,
-        processes=arguments.processes,
-        forces=not arguments.no_forces,
-        chunk=arguments.chunk,
-        verbose=not arguments.quiet,
-    )
+    setup = descriptor_setup(arguments.config, arguments.data, not arguments.quiet)
+    options: dict[str, Any] = {
+        "dtype": getattr(torch, arguments.dtype),
+        "derivatives": arguments.derivatives,
+        "forces": not arguments.no_forces,
+        "verbose": not arguments.quiet,
+    }
+    if arguments.dask is not None:
+        store = build_with_dask(arguments.data, arguments.out, setup, arguments.dask, **options)
+    else:
+        options.update(processes=arguments.processes, chunk=arguments.chunk)
+        store = build_store(arguments.data, arguments.out, setup, **options)
     print(f"{arguments.out}: {len(store)} images, {store.n_frames} geometries")
 
 

@@ -2,39 +2,93 @@
 
 With g_ij = dE_i/dR_ij and R_ij = r_j - r_i (images included):
 
-    forces   F_i = sum_j (g_ij - g_ji)                      eV/Å
-    virial   W   = sum_ij R_ij (x) g_ij  per frame          eV
+    forces   F_i = sum_j (g_ij - g_ji)                              eV/Å
+    virials  W_i = sum_j R_ij (x) g_ij, summed over a frame's atoms   eV
 
 The Jacobian lies in blocks over pairs [n_pairs, n_touched, 3] that hold only the features which the
 neighbour's element can change (``touch``, [n_species, n_species, n_touched], padded with -1).
-Both products are torch operators that autograd differentiates any number of times in their
-vector argument; each is the other's transpose. The blocks are constants.
+The blocks of a batch are many times the rest of its data, so they stay where they are: C++ takes
+the addresses of the frames and copies nothing. ``pull`` goes from dE/dG to forces and virials,
+``push`` is its transpose; autograd differentiates both any number of times in these arguments.
+Blocks and vectors are constants.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from .. import _native
-from .environment import Environment
+from .environment import Environment, concatenate
 from .reference import pair_jacobian as reference
 
 _ON_CPP = (torch.float32, torch.float64)
 
 
-def vjp(values: Tensor, environment: Environment, touch: Tensor, weights: Tensor) -> Tensor:
-    """dE/dR_ij [n_pairs, 3] from dE/dG ``weights`` [n_atoms, n_features]."""
-    first, neighbors, species = environment.first, environment.neighbors, environment.species
-    return _vjp(values, first, neighbors, species, touch, weights)
+@dataclass
+class Frames:
+    """The constants: frames that are laid one after the other in dE/dG and forces.
+
+    Attributes:
+        blocks: of each frame [n_pairs, n_touched, 3].
+        environments: of each frame.
+        touch: see above.
+    """
+
+    blocks: Sequence[Tensor]
+    environments: Sequence[Environment]
+    touch: Tensor
+
+    def compiled(self, values: Tensor) -> bool:
+        """Whether there is a kernel for the device and precision of ``values``."""
+        if values.dtype != self.blocks[0].dtype or values.device != self.blocks[0].device:
+            raise ValueError(
+                f"pair Jacobian: expected {self.blocks[0].dtype} on {self.blocks[0].device} as the "
+                f"blocks are, got {values.dtype} on {values.device}"
+            )
+        return values.device.type == "cpu" and values.dtype in _ON_CPP
+
+    @cached_property
+    def addresses(self) -> Tensor:
+        """A row a frame: where blocks, vectors and indices lie, and the number of atoms."""
+        rows = []
+        for block, each in zip(self.blocks, self.environments, strict=True):
+            parts = (block, each.vectors, each.first, each.neighbors, each.species)
+            if block.dtype != self.blocks[0].dtype or not all(p.is_contiguous() for p in parts):
+                raise ValueError(
+                    f"pair Jacobian: expected contiguous {self.blocks[0].dtype} in all frames, got "
+                    f"{block.dtype} and strides {[part.stride() for part in parts]}"
+                )
+            rows.append([*(part.data_ptr() for part in parts), each.n_atoms])
+        return torch.tensor(rows)
+
+    @cached_property
+    def joined(self) -> tuple[Tensor, Environment, Tensor]:
+        """Blocks, environment and touched features of one frame made of all."""
+        return torch.cat(list(self.blocks)), concatenate(self.environments), self.touch
 
 
-def jvp(
-    values: Tensor, environment: Environment, touch: Tensor, vectors: Tensor, n_features: int
-) -> Tensor:
-    """dG [n_atoms, n_features] from changes ``vectors`` [n_pairs, 3] of the pair vectors."""
-    first, neighbors, species = environment.first, environment.neighbors, environment.species
-    return _jvp(values, first, neighbors, species, touch, vectors, n_features)
+def pull(frames: Frames, weights: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
+    """Forces [n_atoms, 3] and virials [n_atoms, 3, 3] (empty without ``with_virials``) of atoms.
+
+    Args:
+        frames: the constants.
+        weights: dE/dG [n_atoms, n_features].
+        with_virials: give virials.
+    """
+    return _Pull.apply(weights, frames, with_virials)
+
+
+def push(frames: Frames, forces: Tensor, virials: Tensor, n_features: int) -> Tensor:
+    """dG [n_atoms, n_features] from changes of forces [n_atoms, 3] and of virials
+    [n_atoms, 3, 3] (or empty): the transpose of :func:`pull`."""
+    return _Push.apply(forces, virials, frames, n_features)
 
 
 def forces(environment: Environment, pair_gradients: Tensor) -> Tensor:
@@ -44,89 +98,62 @@ def forces(environment: Environment, pair_gradients: Tensor) -> Tensor:
     return pulled.index_add(0, environment.neighbors, -pair_gradients)
 
 
-def virials(environment: Environment, pair_gradients: Tensor, frames: Tensor, n: int) -> Tensor:
-    """Virials [n, 3, 3] in eV of ``n`` frames; ``frames`` [n_atoms] is the frame of each atom.
+def virials(environment: Environment, pair_gradients: Tensor) -> Tensor:
+    """Virials [n_atoms, 3, 3] in eV of the atoms from dE/dR_ij [n_pairs, 3].
 
-    Divided by the volume this is the stress in ASE's sign (positive under tension).
+    Summed over a frame and divided by the volume this is the stress in ASE's sign (positive under
+    tension).
     """
     outer = environment.vectors[:, :, None] * pair_gradients[:, None, :]
-    zeros = pair_gradients.new_zeros((n, 3, 3))
-    return zeros.index_add(0, frames[environment.centers], outer)
+    zeros = pair_gradients.new_zeros((environment.n_atoms, 3, 3))
+    return zeros.index_add(0, environment.centers, outer)
 
 
-@torch.library.custom_op("amptorch::pair_jacobian_vjp", mutates_args=())
-def _vjp(
-    values: Tensor,
-    first: Tensor,
-    neighbors: Tensor,
-    species: Tensor,
-    touch: Tensor,
-    weights: Tensor,
-) -> Tensor:
-    if values.device.type == "cpu" and values.dtype in _ON_CPP:
-        out = values.new_zeros((values.shape[0], 3))
-        _native.pair_jacobian_vjp(
-            values, first, neighbors, species, touch, weights.contiguous(), out, _threads()
+class _Pull(Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, frames: Frames, with_virials: bool) -> Any:
+        ctx.frames, ctx.n_features = frames, weights.shape[1]
+        if not frames.compiled(weights):
+            return reference.pull(*frames.joined, weights, with_virials)
+        n = weights.shape[0]
+        forces = weights.new_zeros((n, 3))
+        virials = weights.new_zeros((n if with_virials else 0, 3, 3))
+        _native.pair_jacobian_pull(
+            frames.addresses,
+            frames.touch,
+            weights.contiguous(),
+            forces,
+            virials,
+            torch.get_num_threads(),
         )
-        return out
-    centers, columns = _columns(first, neighbors, species, touch)
-    return reference.vjp(values, columns, centers, weights)
+        return forces, virials
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        forces, virials = gradients
+        return push(ctx.frames, forces, virials, ctx.n_features), None, None
 
 
-@torch.library.custom_op("amptorch::pair_jacobian_jvp", mutates_args=())
-def _jvp(
-    values: Tensor,
-    first: Tensor,
-    neighbors: Tensor,
-    species: Tensor,
-    touch: Tensor,
-    vectors: Tensor,
-    n_features: int,
-) -> Tensor:
-    if values.device.type == "cpu" and values.dtype in _ON_CPP:
-        out = values.new_zeros((species.shape[0], n_features))
-        _native.pair_jacobian_jvp(
-            values, first, neighbors, species, touch, vectors.contiguous(), out, _threads()
+class _Push(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, forces: Tensor, virials: Tensor, frames: Frames, n_features: int
+    ) -> Tensor:
+        ctx.frames, ctx.with_virials = frames, len(virials) > 0
+        if not frames.compiled(forces):
+            return reference.push(*frames.joined, forces, virials, n_features)
+        changes = forces.new_zeros((forces.shape[0], n_features))
+        _native.pair_jacobian_push(
+            frames.addresses,
+            frames.touch,
+            forces.contiguous(),
+            virials.contiguous(),
+            changes,
+            torch.get_num_threads(),
         )
-        return out
-    centers, columns = _columns(first, neighbors, species, touch)
-    return reference.jvp(values, columns, centers, vectors, species.shape[0], n_features)
+        return changes
 
-
-def _columns(
-    first: Tensor, neighbors: Tensor, species: Tensor, touch: Tensor
-) -> tuple[Tensor, Tensor]:
-    environment = Environment(neighbors[:, None], first, neighbors, species)
-    return environment.centers, touch[species[environment.centers], species[neighbors]]
-
-
-def _threads() -> int:
-    return torch.get_num_threads()
-
-
-@_vjp.register_fake
-def _(values, first, neighbors, species, touch, weights):  # type: ignore[no-untyped-def]
-    return values.new_empty((values.shape[0], 3))
-
-
-@_jvp.register_fake
-def _(values, first, neighbors, species, touch, vectors, n_features):  # type: ignore[no-untyped-def]
-    return values.new_empty((species.shape[0], n_features))
-
-
-def _save(ctx, inputs, output):  # type: ignore[no-untyped-def]
-    ctx.save_for_backward(*inputs[:5])
-    ctx.n_features = inputs[5].shape[1]
-
-
-def _vjp_backward(ctx, gradient):  # type: ignore[no-untyped-def]
-    change = _jvp(*ctx.saved_tensors, gradient, ctx.n_features)
-    return None, None, None, None, None, change
-
-
-def _jvp_backward(ctx, gradient):  # type: ignore[no-untyped-def]
-    return None, None, None, None, None, _vjp(*ctx.saved_tensors, gradient), None
-
-
-_vjp.register_autograd(_vjp_backward, setup_context=_save)
-_jvp.register_autograd(_jvp_backward, setup_context=_save)
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        forces, virials = pull(ctx.frames, gradients[0], ctx.with_virials)
+        return forces, virials, None, None

@@ -10,16 +10,13 @@ from .merge import merge_stores
 from .open import open_store
 from .reader import FingerprintStore
 from .record import Frame
-from .statistics import FeatureStatistics, Statistics
 
 __all__ = [
     "KERNEL_VERSION",
-    "FeatureStatistics",
     "FingerprintStore",
     "Frame",
     "Header",
     "Image",
-    "Statistics",
     "StoreError",
     "build_store",
     "content_key",

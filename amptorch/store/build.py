@@ -86,7 +86,9 @@ def build_store(
         derivatives = "none"
     elif derivatives == "auto":
         at_once = workers if workers > 1 else torch.get_num_threads()
-        derivatives, source = _choose(source, total, Path(path), setup, dtype, at_once, verbose)
+        derivatives, source = choose_derivatives(
+            source, total, Path(path), setup, dtype, at_once, verbose
+        )
     header = Header(setup, dtype, derivatives)
     writer = StoreWriter(path, header)
     try:
@@ -113,7 +115,7 @@ def _default_processes(total: int | None) -> int:
     return 1 if few else cores
 
 
-def _choose(
+def choose_derivatives(
     source: Source,
     total: int | None,
     path: Path,

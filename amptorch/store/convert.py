@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from ..data import AtomsData
-from ..dataset_lmdb import AtomsLMDBDataset
+from ..pickled_images import PickledImages
 from .errors import StoreError
 from .header import Header, setup_of
 from .image import Image, pack_image
@@ -42,23 +42,22 @@ def convert_lmdb(original: str | Path, path: str | Path, verbose: bool = True) -
         ValueError: a file of another kind, or a damaged one.
         StoreError: ``path`` holds other images.
     """
-    source = AtomsLMDBDataset(original)
-    derivatives = "sparse" if len(source) and "fprimes" in source[0] else "none"
+    source = PickledImages([original])
+    (total,) = source.length_list
+    derivatives = "sparse" if total and "fprimes" in source.read(0, 0) else "none"
     header = Header(setup_of(source.descriptor), torch.float64, derivatives)
     writer = StoreWriter(path, header)
     frames: dict[bytes, Bytes] = {}
     images: dict[int, Bytes] = {}
     try:
-        for place in tqdm(
-            range(len(source)), desc="converting", unit=" images", disable=not verbose
-        ):
-            frame, image = _records(_unscaled(source[place], source), header)
+        for place in tqdm(range(total), desc="converting", unit=" images", disable=not verbose):
+            frame, image = _records(_unscaled(source.read(0, place), source), header)
             known = writer.image(place)
             if known is not None and known.key != image.key:
                 raise StoreError(f"path: {path} holds other images; give another path")
             frames[image.key] = pack_frame(image.key, frame)
             images[place] = pack_image(image)
-            if len(images) == _IMAGES_OF_A_TRANSACTION or place + 1 == len(source):
+            if len(images) == _IMAGES_OF_A_TRANSACTION or place + 1 == total:
                 writer.write(frames, images)
                 frames.clear()
                 images.clear()
@@ -68,15 +67,16 @@ def convert_lmdb(original: str | Path, path: str | Path, verbose: bool = True) -
     return open_store(path)
 
 
-def _unscaled(data: AtomsData, source: AtomsLMDBDataset) -> AtomsData:
+def _unscaled(data: AtomsData, source: PickledImages) -> AtomsData:
     """Undo G' = factor G + shift and the scaling of the targets."""
-    factors, shifts = source.feature_scaler.affine(data.atomic_numbers)
+    factors, shifts = source.scalers["feature"].affine(data.atomic_numbers)
     data.fingerprint = (data.fingerprint - shifts) / factors
     if data.primes is not None:
         data.primes = data.primes.scaled(1.0 / factors)
-    data.energy = source.target_scaler.denorm(data.energy.reshape(()), pred="energy")
+    target = source.scalers["target"]
+    data.energy = target.denorm(data.energy.reshape(()), pred="energy")
     if "forces" in data:
-        data.forces = source.target_scaler.denorm(data.forces, pred="forces")
+        data.forces = target.denorm(data.forces, pred="forces")
     return data
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ase import Atoms
 from torch.utils.data import Dataset
 
 from ..data import AtomsData
+from ..preprocessing.statistics import Statistics
 from ..primes import OnTheFly, PairJacobian, Primes, SparsePrimes
 from .errors import StoreError
 from .header import Header
@@ -20,7 +22,6 @@ from .image import Image
 from .keys import content_key
 from .record import Frame
 from .shard import Shard
-from .statistics import Statistics, statistics
 
 
 class FingerprintStore(Dataset):
@@ -98,9 +99,27 @@ class FingerprintStore(Dataset):
                 return shard.frame(key)
         return None
 
+    def copied(self, index: int) -> AtomsData:
+        """Image ``index``, sharing no memory with the files."""
+        image, frame = self.record(index)
+        return self._data(image, frame.clone(), index)
+
+    def fingerprints(self) -> Iterator[AtomsData]:
+        """All images without primes and forces.
+
+        Their records are not checked, so that of large ones only what is given is read from disk;
+        a damaged one is found when it is read with its primes.
+        """
+        for index in range(len(self)):
+            shard, place = self._locate(index)
+            image = shard.image(place)
+            frame = shard.frame(image.key, checksum=False)
+            bare = Frame(frame.numbers, frame.species, frame.fingerprint)
+            yield self._data(replace(image, forces=None), bare, index)
+
     def statistics(self) -> Statistics:
-        """Ranges, means and spreads for the scalers, in one pass over all images."""
-        return statistics(self)
+        """Ranges, means and spreads for the scalers, in one pass over the fingerprints."""
+        return Statistics.of(self.fingerprints())
 
     def close(self) -> None:
         """Let go of the files; they are closed once no item is held any more."""

@@ -16,6 +16,7 @@ the place of the pairs.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 
@@ -115,13 +116,13 @@ def pack_frame(key: bytes, frame: Frame) -> Bytes:
     return sealed(record)
 
 
-def unpack_frame(key: bytes, record: Bytes) -> Frame:
-    """The frame of a record, as views of it.
+def unpack_frame(key: bytes, record: Bytes, checksum: bool = True) -> Frame:
+    """The frame of a record, as views of it; ``checksum`` says whether to compare it.
 
     Raises:
         StoreError: the record is damaged.
     """
-    check(record, _HEADER, _MAGIC, key)
+    check(record, _HEADER, _MAGIC, key, checksum)
     *sizes, dtype, derivatives = _HEADER.unpack_from(record.data)[4:]
     layout, size = _layout(
         (sizes[0], sizes[1], sizes[2], sizes[3]),
@@ -178,7 +179,7 @@ def _layout(
     for name, kind, shape in arrays:
         start = -(-end // _ALIGNMENT) * _ALIGNMENT
         layout[name] = (start, kind, shape)
-        end = start + kind.itemsize * int(np.prod(shape))
+        end = start + kind.itemsize * math.prod(shape)
     return layout, end
 
 

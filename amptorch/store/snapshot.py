@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from .errors import StoreError
 from .lmdb_file import TABLES, LMDBEnvironment
 
-# Bytes read after which pages of the map are given back: what was read stays in the page cache.
-RELEASE_EVERY = 1 << 28
+# Bytes read from a stretch of the map of at least this size after which its pages are given back:
+# what was read stays in the page cache.
+RELEASE_EVERY = 1 << 30
 
 
 class Snapshot:
@@ -104,7 +105,7 @@ class TouchedPages:
         self._low = min(self._low, address)
         self._high = max(self._high, address + size)
         self._bytes += size
-        if self._bytes >= RELEASE_EVERY:
+        if min(self._bytes, self._high - self._low) >= RELEASE_EVERY:
             _give_back(self._low, self._high)
             self._clear()
 

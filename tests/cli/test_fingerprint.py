@@ -20,7 +20,12 @@ def test_the_store_has_the_set_that_training_would_choose(run_dir, capsys, thres
     ase.io.write("images.traj", images)
     dataset = {"fp_scheme": "gaussian", "fp_params": "auto", "prune": threshold}
     (run_dir / "config.yaml").write_text(yaml.safe_dump({"dataset": dataset}))
-    assert main(["fingerprint", "images.traj", "--out", "a.lmdb", "--config", "config.yaml", "--quiet"]) == 0
+    assert (
+        main(
+            ["fingerprint", "images.traj", "--out", "a.lmdb", "--config", "config.yaml", "--quiet"]
+        )
+        == 0
+    )
     expected = choose(("gaussian", "auto", COSINE, ["Cu", "Pd"]), images, threshold)
     assert open_store("a.lmdb").descriptor == construct_descriptor(expected.setup)
     assert (len(expected.dropped) > 0) is (threshold is not None)

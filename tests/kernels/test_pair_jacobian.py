@@ -1,4 +1,4 @@
-"""Products of pair Jacobians: kernel against reference, operators under autograd, forces, virials."""
+"""Products of pair Jacobians: kernel against reference, any derivative, forces, virials."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from amptorch.kernels import pair_jacobian
-from amptorch.kernels.environment import Environment
+from amptorch.kernels.environment import Environment, concatenate
 from amptorch.kernels.neighbors import find_neighbors
+from amptorch.kernels.pair_jacobian import Frames
 from amptorch.kernels.reference import pair_jacobian as reference
 from tests.systems import SYSTEMS
 from tests.tolerances import KERNEL
@@ -15,15 +16,15 @@ from tests.tolerances import KERNEL
 N_FEATURES = 7
 
 
-def _environment(system: str) -> Environment:
-    atoms = SYSTEMS[system]()
+def _environment(system: str, repeats: int = 1) -> Environment:
+    atoms = SYSTEMS[system]().repeat(repeats)
     species = torch.unique(torch.tensor(atoms.numbers), return_inverse=True)[1]
     return find_neighbors(atoms.positions, atoms.cell.array, atoms.pbc, species.numpy(), 4.0)
 
 
-def _case(system: str, dtype: torch.dtype = torch.float64) -> tuple:
-    """Environment, ragged touch table, blocks, weights of features and changes of vectors."""
-    environment = _environment(system).to(dtype)
+def _case(system: str, dtype: torch.dtype = torch.float64, repeats: int = 1) -> tuple:
+    """Environment, ragged touch table, blocks, and weights of features."""
+    environment = _environment(system, repeats).to(dtype)
     random = torch.Generator().manual_seed(3)
     n_species = int(environment.species.max()) + 1
     touch = torch.full((n_species, n_species, 4), -1)
@@ -32,84 +33,124 @@ def _case(system: str, dtype: torch.dtype = torch.float64) -> tuple:
         row[:count] = torch.randperm(N_FEATURES, generator=random)[:count].sort().values
     values = torch.randn(environment.n_pairs, 4, 3, generator=random, dtype=torch.float64)
     weights = torch.randn(environment.n_atoms, N_FEATURES, generator=random, dtype=torch.float64)
-    changes = torch.randn(environment.n_pairs, 3, generator=random, dtype=torch.float64)
-    return environment, touch, values.to(dtype), weights.to(dtype), changes.to(dtype)
+    return environment, touch, values.to(dtype), weights.to(dtype)
 
 
-def _columns(environment: Environment, touch: torch.Tensor) -> torch.Tensor:
-    return touch[environment.species[environment.centers], environment.neighbor_species]
+def _changes(environment: Environment, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(4)
+    shapes = (environment.n_atoms, 3), (environment.n_atoms, 3, 3)
+    return tuple(torch.randn(s, generator=random, dtype=torch.float64).to(dtype) for s in shapes)
+
+
+def _close(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> None:
+    largest = max(1.0, float(expected.abs().max())) if expected.numel() else 0.0
+    torch.testing.assert_close(found, expected, rtol=0, atol=10 * KERNEL[dtype] * largest)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("with_virials", [False, True])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_kernel_agrees_with_reference(system: str, dtype: torch.dtype) -> None:
-    environment, touch, values, weights, changes = _case(system, dtype)
-    columns, centers = _columns(environment, touch), environment.centers
-    pulled = pair_jacobian.vjp(values, environment, touch, weights)
-    expected = reference.vjp(values, columns, centers, weights)
-    torch.testing.assert_close(pulled, expected, rtol=0, atol=10 * KERNEL[dtype])
-    pushed = pair_jacobian.jvp(values, environment, touch, changes, N_FEATURES)
-    expected = reference.jvp(values, columns, centers, changes, environment.n_atoms, N_FEATURES)
-    torch.testing.assert_close(pushed, expected, rtol=0, atol=100 * KERNEL[dtype])
+def test_kernel_agrees_with_reference(system: str, with_virials: bool, dtype: torch.dtype) -> None:
+    environment, touch, values, weights = _case(system, dtype)
+    forces, virials = _changes(environment, dtype)
+    if not with_virials:
+        virials = virials[:0]
+    pulled = pair_jacobian.pull(Frames([values], [environment], touch), weights, with_virials)
+    expected = reference.pull(values, environment, touch, weights, with_virials)
+    for one, other in zip(pulled, expected, strict=True):
+        _close(one, other, dtype)
+    pushed = pair_jacobian.push(Frames([values], [environment], touch), forces, virials, N_FEATURES)
+    other = reference.push(values, environment, touch, forces, virials, N_FEATURES)
+    _close(pushed, other, dtype)
 
 
-@pytest.mark.parametrize("system", ["cuco_box", "nial_triclinic", "isolated_atom"])
-def test_half_precision_goes_to_the_reference(system: str) -> None:
-    environment, touch, values, weights, _ = _case(system, torch.bfloat16)
-    pulled = pair_jacobian.vjp(values, environment, touch, weights)
-    exact = reference.vjp(
-        values.double(), _columns(environment, touch), environment.centers, weights.double()
+@pytest.mark.parametrize("with_virials", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_frames_apart_are_frames_joined(dtype: torch.dtype, with_virials: bool) -> None:
+    """Also on what the kernel is not compiled for, which goes to the reference."""
+    cases = [_case(name, dtype) for name in ("cuco_box", "isolated_atom", "nial_triclinic")]
+    environments, tables, values, weights = zip(*cases, strict=True)
+    touch = max(tables, key=len)
+    joined = concatenate(environments)
+    expected = reference.pull(torch.cat(values), joined, touch, torch.cat(weights), with_virials)
+    found = pair_jacobian.pull(
+        Frames(values, environments, touch), torch.cat(weights), with_virials
     )
-    torch.testing.assert_close(pulled.double(), exact, rtol=0.05, atol=0.1)
-
-
-@pytest.mark.parametrize("system", ["cuco_box", "nial_triclinic", "isolated_atom"])
-def test_operators_fit_torch(system: str) -> None:
-    environment, touch, values, weights, changes = _case(system)
-    weights.requires_grad_()
-    changes.requires_grad_()
-    indices = (environment.first, environment.neighbors, environment.species, touch)
-    torch.library.opcheck(pair_jacobian._vjp, (values, *indices, weights))
-    torch.library.opcheck(pair_jacobian._jvp, (values, *indices, changes, N_FEATURES))
+    for one, other in zip(found, expected, strict=True):
+        _close(one, other, torch.float64)
+    back = pair_jacobian.push(Frames(values, environments, touch), *expected, N_FEATURES)
+    pushed = reference.push(torch.cat(values), joined, touch, *expected, N_FEATURES)
+    _close(back, pushed, torch.float64)
 
 
 def test_gradients_of_any_order() -> None:
-    environment, touch, values, weights, changes = _case("water_molecule")
-    weights.requires_grad_()
-    changes.requires_grad_()
+    environment, touch, values, weights = _case("water_molecule")
+    forces, virials = _changes(environment, torch.float64)
+    for tensor in (weights, forces, virials):
+        tensor.requires_grad_()
 
-    def pull(w: torch.Tensor) -> torch.Tensor:
-        return pair_jacobian.vjp(values, environment, touch, w**2)
+    def pull(w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return pair_jacobian.pull(Frames([values], [environment], touch), w**2, True)
 
-    def push(v: torch.Tensor) -> torch.Tensor:
-        return pair_jacobian.jvp(values, environment, touch, v**2, N_FEATURES)
+    def push(f: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return pair_jacobian.push(Frames([values], [environment], touch), f**2, w**2, N_FEATURES)
 
-    for function, argument in ((pull, weights), (push, changes)):
-        assert torch.autograd.gradcheck(function, argument)
-        assert torch.autograd.gradgradcheck(function, argument)
+    for function, arguments in ((pull, (weights,)), (push, (forces, virials))):
+        assert torch.autograd.gradcheck(function, arguments)
+        assert torch.autograd.gradgradcheck(function, arguments)
 
 
 def test_forces_and_virial_of_a_pair_potential() -> None:
-    """E = sum over pairs of r^2 / 2, each direction counted: g_ij = R_ij, so F_i = 2 sum R_ij."""
+    """E = sum over pairs of r^2 / 2, each direction counted: g_ij = R_ij, so F_i = 2 sum R_ij.
+
+    With one feature a neighbour, G_i = sum_j r_ij^2 / 2, the blocks are the vectors.
+    """
     environment = _environment("nial_triclinic")
-    forces = pair_jacobian.forces(environment, environment.vectors)
-    expected = torch.zeros_like(forces)
+    n_species = int(environment.species.max()) + 1
+    touch = torch.zeros((n_species, n_species, 1), dtype=torch.int64)
+    weights = torch.ones((environment.n_atoms, 1), dtype=torch.float64)
+    blocks = environment.vectors[:, None, :].contiguous()
+    expected = torch.zeros((environment.n_atoms, 3), dtype=torch.float64)
     for i, vector in zip(environment.centers.tolist(), environment.vectors, strict=True):
         expected[i] += 2 * vector
-    torch.testing.assert_close(forces, expected)
-    frames = torch.zeros(environment.n_atoms, dtype=torch.int64)
-    virial = pair_jacobian.virials(environment, environment.vectors, frames, 1)[0]
-    torch.testing.assert_close(virial, environment.vectors.T @ environment.vectors)
+    virial = environment.vectors.T @ environment.vectors
+    for forces, virials in (
+        pair_jacobian.pull(Frames([blocks], [environment], touch), weights, True),
+        (
+            pair_jacobian.forces(environment, environment.vectors),
+            pair_jacobian.virials(environment, environment.vectors),
+        ),
+    ):
+        torch.testing.assert_close(forces, expected)
+        torch.testing.assert_close(virials.sum(0), virial)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, 3])
 def test_results_do_not_depend_on_threads(threads: int) -> None:
-    environment, touch, values, weights, _ = _case("nial_triclinic")
-    before = torch.get_num_threads()
-    once = pair_jacobian.vjp(values, environment, touch, weights)
+    environment, touch, values, weights = _case("four_species", repeats=2)
+    assert environment.n_atoms >= 64, "must be cut in several parts"
+    forces, virials = _changes(environment, torch.float64)
+
+    def products() -> list[torch.Tensor]:
+        pulled = pair_jacobian.pull(Frames([values], [environment], touch), weights, True)
+        frames = Frames([values], [environment], touch)
+        return [*pulled, pair_jacobian.push(frames, forces, virials, N_FEATURES)]
+
+    before, once = torch.get_num_threads(), products()
     torch.set_num_threads(threads)
     try:
-        again = pair_jacobian.vjp(values, environment, touch, weights)
+        again = products()
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(once, again)
+    assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    environment, touch, values, weights = _case("cuco_box")
+    frames = Frames([values], [environment], touch)
+    with pytest.raises(ValueError, match=r"expected torch.float64 on cpu .* got torch.float32"):
+        pair_jacobian.pull(frames, weights.float(), False)
+    for other in (values.float(), values.mT.contiguous().mT):
+        frames = Frames([values, other], [environment] * 2, touch)
+        with pytest.raises(ValueError, match=r"contiguous torch\.float64 in all frames"):
+            pair_jacobian.pull(frames, weights.repeat(2, 1), False)

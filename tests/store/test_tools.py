@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from amptorch.cli import main
-from amptorch.dataset_lmdb import get_lmdb_dataset, same_scaler
+from amptorch.dataset_lmdb import get_lmdb_dataset
 from amptorch.descriptor import construct_descriptor
+from amptorch.pickled_images import same_scaler
 from amptorch.preprocessing import (
     AtomicCorrectionScaler,
     AtomsToData,

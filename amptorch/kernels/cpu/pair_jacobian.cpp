@@ -1,101 +1,134 @@
-// Products of pair Jacobians, stored as blocks over pairs, with gradients of atoms and of pairs.
+// Forces and virials from pair Jacobians that lie in memory frame by frame, and the transposed product.
+#include "pair_jacobian.h"
+
+#include <algorithm>
+#include <vector>
+
 #include "arrays.h"
 
 namespace amptorch {
+namespace jacobian {
 namespace {
 
-using Index = std::int64_t;
-
-// A block of a pair holds d G[i, touch[s_i][s_j][k]] / d R_ij for k = 0 .. n_touched-1.
 template <typename T>
-struct Blocks {
-    Array<const T, -1, -1, 3> values;        // [n_pairs, n_touched, 3]
-    Array<const Index, -1> first;            // [n_atoms + 1]
-    Array<const Index, -1> neighbors;        // [n_pairs]
-    Array<const Index, -1> species;          // [n_atoms]
-    Array<const Index, -1, -1, -1> touch;    // [n_species, n_species, n_touched], -1 ends a row
-};
+const Kernel<T>& kernel() {
+    constexpr bool is_double = sizeof(T) == sizeof(double);
+#ifdef AMPTORCH_HAS_AVX2
+    static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (has_avx2) {
+        if constexpr (is_double) return avx2::of_double;
+        else return avx2::of_float;
+    }
+#endif
+    if constexpr (is_double) return baseline::of_double;
+    else return baseline::of_float;
+}
 
-// Calls visit(centre, pair, slot of the block, feature) for all entries, centres in parallel.
-template <typename T, typename Visit>
-void for_each_entry(const Blocks<T>& blocks, int threads, Visit visit) {
-    const Index n_atoms = static_cast<Index>(blocks.species.shape(0));
-    const Index n_touched = static_cast<Index>(blocks.touch.shape(2));
-    const Index n_species = static_cast<Index>(blocks.touch.shape(0));
-    const Index *first = blocks.first.data(), *neighbors = blocks.neighbors.data();
-    const Index *species = blocks.species.data(), *touch = blocks.touch.data();
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (Index i = 0; i < n_atoms; ++i) {
-        for (Index pair = first[i]; pair < first[i + 1]; ++pair) {
-            const Index row = species[i] * n_species + species[neighbors[pair]];
-            const Index* features = touch + row * n_touched;
-            for (Index k = 0; k < n_touched && features[k] >= 0; ++k) {
-                visit(i, pair, pair * n_touched + k, features[k]);
-            }
-        }
+// Rows of addresses, in the order of Frame's members up to n_atoms.
+using Table = Array<const Index, -1, 6>;
+
+template <typename T>
+std::vector<Frame<T>> frames_of(const Table& table) {
+    std::vector<Frame<T>> frames;
+    Index offset = 0;
+    for (std::size_t f = 0; f < table.shape(0); ++f) {
+        const Index* row = table.data() + 6 * f;
+        const auto values = [row](int k) { return reinterpret_cast<const T*>(row[k]); };
+        const auto indices = [row](int k) { return reinterpret_cast<const Index*>(row[k]); };
+        frames.push_back({values(0), values(1), indices(2), indices(3), indices(4), row[5], offset});
+        offset += row[5];
+    }
+    return frames;
+}
+
+using Touched = Array<const Index, -1, -1, -1>;
+
+Touch touch_of(const Touched& touch) {
+    return {touch.data(), static_cast<Index>(touch.shape(0)), static_cast<Index>(touch.shape(2))};
+}
+
+template <typename T>
+std::vector<Part> parts_of(const std::vector<Frame<T>>& frames) {
+    constexpr Index centers = 32, most = 8;
+    std::vector<Part> parts;
+    for (std::size_t f = 0; f < frames.size(); ++f) {
+        const Index n = frames[f].n_atoms, count = std::clamp(n / centers, Index{1}, most);
+        for (Index p = 0; p < count; ++p) parts.push_back({f, n * p / count, n * (p + 1) / count});
+    }
+    return parts;
+}
+
+// Forces F_i = sum_j (g_ij - g_ji) and virials sum_j R_ij (x) g_ij of the centres, where
+// g_ij = sum_k weights[i, feature_k] * block_k.
+template <typename T>
+void pull(const Table& table, const Touch& touch, Array<const T, -1, -1> weights,
+          Array<T, -1, 3> forces, Array<T, -1, 3, 3> virials, int threads) {
+    const auto frames = frames_of<T>(table);
+    const auto parts = parts_of(frames);
+    std::vector<std::vector<T>> partial(parts.size());
+    T* virial = virials.shape(0) ? virials.data() : nullptr;
+    const Index n_features = static_cast<Index>(weights.shape(1));
+    const Index n_parts = static_cast<Index>(parts.size());
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (Index p = 0; p < n_parts; ++p) {
+        const Frame<T>& frame = frames[parts[p].frame];
+        partial[p].assign(3 * frame.n_atoms, T(0));
+        std::vector<T> scratch(scratch_size(frame, touch));
+        kernel<T>().pull(frame, parts[p], touch, weights.data(), n_features, partial[p].data(),
+                         virial, scratch.data());
+    }
+    for (Index p = 0; p < n_parts; ++p) {
+        T* out = forces.data() + 3 * frames[parts[p].frame].offset;
+        for (std::size_t q = 0; q < partial[p].size(); ++q) out[q] += partial[p][q];
     }
 }
 
-// gradients[pair] = sum_k weights[i, feature_k] * block_k
 template <typename T>
-void vjp(const Blocks<T>& blocks, Array<const T, -1, -1> weights, Array<T, -1, 3> gradients,
-         int threads) {
-    const T *values = blocks.values.data(), *w = weights.data();
-    T* out = gradients.data();
-    const Index n_features = static_cast<Index>(weights.shape(1));
-    for_each_entry(blocks, threads, [=](Index i, Index pair, Index slot, Index feature) {
-        const T weight = w[i * n_features + feature];
-        for (int axis = 0; axis < 3; ++axis) out[3 * pair + axis] += weight * values[3 * slot + axis];
-    });
-}
-
-// changes[i, feature_k] = sum_pairs block_k . vectors[pair]
-template <typename T>
-void jvp(const Blocks<T>& blocks, Array<const T, -1, 3> vectors, Array<T, -1, -1> changes,
-         int threads) {
-    const T *values = blocks.values.data(), *v = vectors.data();
-    T* out = changes.data();
+void push(const Table& table, const Touch& touch, Array<const T, -1, 3> forces,
+          Array<const T, -1, 3, 3> virials, Array<T, -1, -1> changes, int threads) {
+    const auto frames = frames_of<T>(table);
+    const auto parts = parts_of(frames);
+    const T* virial = virials.shape(0) ? virials.data() : nullptr;
     const Index n_features = static_cast<Index>(changes.shape(1));
-    for_each_entry(blocks, threads, [=](Index i, Index pair, Index slot, Index feature) {
-        T sum = 0;
-        for (int axis = 0; axis < 3; ++axis) sum += v[3 * pair + axis] * values[3 * slot + axis];
-        out[i * n_features + feature] += sum;
-    });
+    const Index n_parts = static_cast<Index>(parts.size());
+    // Backwards: what the product before read last is still in the processor's cache.
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (Index q = 0; q < n_parts; ++q) {
+        const Part& part = parts[n_parts - 1 - q];
+        const Frame<T>& frame = frames[part.frame];
+        std::vector<T> scratch(scratch_size(frame, touch));
+        kernel<T>().push(frame, part, touch, forces.data(), virial, n_features,
+                         changes.data(), scratch.data());
+    }
 }
 
 template <typename T>
 void bind(nb::module_& module) {
+    const auto strict = nb::arg().noconvert();
     module.def(
-        "pair_jacobian_vjp",
-        [](Array<const T, -1, -1, 3> values, Array<const Index, -1> first,
-           Array<const Index, -1> neighbors, Array<const Index, -1> species,
-           Array<const Index, -1, -1, -1> touch, Array<const T, -1, -1> weights,
-           Array<T, -1, 3> gradients, int threads) {
+        "pair_jacobian_pull",
+        [](Table frames, Touched touch, Array<const T, -1, -1> weights, Array<T, -1, 3> forces,
+           Array<T, -1, 3, 3> virials, int threads) {
             nb::gil_scoped_release release;
-            vjp<T>({values, first, neighbors, species, touch}, weights, gradients, threads);
+            pull<T>(frames, touch_of(touch), weights, forces, virials, threads);
         },
-        nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
-        nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
-        nb::arg().noconvert(), nb::arg());
+        strict, strict, strict, strict, strict, nb::arg());
     module.def(
-        "pair_jacobian_jvp",
-        [](Array<const T, -1, -1, 3> values, Array<const Index, -1> first,
-           Array<const Index, -1> neighbors, Array<const Index, -1> species,
-           Array<const Index, -1, -1, -1> touch, Array<const T, -1, 3> vectors,
-           Array<T, -1, -1> changes, int threads) {
+        "pair_jacobian_push",
+        [](Table frames, Touched touch, Array<const T, -1, 3> forces,
+           Array<const T, -1, 3, 3> virials, Array<T, -1, -1> changes, int threads) {
             nb::gil_scoped_release release;
-            jvp<T>({values, first, neighbors, species, touch}, vectors, changes, threads);
+            push<T>(frames, touch_of(touch), forces, virials, changes, threads);
         },
-        nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
-        nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
-        nb::arg().noconvert(), nb::arg());
+        strict, strict, strict, strict, strict, nb::arg());
 }
 
 }  // namespace
+}  // namespace jacobian
 
 void bind_pair_jacobian(nb::module_& module) {
-    bind<double>(module);
-    bind<float>(module);
+    jacobian::bind<double>(module);
+    jacobian::bind<float>(module);
 }
 
 }  // namespace amptorch

@@ -1,22 +1,51 @@
-"""Plain torch products of pair Jacobians."""
+"""Plain torch products of pair Jacobians; all frames in one environment."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from ..environment import Environment
 
-def vjp(values: Tensor, columns: Tensor, centers: Tensor, weights: Tensor) -> Tensor:
-    """dE/dR_ij [n_pairs, 3] = sum_k dE/dG[i, columns[ij, k]] values[ij, k]; -1 columns are 0."""
+
+def pull(
+    blocks: Tensor, environment: Environment, touch: Tensor, weights: Tensor, with_virials: bool
+) -> tuple[Tensor, Tensor]:
+    """Forces and virials of the atoms, see ``kernels/pair_jacobian.py``.
+
+    g_ij = sum_k dE/dG[i, columns[ij, k]] blocks[ij, k], where -1 columns are 0;
+    F_i = sum_j (g_ij - g_ji), W_i = sum_j R_ij (x) g_ij.
+    """
+    centers, columns = environment.centers, _columns(environment, touch)
     touched = weights[centers[:, None], columns.clamp_min(0)] * (columns >= 0)
-    return (touched[:, :, None] * values).sum(1)
+    gradients = (touched[:, :, None] * blocks).sum(1)
+    zeros = gradients.new_zeros((environment.n_atoms, 3))
+    forces = zeros.index_add(0, centers, gradients)
+    forces = forces.index_add(0, environment.neighbors, -gradients)
+    if not with_virials:
+        return forces, forces.new_empty((0, 3, 3))
+    outer = environment.vectors[:, :, None] * gradients[:, None, :]
+    return forces, zeros.new_zeros((environment.n_atoms, 3, 3)).index_add(0, centers, outer)
 
 
-def jvp(
-    values: Tensor, columns: Tensor, centers: Tensor, vectors: Tensor, n_atoms: int, n_features: int
+def push(
+    blocks: Tensor,
+    environment: Environment,
+    touch: Tensor,
+    forces: Tensor,
+    virials: Tensor,
+    n_features: int,
 ) -> Tensor:
-    """dG [n_atoms, n_features] from changes of the pair vectors [n_pairs, 3]."""
-    slopes = (values * vectors[:, None, :]).sum(2) * (columns >= 0)
+    """dG [n_atoms, n_features]: sum_j blocks_ij . (dF_i - dF_j + R_ij . dW_i)."""
+    centers, columns = environment.centers, _columns(environment, touch)
+    vectors = forces[centers] - forces[environment.neighbors]
+    if len(virials):
+        vectors = vectors + (environment.vectors[:, :, None] * virials[centers]).sum(1)
+    slopes = (blocks * vectors[:, None, :]).sum(2) * (columns >= 0)
     flat = centers[:, None] * n_features + columns.clamp_min(0)
-    out = torch.zeros(n_atoms * n_features, dtype=values.dtype, device=values.device)
-    return out.index_add(0, flat.flatten(), slopes.flatten()).view(n_atoms, n_features)
+    out = torch.zeros(environment.n_atoms * n_features, dtype=blocks.dtype, device=blocks.device)
+    return out.index_add(0, flat.flatten(), slopes.flatten()).view(-1, n_features)
+
+
+def _columns(environment: Environment, touch: Tensor) -> Tensor:
+    return touch[environment.species[environment.centers], environment.neighbor_species]

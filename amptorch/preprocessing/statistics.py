@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -77,43 +78,40 @@ class Statistics:
         """Atomic numbers, ascending."""
         return sorted(self.features)
 
+    @classmethod
+    def of(cls, images: Iterable[AtomsData]) -> Statistics:
+        """One pass; holds a number per image and element, and no fingerprints."""
+        features: dict[int, FeatureStatistics] = {}
+        energies: list[float] = []
+        rows: list[dict[int, int]] = []
+        for data in images:
+            numbers = data.atomic_numbers
+            elements, counts = torch.unique(numbers, return_counts=True)
+            rows.append(dict(zip(elements.tolist(), counts.tolist(), strict=True)))
+            for number in rows[-1]:
+                part = FeatureStatistics.of(data.fingerprint[numbers == number])
+                features[number] = features[number].joined(part) if number in features else part
+            if "energy" in data:
+                energies.append(float(data.energy))
+        columns = sorted(features)
+        compositions = np.array([[row.get(z, 0) for z in columns] for row in rows], np.int64)
+        return cls(features, np.array(energies), compositions.reshape(len(rows), len(columns)))
+
     @property
     def all_features(self) -> FeatureStatistics:
         """Those of all elements together."""
-        first, *others = (self.features[number] for number in self.numbers)
-        for other in others:
-            first = first.joined(other)
-        return first
+        return functools.reduce(
+            FeatureStatistics.joined, (self.features[number] for number in self.numbers)
+        )
 
     def baseline(self) -> dict[int, float]:
         """Energy per element (eV) by least squares, of smallest norm where compositions do not
-        fix it: what ``AtomicCorrectionScaler`` takes off."""
+        fix it."""
         counts = self.compositions.astype(float)
         solution, *_ = np.linalg.lstsq(counts, self.energies, rcond=None)
         return dict(zip(self.numbers, solution.tolist(), strict=True))
 
-    def energy_mean_and_std(self, baseline: dict[int, float] | None = None) -> tuple[float, float]:
-        """Mean and standard deviation (Bessel's correction) of energies, less a baseline, in eV."""
-        rest = self.energies
-        if baseline is not None:
-            rest = rest - self.compositions @ np.array([baseline[z] for z in self.numbers])
-        return float(rest.mean()), float(rest.std(ddof=1)) if len(rest) > 1 else 0.0
-
-
-def statistics(images: Iterable[AtomsData]) -> Statistics:
-    """One pass; holds a number per image and element, and no fingerprints."""
-    features: dict[int, FeatureStatistics] = {}
-    energies: list[float] = []
-    rows: list[dict[int, int]] = []
-    for data in images:
-        numbers = data.atomic_numbers
-        elements, counts = torch.unique(numbers, return_counts=True)
-        rows.append(dict(zip(elements.tolist(), counts.tolist(), strict=True)))
-        for number in rows[-1]:
-            part = FeatureStatistics.of(data.fingerprint[numbers == number])
-            features[number] = features[number].joined(part) if number in features else part
-        if "energy" in data:
-            energies.append(float(data.energy))
-    columns = sorted(features)
-    compositions = np.array([[row.get(z, 0) for z in columns] for row in rows], np.int64)
-    return Statistics(features, np.array(energies), compositions.reshape(len(rows), len(columns)))
+    def above(self, baseline: dict[int, float]) -> Statistics:
+        """The same with a baseline taken off the energies."""
+        per_element = np.array([baseline[number] for number in self.numbers])
+        return replace(self, energies=self.energies - self.compositions @ per_element)
