@@ -85,6 +85,7 @@ class DatasetConfig:
     elements: Sequence[str] | None = None
     fp_scheme: str = "gmpordernorm"
     fp_params: Any = None
+    prune: float | None = None
     cutoff_params: Mapping[str, Any] = field(default_factory=lambda: {"cutoff_func": "Cosine"})
     save_fps: bool = True
     scaling: Mapping[str, Any] = field(
@@ -104,6 +105,8 @@ class DatasetConfig:
             ("baseline", (None, "linear")),
         ):
             _check_choice(self, name, known, "dataset")
+        if self.prune is not None and not 0 < self.prune < float("inf"):
+            raise ValueError(f"dataset: expected prune to be a range > 0, got {self.prune!r}")
         if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
             raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
 
@@ -114,6 +117,10 @@ class DatasetConfig:
             raise ValueError(
                 "dataset: expected exactly one of 'raw_data' and 'lmdb_path', got "
                 f"{' and '.join(given) or 'neither'}"
+            )
+        if self.lmdb_path is not None and self.prune is not None:
+            raise ValueError(
+                "dataset: prune needs raw_data: the files of lmdb_path have their descriptor"
             )
         if self.lmdb_path is not None and self.derivatives != "auto":
             raise ValueError(

@@ -20,6 +20,7 @@ from .config import Config
 from .data_parallel import DataParallel, ParallelCollater
 from .dataset import DataCollater, construct_descriptor
 from .descriptor import BaseDescriptor
+from .descriptor.from_data import Choice
 from .distributed import SharedBatchLoader, SharedNet
 from .loader import BatchLoader
 from .model import BPNN, SingleNN
@@ -48,6 +49,7 @@ class AtomsTrainer:
         net: the skorch net; ``net.history`` holds losses and errors of every epoch.
         model: the network.
         train_dataset: scaled images.
+        descriptor_choice: what the data decided of the descriptor, or None.
         elements, feature_scaler, target_scaler, input_dim, forcetraining, identifier, cp_dir,
         pretrained: as the names say.
     """
@@ -58,6 +60,8 @@ class AtomsTrainer:
         self.elements: list[str] = []
         self.cp_dir: str | None = None
         self._loaded_from: str | None = None
+        self._loaded_setup: Any = None
+        self.descriptor_choice: Choice | None = None
         self._resume_state: dict[str, Any] | None = None
         self._predictor: Predictor | None = None
         if config:
@@ -99,13 +103,16 @@ class AtomsTrainer:
 
     def load_dataset(self, scalers: dict[str, Any] | None = None) -> None:
         """Read and convert the data; ``scalers`` are applied instead of fitting new ones."""
-        self.train_dataset: Any = TrainingData(
+        data = TrainingData(
             self.settings,
             self.device,
             scalers,
             elements=None if self._loaded_from is None else self.elements,
+            setup=self._loaded_setup,
             check=self._check_same_descriptor,
-        ).load()
+        )
+        self.train_dataset: Any = data.load()
+        self.descriptor_choice = data.choice
         self._check_same_scalers(self.train_dataset.scalers)
         self.elements = list(self.train_dataset.elements)
         self.input_dim = self.train_dataset.input_dim
@@ -163,6 +170,8 @@ class AtomsTrainer:
         config["dataset"].pop("raw_data", None)
         checkpoint.save(config, folder / "config.pt")
         checkpoint.save(self.scalers, folder / "normalizers.pt")
+        if self.descriptor_choice is not None:
+            self.descriptor_choice.write(folder / "descriptor.json")
         self._say(f"results are saved to {folder}")
         return str(folder)
 
@@ -252,7 +261,7 @@ class AtomsTrainer:
         previous, history = self.cp_dir, self.net.history
         self._start_folder()
         if previous is not None and self.cp_dir is not None and distributed.is_first():
-            for name in ("params.pt", "optimizer.pt", "criterion.pt", "history.json"):
+            for name in (*checkpoint.OF_BEST, "descriptor.json"):
                 if (Path(previous) / name).is_file():
                     shutil.copyfile(Path(previous) / name, Path(self.cp_dir) / name)
         optimizer, state = self.net.optimizer_.state_dict(), self._resume_state
@@ -284,8 +293,8 @@ class AtomsTrainer:
         own_config = bool(self.config)
         if not own_config:
             self._configure(_predicting(stored["config"], gpu2cpu))
-        setup = stored["config"]["dataset"]["descriptor"]
-        self.descriptor = construct_descriptor(setup)
+        self._loaded_setup = stored["config"]["dataset"]["descriptor"]
+        self.descriptor = construct_descriptor(self._loaded_setup)
         self.elements = list(self.descriptor.elements)
         self.input_dim = stored["config"]["dataset"]["fp_length"]
         self._take_scalers(stored["normalizers"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from .dataset_lmdb import (
     get_lmdb_dataset,
 )
 from .descriptor import BaseDescriptor, construct_descriptor
+from .descriptor.from_data import Choice, choose, depends_on_data
 from .distributed import first_alone, is_first
 from .loader import ChunkSampler, PartialCacheSampler
 from .memory import Survey, estimate_memory, fits_in_memory
 from .preprocessing.scaling import Scalers
 from .preprocessing.validation import load_images, read_energy, read_forces
 from .store import Header, build_store, content_key, open_store
-from .store.source import read_images
+from .store.source import ImagesOf, read_images
 
 # Files above this size are read image by image, to see first whether they fit into memory.
 LARGE_FILE = 100e6
@@ -41,7 +42,12 @@ class TrainingData:
         device: where the network is.
         scalers: to apply, instead of fitting them.
         elements: in place of those found in the images.
+        setup: (fp_scheme, fp_params, cutoff_params, elements) of a checkpoint, in place of what
+            the data would decide: that is decided once.
         check: is given the descriptor, and may raise, before anything is computed.
+
+    Attributes:
+        choice: what the data decided of the descriptor, or None.
     """
 
     def __init__(
@@ -50,12 +56,15 @@ class TrainingData:
         device: torch.device,
         scalers: Scalers | None = None,
         elements: Sequence[str] | None = None,
+        setup: Any = None,
         check: Callable[[BaseDescriptor], None] = lambda descriptor: None,
     ) -> None:
         self.settings = settings
         self.device = device
         self.scalers = scalers
         self.elements = elements
+        self.setup = setup
+        self.choice: Choice | None = None
         self.check = check
         self.forces = settings.model.get_forces
         self.dtype = settings.cmd.torch_dtype
@@ -89,7 +98,7 @@ class TrainingData:
         images = None if _is_large(raw_data) else load_images(raw_data)
         found = Survey.of(read_images(raw_data) if images is None else images)
         elements = list(settings.elements or self.elements or found.elements)
-        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
+        setup = self._explicit(elements, ImagesOf(raw_data) if images is None else images)
         descriptor = construct_descriptor(setup)
         self.check(descriptor)
         in_memory = "cached" if settings.derivatives == "auto" else settings.derivatives
@@ -101,6 +110,18 @@ class TrainingData:
             )
             return self._through_a_store(raw_data if images is None else images, setup)
         return self._in_memory(images or load_images(raw_data), setup, in_memory)
+
+    def _explicit(self, elements: list[str], images: Iterable[Atoms]) -> Any:
+        """(fp_scheme, fp_params, cutoff_params, elements) without anything left to decide."""
+        settings = self.settings.dataset
+        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
+        if not depends_on_data(settings.fp_params, settings.prune):
+            return setup
+        if self.setup is not None:
+            return self.setup
+        self.choice = choose(setup, images, settings.prune, self.settings.cmd.verbose)
+        self._say(self.choice.summary())
+        return self.choice.setup
 
     def _in_memory(self, images: list[Atoms], setup: Any, derivatives: str) -> AtomsDataset:
         settings = self.settings

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from amptorch.report import summary
 from datasets.water_iron import SAMPLE, load
 
-from .fit import fit, summary
+from .fit import fit
 
 # Every tenth trajectory is kept apart, so that no test frame has a relative in training.
 TEST_EVERY = 10

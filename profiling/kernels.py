@@ -20,9 +20,9 @@ from ase.io import read
 from amptorch.descriptor import BaseDescriptor, construct_descriptor
 from amptorch.kernels.environment import Environment
 from amptorch.preprocessing.validation import elements_of
+from amptorch.report.machine import describe
 
 from .fit import SYMMETRY_FUNCTIONS
-from .machine import describe
 from .neighbor_scaling import neighbor_scaling
 from .streaming import streaming_memory
 from .timing import milliseconds, spread

@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import convert, fingerprint, info, merge, verify
+from . import convert, evaluate, fingerprint, info, merge, train, verify
 
-COMMANDS = (fingerprint, info, verify, merge, convert)
+COMMANDS = (train, evaluate, fingerprint, info, verify, merge, convert)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed) or 0)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ImportError) as error:
         print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
         return 1
 

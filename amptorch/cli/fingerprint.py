@@ -8,14 +8,15 @@ from typing import Any
 import torch
 
 from ..config import DatasetConfig
+from ..descriptor.from_data import choose, depends_on_data
 from ..errors import check_keys
 from ..store import build_store
 from ..store.cluster import build_with_dask
 from ..store.header import Setup
-from ..store.source import read_images
+from ..store.source import ImagesOf, read_images
 from .settings import read_settings
 
-_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements")
+_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune")
 
 
 def add_command(commands: Any) -> None:
@@ -31,8 +32,8 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--config",
         required=True,
-        help="YAML or JSON file with fp_scheme, fp_params, cutoff_params and elements, at its top "
-        "or in its section 'dataset'",
+        help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements, prune, at its "
+        "top or in its section 'dataset'",
     )
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument(
@@ -53,7 +54,7 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Build the store that the arguments ask for."""
-    setup = descriptor_setup(arguments.config, arguments.data)
+    setup = descriptor_setup(arguments.config, arguments.data, not arguments.quiet)
     options: dict[str, Any] = {
         "dtype": getattr(torch, arguments.dtype),
         "derivatives": arguments.derivatives,
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: {len(store)} images, {store.n_frames} geometries")
 
 
-def descriptor_setup(config: str, data: str) -> Setup:
+def descriptor_setup(config: str, data: str, verbose: bool) -> Setup:
     """(fp_scheme, fp_params, cutoff_params, elements) of a file; defaults are those of a training
     configuration, and elements those found in the data."""
     settings = read_settings(config, "config")
@@ -77,7 +78,12 @@ def descriptor_setup(config: str, data: str) -> Setup:
         check_keys(section, _KEYS, "config")
     chosen = DatasetConfig(**{key: section[key] for key in _KEYS if key in section})
     elements = chosen.elements or elements_in(data)
-    return (chosen.fp_scheme, chosen.fp_params, chosen.cutoff_params, list(elements))
+    setup = (chosen.fp_scheme, chosen.fp_params, chosen.cutoff_params, list(elements))
+    if not depends_on_data(chosen.fp_params, chosen.prune):
+        return setup
+    choice = choose(setup, ImagesOf(data), chosen.prune, verbose)
+    print(choice.summary())
+    return choice.setup
 
 
 def elements_in(data: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import ase.db
@@ -35,6 +36,16 @@ def _read(path: Path) -> Iterator[Atoms]:
         yield from ase.io.iread(str(path), index=":")
     except Exception as error:  # ASE's readers raise whatever their parsers meet
         raise ValueError(f"source: ASE cannot read {path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class ImagesOf:
+    """The images of a file, read anew each time they are gone through."""
+
+    path: str | Path
+
+    def __iter__(self) -> Iterator[Atoms]:
+        return read_images(self.path)
 
 
 def count_images(source: Source) -> int | None:

@@ -137,6 +137,8 @@ class GaussianDescriptorSet:
             Gs: ``{"default": {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"}, "G5": ...,
                 "cutoff": Å}}``; keys are centre elements, or "default" for all others.
         """
+        if not isinstance(Gs, Mapping):
+            raise ValueError(f"fp_params: expected a dict of symmetry functions, got {Gs!r}")
         check_keys(Gs, ["default", *atomic_numbers], "fp_params")
         for element in self.elements:
             if element not in Gs and "default" not in Gs:
