@@ -39,11 +39,12 @@ public:
         const Index rows = fixed_rows + Index(task.max_channels) * rows_per_channel +
                            Index(std::max(task.n_touched, 1)) * rows_per_slot;
         values_.reset(static_cast<T*>(::operator new(
-            static_cast<std::size_t>(rows * scratch_.stride) * sizeof(T),
+            static_cast<std::size_t>(packed_size + rows * scratch_.stride) * sizeof(T),
             std::align_val_t(alignment))));
         places_.resize(static_cast<std::size_t>(2 * task.n_species + 1 + scratch_.stride));
         scratch_.values = values_.get();
         scratch_.places = places_.data();
+        scratch_.runs = runs_;
     }
 
     const Scratch<T>& scratch() const { return scratch_; }
@@ -54,6 +55,7 @@ private:
     };
     std::unique_ptr<T, Free> values_;
     std::vector<int> places_;
+    Run runs_[packed_length];
     Scratch<T> scratch_{};
 };
 

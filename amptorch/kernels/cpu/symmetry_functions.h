@@ -31,23 +31,27 @@ struct Channel {
 // (1 + lambda c)^step, starting anew where lambda changes; step < 0: zeta is not whole.
 struct AngularTerm {
     double zeta, lambda, scale;
-    int step, feature, slot_j, slot_k;
+    int step, feature;
     bool restart;
 };
 
 // Angular terms over the same triples with the same radial part.
 struct Group {
     int species_j, species_k, channel, n_terms;
+    int slot_j, slot_k;  // of the first term
     bool closed;  // G4: the third side of the triangle counts
     int degree;   // the largest zeta where moments can take the place of pairs, or -1
     AngularTerm terms[max_terms];
 };
 
-// Everything to be summed around a centre of one species.
+// Everything to be summed around a centre of one species. Gradients with respect to a neighbour are
+// summed in slots, which depend on its species; those of a group follow each other.
 struct CenterPlan {
     const RadialTerm* radial;
     const Channel* channels;
     const Group* groups;
+    const int* slots;    // [n_species, n_touched]: the slots in the order of the blocks
+    const int* n_slots;  // [n_species]
     int n_radial, n_channels, n_groups;
 };
 
@@ -69,11 +73,18 @@ struct Task {
     T* pulled;               // [n_pairs, 3]                   vjp, out
 };
 
-// Memory that one thread reuses for all its centres: rows of `stride` places, aligned.
+// Triples that share a neighbour: those up to `end`.
+struct Run {
+    int place, end;
+};
+
+// Memory that one thread reuses for all its centres: packed_size numbers and then rows of `stride`
+// places, aligned.
 template <typename T>
 struct Scratch {
     T* values;
     int* places;
+    Run* runs;
     Index stride;
 };
 
@@ -86,10 +97,16 @@ struct Kernel {
 
 // Rows of Scratch::values that a task needs: fixed ones, and some for each slot and channel.
 constexpr int alignment = 64;
-constexpr int packed_rows = 8;
-constexpr int fixed_rows = 13 + packed_rows;
+constexpr int fixed_rows = 13;
 constexpr int rows_per_slot = 4;
 constexpr int rows_per_channel = 2;
+
+// Triples that are worked on together, and the rows they take.
+constexpr int packed_length = 128;
+constexpr int packed_stride = packed_length + 16;
+constexpr int packed_rows = 11;
+constexpr int gradient_rows = 3;
+constexpr int packed_size = (packed_rows + gradient_rows * max_terms) * packed_stride;
 
 #define AMPTORCH_KERNELS(isa)                          \
     namespace isa {                                    \

@@ -7,8 +7,7 @@ constexpr bool needs_gradient(Operation op) {
 }
 
 // Neighbours of a centre as rows of places: species after species, each species filled up to whole
-// vectors with neighbours that are too far away to weigh anything. One more place takes what is
-// computed for no neighbour.
+// vectors with neighbours that are too far away to weigh anything.
 template <typename T>
 struct Center {
     const Task<T>& task;
@@ -18,10 +17,12 @@ struct Center {
     int *start, *next, *neighbor;  // [n_species + 1] and [n_species] places; [places], -1: filling
     T *x, *y, *z, *r, *inverse;
     T *dx, *dy, *dz, *dot;  // jvp: change of R, and R . dR
-    T* packed;              // [packed_rows, stride]: the triples of one neighbour
-    T* vectors;             // [places + 1, 4]: 1, x, y, z
+    T* packed;              // [packed_rows + gradient_rows * max_terms, packed_stride]: triples
+    Run* runs;              // [packed_length]: the packed triples of the same j
+    T* vectors;             // [places, 4]: 1, x, y, z
     T* channels;            // [n_channels, 2, stride]: weight and its slope
-    T* slots;               // [n_touched, places + 1, 4]: dG/dR = first * R + the other three
+    T* slots;               // [places, n_slots, 4]: dG/dR = first * R + the other three
+    int n_slots;            // 1 for the vjp, which needs no more
 
     Center(const Task<T>& task, Index atom, const Scratch<T>& scratch)
         : task(task),
@@ -32,23 +33,25 @@ struct Center {
           n_neighbors(static_cast<int>(task.first[atom + 1] - begin)),
           start(scratch.places),
           next(start + task.n_species + 1),
-          neighbor(next + task.n_species) {
-        T* row = scratch.values;
+          neighbor(next + task.n_species),
+          packed(scratch.values),
+          runs(scratch.runs) {
+        T* row = packed + packed_size;
         T** const rows[] = {&x, &y, &z, &r, &inverse, &dx, &dy, &dz, &dot};
         for (T** array : rows) {
             *array = row;
             row += stride;
         }
-        packed = row;
-        vectors = packed + packed_rows * stride;
+        vectors = row;
         channels = vectors + 4 * stride;
         slots = channels + task.max_channels * rows_per_channel * stride;
+        n_slots = task.n_touched ? task.n_touched : 1;
     }
 
     int places() const { return start[task.n_species]; }
     T* weight(int channel) const { return channels + channel * rows_per_channel * stride; }
     T* slope(int channel) const { return weight(channel) + stride; }
-    T* slot(int index) const { return slots + index * rows_per_slot * stride; }
+    Quad<T>& sums(Index place, int slot) const { return quad(slots, place * n_slots + slot); }
     T* features() const { return task.features + atom * task.n_features; }
     const T* gradient() const { return task.gradient + atom * task.n_features; }
 };
@@ -115,14 +118,10 @@ void prepare_channels(Center<T>& c) {
 // Clears the sums over gradients, and lays out what they multiply.
 template <typename T, Operation op>
 void prepare_gradients(Center<T>& c) {
-    for (int place = 0; place <= c.places(); ++place) {
-        const bool real = place < c.places();
-        quad(c.vectors, place) = real ? Quad<T>{1, c.x[place], c.y[place], c.z[place]} : Quad<T>{};
+    for (int place = 0; place < c.places(); ++place) {
+        quad(c.vectors, place) = Quad<T>{1, c.x[place], c.y[place], c.z[place]};
     }
-    const int n_slots = op == Operation::jacobian ? c.task.n_touched : 1;
-    for (int slot = 0; slot < n_slots; ++slot) {
-        for (int place = 0; place < c.places(); ++place) quad(c.slot(slot), place) = Quad<T>{};
-    }
+    for (int index = 0; index < c.places() * c.n_slots; ++index) quad(c.slots, index) = Quad<T>{};
 }
 
 // G2: adds one function over the neighbours of its species.
@@ -142,26 +141,53 @@ void sum_radial(Center<T>& c, const RadialTerm& term) {
             if constexpr (op == Operation::jvp) total += slope * load(c.dot + place);
             if constexpr (op == Operation::vjp) slope *= c.gradient()[term.feature];
             if constexpr (needs_gradient(op)) {
-                T* rows = c.slot(op == Operation::vjp ? 0 : term.slot) + 4 * place;
-                for (int lane = 0; lane < width<T>; ++lane) rows[4 * lane] += slope[lane];
+                for (int lane = 0; lane < width<T>; ++lane) {
+                    c.sums(place + lane, term.slot)[0] += slope[lane];
+                }
             }
         }
     }
     if constexpr (op != Operation::vjp) c.features()[term.feature] += sum<T>(total);
 }
 
-// Writes the gradients of n_slots slots for every neighbour.
+// The gradients of the features in all slots of a neighbour: along x, y, z, and a fourth number.
 template <typename T>
-void write_gradients(const Center<T>& c, int n_slots, T* out) {
+AMPTORCH_INLINE Quad<T> gradient(const Center<T>& c, int place, int slot) {
+    const Quad<T> sums = c.sums(place, slot);
+    const Quad<T> whole = broadcast_quad<T>(sums[0]) * quad(c.vectors, place) + sums;
+    return Quad<T>{whole[1], whole[2], whole[3], whole[0]};
+}
+
+template <typename T>
+AMPTORCH_INLINE void write_vector(T* to, Quad<T> vector) {
+    for (int axis = 0; axis < 3; ++axis) to[axis] = vector[axis];
+}
+
+template <typename T>
+void write_pulled(const Center<T>& c) {
     for (int place = 0; place < c.places(); ++place) {
         const int n = c.neighbor[place];
-        if (n < 0) continue;
-        T* vector = out + (c.begin + n) * n_slots * 3;
-        const Quad<T> r = quad(c.vectors, place);
-        for (int slot = 0; slot < n_slots; ++slot, vector += 3) {
-            const Quad<T> sums = quad(c.slot(slot), place);
-            const Quad<T> gradient = pair_quad<T>(sums[0], sums[0]) * r + sums;
-            for (int axis = 0; axis < 3; ++axis) vector[axis] = gradient[axis + 1];
+        if (n >= 0) write_vector(c.task.pulled + 3 * (c.begin + n), gradient(c, place, 0));
+    }
+}
+
+template <typename T>
+void write_blocks(const Center<T>& c) {
+    const int n_touched = c.task.n_touched;
+    for (int species = 0; species < c.task.n_species; ++species) {
+        const int* slots = c.plan.slots + species * n_touched;
+        const int n_slots = c.plan.n_slots[species];
+        for (int place = c.start[species]; place < c.start[species + 1]; ++place) {
+            const int n = c.neighbor[place];
+            if (n < 0) continue;
+            T* block = c.task.blocks + (c.begin + n) * n_touched * 3;
+            for (int at = 0; at < n_slots; ++at) {
+                const Quad<T> vector = gradient(c, place, slots[at]);
+                // A whole vector is written at once where what it spills over comes next.
+                if (at + 1 < n_touched) __builtin_memcpy(block + 3 * at, &vector, sizeof(vector));
+                else write_vector(block + 3 * at, vector);
+            }
+            for (int at = 3 * n_slots; at < 3 * n_touched; ++at) block[at] = 0;
         }
     }
 }

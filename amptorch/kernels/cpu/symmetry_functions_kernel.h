@@ -29,8 +29,8 @@ void run(const Task<T>& task, Index atom, const Scratch<T>& scratch) {
         else if (prefers_moments<T, op>(c, group)) sum_by_moments<T, op>(c, group);
         else sum_angular<T, op, false>(c, group);
     }
-    if constexpr (op == Operation::vjp) write_gradients(c, 1, task.pulled);
-    if constexpr (op == Operation::jacobian) write_gradients(c, task.n_touched, task.blocks);
+    if constexpr (op == Operation::vjp) write_pulled(c);
+    if constexpr (op == Operation::jacobian) write_blocks(c);
 }
 
 template <typename T>

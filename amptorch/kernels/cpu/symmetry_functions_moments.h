@@ -174,7 +174,7 @@ double sum_slopes(const Center<T>& c, const Group& group, int species, int slot,
                      y * load_double(c.dy + place) + z * load_double(c.dz + place);
         } else {
             for (int lane = 0; lane < width<double>; ++lane) {
-                quad(c.slot(slot), place + lane) +=
+                c.sums(place + lane, slot) +=
                     Quad<T>{static_cast<T>(along[lane]), static_cast<T>(x[lane]),
                             static_cast<T>(y[lane]), static_cast<T>(z[lane])};
             }
@@ -185,9 +185,8 @@ double sum_slopes(const Center<T>& c, const Group& group, int species, int slot,
 
 template <typename T, Operation op>
 double sum_both_slopes(const Center<T>& c, const Group& group, const Polynomial& seen_by_j,
-                       const Polynomial* seen_by_k, const AngularTerm& term) {
-    const int slot_j = op == Operation::jacobian ? term.slot_j : 0;
-    const int slot_k = op == Operation::jacobian ? term.slot_k : 0;
+                       const Polynomial* seen_by_k, int term) {
+    const int slot_j = group.slot_j + term, slot_k = group.slot_k + term;
     double total = sum_slopes<T, op>(c, group, group.species_j, slot_j, seen_by_j, !seen_by_k);
     if (seen_by_k) {
         total += sum_slopes<T, op>(c, group, group.species_k, slot_k, *seen_by_k, false);
@@ -213,7 +212,7 @@ void sum_terms(const Center<T>& c, const Group& group, const Moments& j, const M
     }
     double slope = 0;
     if constexpr (needs_slope(op)) {
-        slope = sum_both_slopes<T, op>(c, group, seen_by_j, same ? nullptr : &seen_by_k, term);
+        slope = sum_both_slopes<T, op>(c, group, seen_by_j, same ? nullptr : &seen_by_k, begin);
     }
     if constexpr (op == Operation::vjp) return;
     double value = slope;

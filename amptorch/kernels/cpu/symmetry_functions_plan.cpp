@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <tuple>
 
 namespace amptorch::symmetry {
@@ -35,12 +36,36 @@ std::vector<Row> sorted(const Table& table) {
 }
 
 // Where the feature stands in the block of a pair whose neighbour is of the given species.
-int slot(const Table& table, const Row& row, int neighbor) {
-    if (!table.touch) return 0;
+int column(const Table& table, const Row& row, int neighbor) {
     const Index* begin =
         table.touch + (Index(row.center) * table.n_species + neighbor) * table.n_touched;
     return static_cast<int>(std::find(begin, begin + table.n_touched, row.feature) - begin);
 }
+
+// Hands out the slots of a centre species by species.
+class Slots {
+public:
+    Slots(const Table& table, std::vector<int>& slots, std::vector<int>& n_slots)
+        : table_(table), slots_(slots), n_slots_(n_slots) {
+        slots_.resize(static_cast<std::size_t>(table.n_species * table.n_touched));
+        n_slots_.resize(static_cast<std::size_t>(table.n_species));
+    }
+
+    int next(const Row& row, int neighbor) {
+        if (!table_.touch) return 0;
+        const int slot = n_slots_[static_cast<std::size_t>(neighbor)]++;
+        if (slot == table_.n_touched) {
+            throw std::invalid_argument("kinds: expected each feature of a species once");
+        }
+        const int at = neighbor * table_.n_touched + column(table_, row, neighbor);
+        slots_[static_cast<std::size_t>(at)] = slot;
+        return slot;
+    }
+
+private:
+    const Table& table_;
+    std::vector<int>&slots_, &n_slots_;
+};
 
 int channel(std::vector<Channel>& channels, const Row& row) {
     const auto same = [&](const Channel& c) { return c.cutoff == row.cutoff && c.eta == row.eta; };
@@ -59,15 +84,20 @@ Group& group(std::vector<Group>& groups, const Row& row, int channel) {
             return last;
         }
     }
-    groups.push_back({row.j, row.k, channel, 0, closed, closed ? -1 : 0, {}});
+    groups.push_back({row.j, row.k, channel, 0, 0, 0, closed, closed ? -1 : 0, {}});
     return groups.back();
 }
 
-void append(Group& group, const Table& table, const Row& row) {
+void append(Group& group, Slots& slots, const Row& row) {
     const double zeta = row.zeta_or_rs;
     const bool whole = zeta == std::floor(zeta) && zeta >= 1 && zeta < 1024;
-    AngularTerm term{zeta, row.lambda, std::exp2(1 - zeta), -1, row.feature,
-                     slot(table, row, row.j), slot(table, row, row.k), true};
+    AngularTerm term{zeta, row.lambda, std::exp2(1 - zeta), -1, row.feature, true};
+    const int slot_j = slots.next(row, row.j);
+    const int slot_k = row.k == row.j ? slot_j : slots.next(row, row.k);
+    if (group.n_terms == 0) {
+        group.slot_j = slot_j;
+        group.slot_k = slot_k;
+    }
     if (whole) {
         const AngularTerm* before = group.n_terms ? &group.terms[group.n_terms - 1] : nullptr;
         term.restart = !before || before->step < 0 || before->lambda != row.lambda;
@@ -83,15 +113,17 @@ void append(Group& group, const Table& table, const Row& row) {
 Plan::Plan(const Table& table) : centers_(static_cast<std::size_t>(table.n_species)) {
     for (const Row& row : sorted(table)) {
         Center& center = centers_[static_cast<std::size_t>(row.center)];
+        Slots slots(table, center.slots, center.n_slots);
         if (row.kind == 2) {
             center.radial.push_back({row.cutoff, row.eta, row.zeta_or_rs, row.j, row.feature,
-                                     slot(table, row, row.j)});
+                                     slots.next(row, row.j)});
         } else {
-            append(group(center.groups, row, channel(center.channels, row)), table, row);
+            append(group(center.groups, row, channel(center.channels, row)), slots, row);
         }
     }
     for (const Center& center : centers_) {
         views_.push_back({center.radial.data(), center.channels.data(), center.groups.data(),
+                          center.slots.data(), center.n_slots.data(),
                           static_cast<int>(center.radial.size()),
                           static_cast<int>(center.channels.size()),
                           static_cast<int>(center.groups.size())});

@@ -28,6 +28,7 @@ private:
         std::vector<RadialTerm> radial;
         std::vector<Channel> channels;
         std::vector<Group> groups;
+        std::vector<int> slots, n_slots;
     };
 
     std::vector<Center> centers_;

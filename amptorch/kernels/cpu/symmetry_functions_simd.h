@@ -45,6 +45,11 @@ AMPTORCH_INLINE void store(T* to, Vec<T> value) {
 }
 
 template <typename T>
+AMPTORCH_INLINE void store_unaligned(T* to, Vec<T> value) {
+    __builtin_memcpy(to, &value, sizeof(value));
+}
+
+template <typename T>
 AMPTORCH_INLINE Vec<T> broadcast(T value) {
     return value - Vec<T>{};
 }
@@ -83,10 +88,18 @@ AMPTORCH_INLINE Quad<T>& quad(T* row, Index place) {
     return reinterpret_cast<Quad<T>*>(row)[place];
 }
 
-// (first, rest, rest, rest)
 template <typename T>
-AMPTORCH_INLINE Quad<T> pair_quad(T first, T rest) {
-    return Quad<T>{first, rest, rest, rest};
+AMPTORCH_INLINE Quad<T> broadcast_quad(T value) {
+    return value - Quad<T>{};
+}
+
+// (*first, rest, rest, rest); reads three numbers more.
+template <typename T>
+AMPTORCH_INLINE Quad<T> pair_quad(const T* first, T rest) {
+    Quad<T> from_memory;
+    __builtin_memcpy(&from_memory, first, sizeof(from_memory));
+    const Quad<T> order{0, 1, 1, 1};
+    return order == Quad<T>{} ? from_memory : broadcast_quad<T>(rest);
 }
 
 template <typename T>

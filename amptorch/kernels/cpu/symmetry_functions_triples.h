@@ -7,12 +7,16 @@
 //     dR_k:  (v' T_k + v A_k) R_k + B R_j        B = v' W / (r_j r_k) - v w_j w_k h'
 // where everything but v and v' is shared by all terms of a group.
 //
-// For each j, the k within the cutoff of j (about half) are first packed one after the other.
+// The triples within the cutoff (about half) are packed one after the other, those of one j after
+// those of another, so that vectors are full however few neighbours there are. Whenever
+// Center::packed is full, all functions are worked out, and their gradients handed to j and k.
 
-// Rows of Center::packed.
+// Rows of Center::packed, each of packed_stride numbers; the gradients of each term follow.
 enum PackedRow {
-    place_row, square_row, cosine_row, weight_row, slope_row, inverse_row, mixed_row, dot_row
+    place_row, square_row, cosine_row, weight_row, along_j_row, along_k_row, inverse_j_row,
+    inverse_k_row, dot_j_row, dot_k_row, mixed_row
 };
+enum GradientRow { own_row, other_row, cross_row };
 
 template <typename T>
 struct Triples {
@@ -58,33 +62,54 @@ struct Terms {
     }
 };
 
-// One neighbour j with all its k.
-template <typename T, Operation op, bool closed>
-struct Wedge {
-    const Center<T>& c;
-    const Group& group;
-    const Cutoff<T>& cutoff;
-    const Terms<T>& terms;
-    Vec<T>* sums;  // [n_terms], of features
-    int j;
-    T eta, x, y, z, inverse, weight_j, slope_j;
+// What the triples of one neighbour j share.
+template <typename T, Operation op>
+struct Neighbor {
+    int place;
+    T x, y, z, inverse, weight, slope, dx, dy, dz, dot;
 
-    AMPTORCH_INLINE Wedge(const Center<T>& c, const Group& group, const Cutoff<T>& cutoff,
-                          const Terms<T>& terms, Vec<T>* sums, int j)
-        : c(c), group(group), cutoff(cutoff), terms(terms), sums(sums), j(j),
-          eta(static_cast<T>(c.plan.channels[group.channel].eta)),
-          x(c.x[j]), y(c.y[j]), z(c.z[j]), inverse(c.inverse[j]),
-          weight_j(c.weight(group.channel)[j]),
-          slope_j(needs_slope(op) ? c.slope(group.channel)[j] : T(0)) {}
+    AMPTORCH_INLINE Neighbor(const Center<T>& c, int channel, int place)
+        : place(place), x(c.x[place]), y(c.y[place]), z(c.z[place]), inverse(c.inverse[place]),
+          weight(c.weight(channel)[place]), slope(0), dx(0), dy(0), dz(0), dot(0) {
+        if constexpr (needs_slope(op)) slope = c.slope(channel)[place];
+        if constexpr (op == Operation::jvp) {
+            dx = c.dx[place];
+            dy = c.dy[place];
+            dz = c.dz[place];
+            dot = c.dot[place];
+        }
+    }
+};
+
+// All triples of one group.
+template <typename T, Operation op, bool closed>
+class Angular {
+public:
+    AMPTORCH_INLINE Angular(const Center<T>& c, const Group& group)
+        : c_(c), group_(group), channel_(c.plan.channels[group.channel]),
+          cutoff_(channel_.cutoff, c.task.gamma), eta_(static_cast<T>(channel_.eta)),
+          terms_(group, op == Operation::vjp ? c.gradient() : nullptr) {}
 
     AMPTORCH_INLINE void add() {
-        if (weight_j == 0 && slope_j == 0) return;
-        const int n = pack_all();
-        for (int at = 0; at < n; at += width<T>) accumulate(at);
+        int j = c_.start[group_.species_j], k = first_k(j);
+        for (bool more = true; more;) {
+            more = fill(j, k);
+            work_out(more ? n_ / width<T> * width<T> : n_);
+            if (more) keep_rest();
+        }
+        if constexpr (op == Operation::vjp) return;
+        for (int n = 0; n < group_.n_terms; ++n) {
+            const T factor = op == Operation::jvp ? T(1) : terms_.terms[n].value;
+            c_.features()[group_.terms[n].feature] += factor * sum<T>(sums_[n]);
+        }
     }
 
 private:
-    AMPTORCH_INLINE T* row(PackedRow index) const { return c.packed + index * c.stride; }
+    AMPTORCH_INLINE T* row(int index) const { return c_.packed + index * packed_stride; }
+
+    AMPTORCH_INLINE T* row(int term, GradientRow which) const {
+        return row(packed_rows + term * gradient_rows + which);
+    }
 
     // The row of places holds integers of the size of T.
     AMPTORCH_INLINE Index place(int at) const {
@@ -93,143 +118,205 @@ private:
         return bits;
     }
 
-    AMPTORCH_INLINE void set_place(int at, int place) const {
-        const typename Lanes<T>::Bits bits = place;
-        __builtin_memcpy(row(place_row) + at, &bits, sizeof(bits));
+    AMPTORCH_INLINE bool same() const { return group_.species_j == group_.species_k; }
+
+    // Where the neighbours k > j of the second species begin, down to a whole vector.
+    AMPTORCH_INLINE int first_k(int j) const {
+        return same() ? j / width<T> * width<T> : c_.start[group_.species_k];
     }
 
-    // Packs all k > j of the second species; the last vector is filled up with triples of no weight.
-    AMPTORCH_INLINE int pack_all() const {
-        const bool same = group.species_j == group.species_k;
-        int k = same ? j / width<T> * width<T> : c.start[group.species_k];
-        const int end = c.start[group.species_k + 1];
-        int n = 0;
-        if (same) {
-            n = pack(n, k, count<T>() > j - k);
-            k += width<T>;
-        }
-        for (; k < end; k += width<T>) n = pack(n, k, Vec<T>{} == Vec<T>{});
-        for (int lane = 0; lane < width<T>; ++lane) {
-            set_place(n + lane, c.places());
-            for (int index = square_row; index < packed_rows; ++index) {
-                c.packed[index * c.stride + n + lane] = 0;
+    // Packs triples from (j, k) on until there is no room; whether there are more.
+    AMPTORCH_INLINE bool fill(int& j, int& k) {
+        const int end_j = c_.start[group_.species_j + 1], end_k = c_.start[group_.species_k + 1];
+        int n = n_;
+        for (; j < end_j; ++j, k = first_k(j)) {
+            const Neighbor<T, op> own(c_, group_.channel, j);
+            if (own.weight != 0 || own.slope != 0) {
+                for (; k < end_k && n <= packed_length - width<T>; k += width<T>) {
+                    n = pack(own, k, n);
+                }
+            } else {
+                k = end_k;
             }
+            if constexpr (needs_gradient(op)) end_run(j, n);
+            if (k < end_k) break;
         }
-        return n;
+        n_ = n;
+        return j < end_j;
     }
 
-    AMPTORCH_INLINE int pack(int n, int k, Mask<T> chosen) const {
-        const Vec<T> xk = load(c.x + k), yk = load(c.y + k), zk = load(c.z + k);
-        const Vec<T> dx = xk - x, dy = yk - y, dz = zk - z;
+    // Packs those of a vector of k after n triples; returns how many there are then.
+    AMPTORCH_INLINE int pack(const Neighbor<T, op>& j, int k, int n) const {
+        const Vec<T> x = load(c_.x + k), y = load(c_.y + k), z = load(c_.z + k);
+        const Vec<T> dx = x - j.x, dy = y - j.y, dz = z - j.z;
         const Vec<T> square = dx * dx + dy * dy + dz * dz;
-        const Vec<T> weight = load(c.weight(group.channel) + k);
-        if constexpr (closed) chosen &= cutoff.inside(square) > Vec<T>{};
-        const Vec<T> inverse_k = load(c.inverse + k);
+        const Vec<T> weight = load(c_.weight(group_.channel) + k);
+        Mask<T> chosen = same() ? count<T>() > j.place - k : Vec<T>{} == Vec<T>{};
+        if constexpr (closed) chosen &= cutoff_.inside(square) > Vec<T>{};
+        const Vec<T> inverse = load(c_.inverse + k);
         const Lanewise<T> lanes(chosen);
-        lanes.pack(row(square_row) + n, square);
-        lanes.pack(row(cosine_row) + n, (x * xk + y * yk + z * zk) * inverse_k * inverse);
-        lanes.pack(row(weight_row) + n, weight);
+        if constexpr (closed) lanes.pack(row(square_row) + n, square);
+        const Vec<T> dot = j.x * x + j.y * y + j.z * z;
+        lanes.pack(row(cosine_row) + n, dot * inverse * j.inverse);
+        lanes.pack(row(weight_row) + n, j.weight * weight);
         if constexpr (needs_slope(op)) {
-            lanes.pack(row(slope_row) + n, load(c.slope(group.channel) + k));
-            lanes.pack(row(inverse_row) + n, inverse_k);
+            lanes.pack(row(along_j_row) + n, j.slope * weight);
+            lanes.pack(row(along_k_row) + n, j.weight * load(c_.slope(group_.channel) + k));
+            store_unaligned<T>(row(inverse_j_row) + n, broadcast<T>(j.inverse));
+            lanes.pack(row(inverse_k_row) + n, inverse);
         }
         if constexpr (needs_gradient(op)) {
             lanes.pack(row(place_row) + n, reinterpret_cast<Vec<T>>(count<T>() + k));
         }
         if constexpr (op == Operation::jvp) {
-            lanes.pack(row(dot_row) + n, load(c.dot + k));
-            lanes.pack(row(mixed_row) + n,
-                       xk * c.dx[j] + yk * c.dy[j] + zk * c.dz[j] + load(c.dx + k) * x +
-                           load(c.dy + k) * y + load(c.dz + k) * z);
+            store_unaligned<T>(row(dot_j_row) + n, broadcast<T>(j.dot));
+            lanes.pack(row(dot_k_row) + n, load(c_.dot + k));
+            lanes.pack(row(mixed_row) + n, x * j.dx + y * j.dy + z * j.dz + load(c_.dx + k) * j.x +
+                                               load(c_.dy + k) * j.y + load(c_.dz + k) * j.z);
         }
         return n + lanes.count();
     }
 
+    // The packed triples up to `end` are those of j.
+    AMPTORCH_INLINE void end_run(int j, int end) {
+        const int begin = n_runs_ ? c_.runs[n_runs_ - 1].end : 0;
+        if (end > begin) c_.runs[n_runs_++] = {j, end};
+    }
+
+    // What did not fill a vector goes first in what follows.
+    AMPTORCH_INLINE void keep_rest() {
+        const int done = n_ / width<T> * width<T>;
+        for (int index = 0; index < packed_rows; ++index) {
+            store<T>(row(index), load(row(index) + done));
+        }
+        n_ -= done;
+        if constexpr (!needs_gradient(op)) return;
+        int kept = 0;
+        for (int run = 0; run < n_runs_; ++run) {
+            const Run old = c_.runs[run];
+            if (old.end > done) c_.runs[kept++] = {old.place, old.end - done};
+        }
+        n_runs_ = kept;
+    }
+
     AMPTORCH_INLINE Triples<T> triples(int at) const {
         Radial<T> h{broadcast<T>(1), {}};
-        if constexpr (closed) h = weight<T, needs_slope(op)>(cutoff, eta, load(row(square_row) + at));
-        const Vec<T> weight_k = load(row(weight_row) + at), both = weight_j * weight_k;
+        if constexpr (closed) {
+            h = weight<T, needs_slope(op)>(cutoff_, eta_, load(row(square_row) + at));
+        }
+        const Vec<T> both = load(row(weight_row) + at);
         Triples<T> t{};
         t.cosine = load(row(cosine_row) + at);
         t.w = both * h.value;
         if constexpr (needs_slope(op)) {
-            const Vec<T> inverse_k = load(row(inverse_row) + at);
+            const Vec<T> inverse_j = load(row(inverse_j_row) + at);
+            const Vec<T> inverse_k = load(row(inverse_k_row) + at);
             const Vec<T> turn = -t.w * t.cosine;
-            t.across = t.w * (inverse_k * inverse);
+            t.across = t.w * (inverse_k * inverse_j);
             t.side = both * h.slope;
-            t.turn_j = turn * (inverse * inverse);
+            t.turn_j = turn * (inverse_j * inverse_j);
             t.turn_k = turn * (inverse_k * inverse_k);
-            t.along_j = slope_j * weight_k * h.value + t.side;
-            t.along_k = weight_j * load(row(slope_row) + at) * h.value + t.side;
+            t.along_j = load(row(along_j_row) + at) * h.value + t.side;
+            t.along_k = load(row(along_k_row) + at) * h.value + t.side;
         }
         return t;
+    }
+
+    // All functions of the first n triples; the last vector is filled up with ones of no weight.
+    AMPTORCH_INLINE void work_out(int n) {
+        if (n % width<T>) {
+            for (int index = square_row; index < packed_rows; ++index) {
+                store_unaligned<T>(row(index) + n, Vec<T>{});
+            }
+        }
+        for (int at = 0; at < n; at += width<T>) accumulate(at);
+        if constexpr (op == Operation::jacobian) {
+            int first = 0;
+            for (; first + 4 <= group_.n_terms; first += 4) hand_out<4>(first, n);
+            for (; first < group_.n_terms; ++first) hand_out<1>(first, n);
+        }
+        if constexpr (op == Operation::vjp) hand_out<1>(0, n);
     }
 
     AMPTORCH_INLINE void accumulate(int at) {
         const Triples<T> t = triples(at);
         if constexpr (op == Operation::forward) {
-            terms.for_each(t.cosine, [&](int n, Vec<T> v, Vec<T>) { sums[n] += v * t.w; });
+            terms_.for_each(t.cosine, [&](int n, Vec<T> v, Vec<T>) { sums_[n] += v * t.w; });
         } else if constexpr (op == Operation::jacobian) {
-            terms.for_each(t.cosine, [&](int n, Vec<T> v, Vec<T> dv) {
-                const AngularTerm& term = group.terms[n];
-                sums[n] += v * t.w;
-                add_gradients(at, c.slot(term.slot_j), c.slot(term.slot_k), t,
-                              v * terms.terms[n].value, dv * terms.terms[n].slope);
+            terms_.for_each(t.cosine, [&](int n, Vec<T> v, Vec<T> dv) {
+                sums_[n] += v * t.w;
+                keep_gradients(n, at, t, v * terms_.terms[n].value, dv * terms_.terms[n].slope);
             });
         } else if constexpr (op == Operation::vjp) {
             Vec<T> total{}, slope{};
-            terms.for_each(t.cosine, [&](int n, Vec<T> v, Vec<T> dv) {
-                total += v * terms.terms[n].value;
-                slope += dv * terms.terms[n].slope;
+            terms_.for_each(t.cosine, [&](int n, Vec<T> v, Vec<T> dv) {
+                total += v * terms_.terms[n].value;
+                slope += dv * terms_.terms[n].slope;
             });
-            add_gradients(at, c.slot(0), c.slot(0), t, total, slope);
+            keep_gradients(0, at, t, total, slope);
         } else {
             add_changes(at, t);
         }
     }
 
-    AMPTORCH_INLINE void add_gradients(int at, T* slot_j, T* slot_k, const Triples<T>& t, Vec<T> v,
-                                       Vec<T> dv) {
-        const Vec<T> cross = dv * t.across - v * t.side;
-        const Vec<T> own = dv * t.turn_j + v * t.along_j, other = dv * t.turn_k + v * t.along_k;
-        alignas(alignment) T owns[width<T>], others[width<T>], crosses[width<T>];
-        store<T>(owns, own);
-        store<T>(others, other);
-        store<T>(crosses, cross);
-        const Quad<T> r_j = quad(c.vectors, j);
-        Quad<T> sum_j = quad(slot_j, j);
-        for (int lane = 0; lane < width<T>; ++lane) {
-            const Index k = place(at + lane);
-            sum_j += pair_quad<T>(owns[lane], crosses[lane]) * quad(c.vectors, k);
-            quad(slot_k, k) += pair_quad<T>(others[lane], crosses[lane]) * r_j;
+    AMPTORCH_INLINE void keep_gradients(int n, int at, const Triples<T>& t, Vec<T> v, Vec<T> dv) {
+        store<T>(row(n, own_row) + at, dv * t.turn_j + v * t.along_j);
+        store<T>(row(n, other_row) + at, dv * t.turn_k + v * t.along_k);
+        store<T>(row(n, cross_row) + at, dv * t.across - v * t.side);
+    }
+
+    // Adds the gradients of n terms from the first on to the sums of their j and k.
+    template <int n>
+    AMPTORCH_INLINE void hand_out(int first, int n_triples) const {
+        const T* own = row(first, own_row);
+        const T* other = row(first, other_row);
+        const T* cross = row(first, cross_row);
+        constexpr int term_stride = gradient_rows * packed_stride;
+        const int slot_j = group_.slot_j + first, slot_k = group_.slot_k + first;
+        int at = 0;
+        for (int run = 0; run < n_runs_; ++run) {
+            const int j = c_.runs[run].place;
+            const int whole = c_.runs[run].end, end = whole < n_triples ? whole : n_triples;
+            const Quad<T> r_j = quad(c_.vectors, j);
+            Quad<T> sum_j[n];
+            for (int t = 0; t < n; ++t) sum_j[t] = (&c_.sums(j, slot_j))[t];
+            for (; at < end; ++at) {
+                const Index k = place(at);
+                const Quad<T> r_k = quad(c_.vectors, k);
+                Quad<T>* sum_k = &c_.sums(k, slot_k);
+                for (int t = 0; t < n; ++t) {
+                    const Index i = t * term_stride + at;
+                    sum_j[t] += pair_quad<T>(own + i, cross[i]) * r_k;
+                    sum_k[t] += pair_quad<T>(other + i, cross[i]) * r_j;
+                }
+            }
+            for (int t = 0; t < n; ++t) (&c_.sums(j, slot_j))[t] = sum_j[t];
         }
-        quad(slot_j, j) = sum_j;
     }
 
     AMPTORCH_INLINE void add_changes(int at, const Triples<T>& t) {
-        const Vec<T> dot_k = load(row(dot_row) + at), mixed = load(row(mixed_row) + at);
-        const T dot_j = c.dot[j];
+        const Vec<T> dot_j = load(row(dot_j_row) + at), dot_k = load(row(dot_k_row) + at);
+        const Vec<T> mixed = load(row(mixed_row) + at);
         const Vec<T> along = t.along_j * dot_j + t.along_k * dot_k - t.side * mixed;
         const Vec<T> turn = t.turn_j * dot_j + t.turn_k * dot_k + t.across * mixed;
-        terms.for_each(t.cosine, [&](int n, Vec<T> v, Vec<T> dv) {
-            sums[n] += v * terms.terms[n].value * along + dv * terms.terms[n].slope * turn;
+        terms_.for_each(t.cosine, [&](int n, Vec<T> v, Vec<T> dv) {
+            sums_[n] += v * terms_.terms[n].value * along + dv * terms_.terms[n].slope * turn;
         });
     }
+
+    const Center<T>& c_;
+    const Group& group_;
+    const Channel channel_;
+    const Cutoff<T> cutoff_;
+    const T eta_;
+    const Terms<T> terms_;
+    Vec<T> sums_[max_terms] = {};  // of features
+    int n_ = 0;                    // triples packed
+    int n_runs_ = 0;               // runs of triples with the same j
 };
 
 // Centre and group come by value: as locals they stay in registers, whatever is stored meanwhile.
 template <typename T, Operation op, bool closed>
 void sum_angular(const Center<T> c, const Group group) {
-    const Channel& channel = c.plan.channels[group.channel];
-    const Cutoff<T> cutoff(channel.cutoff, c.task.gamma);
-    const Terms<T> terms(group, op == Operation::vjp ? c.gradient() : nullptr);
-    Vec<T> sums[max_terms] = {};
-    for (int j = c.start[group.species_j]; j < c.start[group.species_j + 1]; ++j) {
-        Wedge<T, op, closed>(c, group, cutoff, terms, sums, j).add();
-    }
-    if constexpr (op == Operation::vjp) return;
-    for (int n = 0; n < group.n_terms; ++n) {
-        const T factor = op == Operation::jvp ? T(1) : terms.terms[n].value;
-        c.features()[group.terms[n].feature] += factor * sum<T>(sums[n]);
-    }
+    Angular<T, op, closed>(c, group).add();
 }
