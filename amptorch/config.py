@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from .errors import check_keys, nearest
-from .model import CustomLoss
+from .losses import CustomLoss
 
 _DTYPES = {
     torch.DoubleTensor: torch.float64,
@@ -55,6 +56,12 @@ class OptimConfig:
     optimizer_args: Mapping[str, Any] = field(default_factory=dict)
     loss_fn: type[nn.Module] = CustomLoss
     loss: str = "mse"
+    energy_loss: str = "total"
+    huber_delta: float = 1.0
+    stress_coefficient: float = 0.0
+    balance: str | None = None
+    gradient_clip: float | None = None
+    ema: float = 0.0
     metric: str = "mae"
     cp_metric: str = "energy"
     scheduler: Mapping[str, Any] | None = None
@@ -68,6 +75,10 @@ class OptimConfig:
         _check_choice(self, "cp_metric", ("energy", "forces"), "optim")
         if not self.lr > 0:
             raise ValueError(f"optim: expected lr > 0, got {self.lr!r}")
+        if self.gradient_clip is not None and not self.gradient_clip > 0:
+            raise ValueError(f"optim: expected gradient_clip > 0, got {self.gradient_clip!r}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"optim: expected ema in [0, 1), got {self.ema!r}")
         if self.scheduler is not None:
             check_keys(self.scheduler, ["policy", "params"], "optim, scheduler")
 
@@ -90,6 +101,8 @@ class DatasetConfig:
         default_factory=lambda: {"type": "normalize", "range": (0, 1)}
     )
     baseline: str | None = None
+    target_scaling: str = "energy"
+    weight_key: str | None = None
     descriptor: Any = None  # written into saved configurations, with fp_length
     fp_length: int | None = None
 
@@ -100,6 +113,7 @@ class DatasetConfig:
             ("cache", ("no", "partial", "full")),
             ("val_split_mode", ("cv", "inorder")),
             ("baseline", (None, "linear")),
+            ("target_scaling", ("energy", "per_atom", "forces")),
         ):
             _check_choice(self, name, known, "dataset")
         if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
@@ -171,18 +185,66 @@ class Config:
             _section(CmdConfig, cmd, "cmd"),
         )
         sections._check_forces()
+        sections._check_source()
         return sections
 
     def _check_forces(self) -> None:
         if self.model.get_forces:
             return
-        for name, expected in (("force_coefficient", 0), ("cp_metric", "energy")):
+        for name, expected in (
+            ("force_coefficient", 0),
+            ("stress_coefficient", 0),
+            ("cp_metric", "energy"),
+        ):
             value = getattr(self.optim, name)
             if value != expected:
                 raise ValueError(
                     f"optim: expected {name} {expected!r} where the model's get_forces is False, "
                     f"got {value!r}"
                 )
+        if self.dataset.target_scaling == "forces":
+            raise ValueError("dataset: target_scaling 'forces' needs the model's get_forces True")
+
+    def _check_source(self) -> None:
+        if self.dataset.lmdb_path is None:
+            return
+        for section, name in (
+            (self.dataset, "weight_key"),
+            (self.dataset, "target_scaling"),
+            (self.optim, "stress_coefficient"),
+        ):
+            if getattr(section, name) != _default(section, name):
+                raise ValueError(f"{name}: not kept in LMDB files, give raw_data")
+
+    def loss_arguments(self) -> dict[str, Any]:
+        """Arguments of the loss; what is as by default is left out, except for the two that every
+        loss takes."""
+        optim = self.optim
+        given = {name: getattr(optim, name) for name in ("force_coefficient", "loss")}
+        for name in ("energy_loss", "huber_delta", "stress_coefficient", "balance"):
+            if getattr(optim, name) != _default(optim, name):
+                given[name] = getattr(optim, name)
+        return given if self.dataset.weight_key is None else {**given, "weighted": True}
+
+    def make_loss(self) -> nn.Module:
+        """The loss.
+
+        Raises:
+            ValueError: it does not take one of the arguments, or not this value.
+        """
+        loss, arguments = self.optim.loss_fn, self.loss_arguments()
+        taken = inspect.signature(loss).parameters
+        for name in arguments:
+            if name not in taken and not any(p.kind == p.VAR_KEYWORD for p in taken.values()):
+                raise ValueError(f"optim: {loss.__name__} takes no argument {name!r}")
+        made = loss(**arguments)
+        if self.optim.gpus > 1 and getattr(made, "per_image", False):
+            raise ValueError("optim: this loss needs all images on one GPU, expected gpus <= 1")
+        return made
+
+
+def _default(section: Any, name: str) -> Any:
+    return type(section).__dataclass_fields__[name].default
 
 
 def _check_choice(section: Any, name: str, known: tuple[Any, ...], where: str) -> None:

@@ -15,7 +15,7 @@ from .data import AtomsBatch, AtomsData, collate
 from .descriptor import construct_descriptor
 from .memory import report_memory
 from .preprocessing import AtomicCorrectionScaler, AtomsToData, FeatureScaler, TargetScaler
-from .preprocessing.validation import load_images
+from .preprocessing.validation import check_targets, load_images
 
 __all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
 
@@ -35,6 +35,9 @@ class AtomsDataset(Dataset):
         dtype: of the scaled values; statistics are always taken in float64.
         cache_dir: folder of ``save_fps``.
         verbose: print the memory estimate and show progress bars.
+        target_scaling: see :class:`amptorch.preprocessing.TargetScaler`.
+        stress: read stresses.
+        weight_key: read weights of images under this key of ``info``.
     """
 
     def __init__(
@@ -51,6 +54,9 @@ class AtomsDataset(Dataset):
         dtype: torch.dtype = torch.float64,
         cache_dir: str = "processed",
         verbose: bool = False,
+        target_scaling: str = "energy",
+        stress: bool = False,
+        weight_key: str | None = None,
     ) -> None:
         self.images = load_images(images, "images")
         self.descriptor_setup = descriptor_setup
@@ -68,7 +74,11 @@ class AtomsDataset(Dataset):
             save_fps=save_fps,
             fprimes=forcetraining,
             cache_dir=cache_dir,
+            r_stress=stress,
+            weight_key=weight_key,
         )
+        self.target_scaling = target_scaling
+        check_targets(self.images, stress, weight_key)
         self._given = scalers or {}
         self.data_list: list[AtomsData] = self.process() if process else []
 
@@ -85,7 +95,9 @@ class AtomsDataset(Dataset):
         self.feature_scaler = self._given.get("feature") or FeatureScaler(
             data, self.forcetraining, self.scaling
         )
-        self.target_scaler = self._given.get("target") or TargetScaler(data, self.forcetraining)
+        self.target_scaler = self._given.get("target") or TargetScaler(
+            data, self.forcetraining, self.target_scaling
+        )
         self.feature_scaler.norm(data, disable_tqdm=True)
         self.target_scaler.norm(data, disable_tqdm=True)
         return data if self.dtype == torch.float64 else [each.to(self.dtype) for each in data]

@@ -26,6 +26,7 @@ from .net import AtomsNet
 from .predict import Predictor
 from .preprocessing.validation import elements_of, load_images
 from .safe_pickle import Unknown
+from .schedules import scheduler
 from .utils import InOrderSplit
 
 _MODELS = {"bpnn": BPNN, "singlenn": SingleNN}
@@ -130,11 +131,15 @@ class AtomsTrainer:
             dtype=self.settings.cmd.torch_dtype,
             cache_dir=str(Path(self.settings.cmd.run_dir) / "processed"),
             verbose=self.verbose,
+            target_scaling=settings.target_scaling,
+            stress=self.settings.optim.stress_coefficient > 0,
+            weight_key=settings.weight_key,
         )
 
     def _check_before_writing(self) -> None:
-        optim = self.settings.optim
-        optim.loss_fn(force_coefficient=optim.force_coefficient, loss=optim.loss)
+        self.settings.make_loss()
+        if self.settings.optim.scheduler is not None:
+            scheduler(self.settings.optim.scheduler, self.settings.optim.epochs)
         total, fraction = len(self.train_dataset), self.settings.dataset.val_split
         if fraction and not 1 <= int(total * fraction) < total:
             raise ValueError(
@@ -157,7 +162,10 @@ class AtomsTrainer:
                 )
         kind = _MODELS[self.settings.model.name]
         self.model = kind(
-            elements=self.elements, input_dim=self.input_dim, **self.config["model"]
+            elements=self.elements,
+            input_dim=self.input_dim,
+            get_stress=self.settings.optim.stress_coefficient > 0,
+            **self.config["model"],
         ).to(self.settings.cmd.torch_dtype)
         self._say(f"model: {self.model.num_params} parameters")
 
@@ -185,8 +193,7 @@ class AtomsTrainer:
         self.net = AtomsNet(
             module=module,
             criterion=settings.optim.loss_fn,
-            criterion__force_coefficient=settings.optim.force_coefficient,
-            criterion__loss=settings.optim.loss,
+            **{f"criterion__{name}": value for name, value in settings.loss_arguments().items()},
             optimizer=settings.optim.optimizer,
             lr=settings.optim.lr,
             batch_size=settings.optim.batch_size,
