@@ -214,10 +214,11 @@ class AtomisticModel(nn.Module):
         self, fingerprint: Tensor, numbers: Tensor, gradient: bool
     ) -> tuple[Tensor, Tensor]:
         perceptrons = self.perceptrons()
-        parameters = [part.flatten() for each in perceptrons for part in each.parameters()]
-        flat = torch.cat(parameters).view(len(perceptrons), -1)
-        widths, shares = perceptrons[0].widths, self.shares(numbers)
-        return networks.energies_and_slopes(flat, widths, fingerprint, shares, gradient)
+        parameters = [part for each in perceptrons for part in each.parameters()]
+        shape = networks.Shape(perceptrons[0].widths, len(perceptrons))
+        return networks.energies_and_slopes(
+            shape, fingerprint, self.shares(numbers), parameters, gradient
+        )
 
     def _by_autograd(
         self, fingerprint: Tensor, numbers: Tensor, gradient: bool

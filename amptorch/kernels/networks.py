@@ -20,10 +20,15 @@ summed over atoms. All networks see all atoms, as shares are trained too (see
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from .. import _native
 
@@ -36,11 +41,50 @@ def compiled(fingerprints: Tensor) -> bool:
     return fingerprints.device.type == "cpu" and fingerprints.dtype in _ON_CPP
 
 
+@dataclass
+class Shape:
+    """What all networks share.
+
+    Attributes:
+        widths: of the fingerprint, of the hidden layers (one at least), and 1.
+        n_networks: their number.
+    """
+
+    widths: Sequence[int]
+    n_networks: int
+
+    def __post_init__(self) -> None:
+        if len(self.widths) < 3 or self.widths[-1] != 1:
+            raise ValueError(
+                f"widths: expected at least 3, the last one 1, got {list(self.widths)}"
+            )
+        self.sizes = torch.tensor(self.widths)
+
+    @property
+    def parameters(self) -> list[tuple[int, ...]]:
+        """Shapes of the parameters of all networks: of each layer the weights, the biases."""
+        shapes: list[tuple[int, ...]] = []
+        for n, m in itertools.pairwise(self.widths):
+            shapes += [(m, n), (m,)]
+        return shapes * self.n_networks
+
+    def results(self, n_atoms: int, with_slopes: bool, keep: bool) -> list[tuple[int, ...]]:
+        """Shapes of energies, dE/dG, outputs of networks, and what the gradient needs."""
+        tiles = (n_atoms + _TILE - 1) // _TILE if keep else 0
+        rows = sum(self.widths[1:-1]) * (2 if with_slopes else 1)
+        return [
+            (n_atoms,),
+            (n_atoms if with_slopes else 0, self.widths[0]),
+            (n_atoms, self.n_networks),
+            (tiles, self.n_networks, rows, _TILE),
+        ]
+
+
 def energies_and_slopes(
-    parameters: Tensor,
-    widths: Sequence[int],
+    shape: Shape,
     fingerprints: Tensor,
     shares: Tensor,
+    parameters: Sequence[Tensor],
     with_slopes: bool,
 ) -> tuple[Tensor, Tensor]:
     """Energies [n_atoms] and dE/dG [n_atoms, n_features] (empty without ``with_slopes``).
@@ -48,129 +92,69 @@ def energies_and_slopes(
     Both differentiate once in ``parameters`` and ``shares``; fingerprints are constants.
 
     Args:
-        parameters: [n_networks, n_parameters]; of each layer the weights [out, in], the biases.
-        widths: of the fingerprint, of the hidden layers (one at least), and 1.
+        shape: of the networks.
         fingerprints: [n_atoms, n_features].
         shares: [n_atoms, n_networks].
+        parameters: as ``shape.parameters`` lists them.
         with_slopes: give dE/dG.
     """
-    expected = sum((n + 1) * m for n, m in itertools.pairwise(widths))
-    if len(widths) < 3 or widths[-1] != 1 or parameters.shape[1] != expected:
+    found = [tuple(each.shape) for each in parameters]
+    if found != shape.parameters:
+        raise ValueError(f"parameters: expected shapes {shape.parameters}, got {found}")
+    n_atoms = fingerprints.shape[0]
+    expected = (n_atoms, shape.widths[0]), (n_atoms, shape.n_networks)
+    if (fingerprints.shape, shares.shape) != expected:
         raise ValueError(
-            f"widths: expected at least 3, the last one 1, for {parameters.shape[1]} parameters "
-            f"of a network, got {list(widths)}"
+            f"shares: expected fingerprints and shares {expected}, got "
+            f"{tuple(fingerprints.shape)} and {tuple(shares.shape)}"
         )
-    if fingerprints.shape[1] != widths[0] or shares.shape != (
-        fingerprints.shape[0],
-        parameters.shape[0],
-    ):
-        raise ValueError(
-            f"shares: expected [n_atoms, {parameters.shape[0]}] for fingerprints "
-            f"[n_atoms, {widths[0]}], got {list(shares.shape)} and {list(fingerprints.shape)}"
+    keep = torch.is_grad_enabled()
+    return _Networks.apply(shape, with_slopes, keep, fingerprints, shares, *parameters)
+
+
+class _Networks(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        shape: Shape,
+        with_slopes: bool,
+        keep: bool,
+        fingerprints: Tensor,
+        shares: Tensor,
+        *parameters: Tensor,
+    ) -> Any:
+        ctx.shape = shape
+        ctx.set_materialize_grads(False)
+        flat = torch.cat([each.flatten() for each in parameters])
+        n_atoms = fingerprints.shape[0]
+        results = [
+            fingerprints.new_empty(size) for size in shape.results(n_atoms, with_slopes, keep)
+        ]
+        energies, slopes, outputs, tape = results
+        constants = (flat, shape.sizes, fingerprints.contiguous(), shares.contiguous())
+        _native.networks_forward(
+            *constants, outputs, tape, energies, slopes, with_slopes, torch.get_num_threads()
         )
-    keep = torch.is_grad_enabled() and (parameters.requires_grad or shares.requires_grad)
-    energies, slopes, _, _ = _networks(
-        parameters, list(widths), fingerprints, shares, with_slopes, keep
-    )
-    return energies, slopes
+        ctx.save_for_backward(*constants, outputs, tape)
+        return energies, slopes
 
-
-@torch.library.custom_op("amptorch::networks", mutates_args=())
-def _networks(
-    parameters: Tensor,
-    widths: Sequence[int],
-    fingerprints: Tensor,
-    shares: Tensor,
-    with_slopes: bool,
-    keep: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    results = _results(parameters, widths, fingerprints, with_slopes, keep)
-    energies, slopes, outputs, tape = results
-    _native.networks_forward(
-        parameters.contiguous(),
-        torch.tensor(widths),
-        fingerprints.contiguous(),
-        shares.contiguous(),
-        outputs,
-        tape,
-        energies,
-        slopes,
-        with_slopes,
-        torch.get_num_threads(),
-    )
-    return results
-
-
-@torch.library.custom_op("amptorch::networks_backward", mutates_args=())
-def _networks_backward(
-    parameters: Tensor,
-    widths: Sequence[int],
-    fingerprints: Tensor,
-    shares: Tensor,
-    outputs: Tensor,
-    tape: Tensor,
-    energies: Tensor,
-    slopes: Tensor,
-) -> tuple[Tensor, Tensor]:
-    share_changes, changes = torch.empty_like(outputs), torch.zeros_like(parameters)
-    _native.networks_backward(
-        parameters.contiguous(),
-        torch.tensor(widths),
-        fingerprints.contiguous(),
-        shares.contiguous(),
-        outputs,
-        tape,
-        energies.contiguous(),
-        slopes.contiguous(),
-        share_changes,
-        changes,
-        len(slopes) > 0,
-        torch.get_num_threads(),
-    )
-    return changes, share_changes
-
-
-def _results(
-    parameters: Tensor, widths: Sequence[int], fingerprints: Tensor, with_slopes: bool, keep: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Energies, dE/dG, outputs of the networks, and what the backward pass needs, unfilled."""
-    n_atoms, n_networks = fingerprints.shape[0], parameters.shape[0]
-    n_tiles = (n_atoms + _TILE - 1) // _TILE if keep else 0
-    rows = sum(widths[1:-1]) * (2 if with_slopes else 1)
-    return (
-        fingerprints.new_empty(n_atoms),
-        fingerprints.new_empty((n_atoms if with_slopes else 0, widths[0])),
-        fingerprints.new_empty((n_atoms, n_networks)),
-        fingerprints.new_empty((n_tiles, n_networks, rows, _TILE)),
-    )
-
-
-@_networks.register_fake
-def _(parameters, widths, fingerprints, shares, with_slopes, keep):  # type: ignore[no-untyped-def]
-    return _results(parameters, widths, fingerprints, with_slopes, keep)
-
-
-@_networks_backward.register_fake
-def _(parameters, widths, fingerprints, shares, outputs, tape, energies, slopes):  # type: ignore[no-untyped-def]
-    return torch.empty_like(parameters), torch.empty_like(outputs)
-
-
-def _save(ctx, inputs, output):  # type: ignore[no-untyped-def]
-    parameters, ctx.widths, fingerprints, shares, _, _ = inputs
-    ctx.set_materialize_grads(False)
-    ctx.save_for_backward(parameters, fingerprints, shares, *output[2:])
-
-
-def _backward(ctx, energies, slopes, *_):  # type: ignore[no-untyped-def]
-    parameters, fingerprints, shares, outputs, tape = ctx.saved_tensors
-    if energies is None:
-        energies = fingerprints.new_zeros(fingerprints.shape[0])
-    if slopes is None:
-        slopes = fingerprints.new_empty((0, fingerprints.shape[1]))
-    changes, share_changes = _networks_backward(
-        parameters, ctx.widths, fingerprints, shares, outputs, tape, energies, slopes
-    )
-    return changes, None, None, share_changes, None, None
-
-
-_networks.register_autograd(_backward, setup_context=_save)
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, energies: Tensor | None, slopes: Tensor | None) -> Any:
+        shape: Shape = ctx.shape
+        flat, _, fingerprints, _, outputs, _ = ctx.saved_tensors
+        if energies is None:
+            energies = fingerprints.new_zeros(fingerprints.shape[0])
+        gradients = (energies, slopes if slopes is not None else fingerprints[:0])
+        share_changes, changes = torch.empty_like(outputs), torch.zeros_like(flat)
+        _native.networks_backward(
+            *ctx.saved_tensors,
+            *(each.contiguous() for each in gradients),
+            share_changes,
+            changes,
+            slopes is not None,
+            torch.get_num_threads(),
+        )
+        sizes = [math.prod(each) for each in shape.parameters]
+        parts = zip(changes.split(sizes), shape.parameters, strict=True)
+        return None, None, None, None, share_changes, *(part.view(size) for part, size in parts)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from amptorch.data import AtomsBatch
-from amptorch.kernels import networks
+from amptorch.kernels.networks import Shape, energies_and_slopes
 from amptorch.model import BPNN, SingleNN
 from tests.tolerances import KERNEL
 
@@ -26,26 +26,31 @@ SHAPES = {
 
 def _case(
     widths: Sequence[int], n_atoms: int, n_networks: int, dtype: torch.dtype = torch.float64
-) -> list[Tensor]:
-    """Parameters, fingerprints, shares."""
+) -> list[Any]:
+    """Shape, fingerprints, shares, parameters."""
     random = torch.Generator().manual_seed(1)
-    size = sum((n + 1) * m for n, m in itertools.pairwise(widths))
-    shapes = (n_networks, size), (n_atoms, widths[0]), (n_atoms, n_networks)
-    return [torch.randn(s, generator=random, dtype=torch.float64).to(dtype) / 2 for s in shapes]
+    shape = Shape(widths, n_networks)
+
+    def draw(size: Sequence[int]) -> Tensor:
+        return torch.randn(size, generator=random, dtype=torch.float64).to(dtype) / 2
+
+    parameters = [draw(size).requires_grad_() for size in shape.parameters]
+    shares = draw((n_atoms, n_networks)).requires_grad_()
+    return [shape, draw((n_atoms, widths[0])), shares, parameters]
 
 
 def _plain(
-    parameters: Tensor, widths: Sequence[int], fingerprints: Tensor, shares: Tensor
+    shape: Shape, fingerprints: Tensor, shares: Tensor, parameters: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
     """The same by torch's layers and autograd."""
     fingerprints = fingerprints.detach().requires_grad_()
-    outputs = []
-    for network in parameters:
-        h, at = fingerprints, 0
-        for n, m in itertools.pairwise(widths):
-            weight, bias = network[at : at + n * m].view(m, n), network[at + n * m : at + n * m + m]
-            h = torch.nn.functional.linear(h if at == 0 else torch.tanh(h), weight, bias)
-            at += (n + 1) * m
+    outputs, per_network = [], len(parameters) // shape.n_networks
+    for start in range(0, len(parameters), per_network):
+        h = fingerprints
+        layers = parameters[start : start + per_network]
+        for k in range(0, per_network, 2):
+            inputs = h if k == 0 else torch.tanh(h)
+            h = torch.nn.functional.linear(inputs, layers[k], layers[k + 1])
         outputs.append(h)
     energies = (torch.cat(outputs, 1) * shares).sum(1)
     (slopes,) = torch.autograd.grad(energies.sum(), fingerprints, create_graph=True)
@@ -60,15 +65,12 @@ def _assert_close(found: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_atoms", [1, 32, 33, 70])
 @pytest.mark.parametrize("n_networks", [1, 3])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_kernel_is_what_autograd_gives(shape, n_networks, n_atoms, dtype):
-    widths = SHAPES[shape]
-    parameters, fingerprints, shares = _case(widths, n_atoms, n_networks, dtype)
-    parameters.requires_grad_()
-    shares.requires_grad_()
+@pytest.mark.parametrize("widths", SHAPES.values(), ids=SHAPES)
+def test_kernel_is_what_autograd_gives(widths, n_networks, n_atoms, dtype):
+    case = _case(widths, n_atoms, n_networks, dtype)
+    _, _, shares, parameters = case
     random = torch.Generator().manual_seed(2)
-    found = networks.energies_and_slopes(parameters, widths, fingerprints, shares, True)
-    expected = _plain(parameters, widths, fingerprints, shares)
+    found, expected = energies_and_slopes(*case, True), _plain(*case)
     weights = [torch.randn(each.shape, generator=random, dtype=dtype) for each in expected]
     for one, other in zip(found, expected, strict=True):
         _assert_close(one, other)
@@ -77,9 +79,10 @@ def test_kernel_is_what_autograd_gives(shape, n_networks, n_atoms, dtype):
         gradients = [
             torch.autograd.grad(
                 [values[k] for k in chosen],
-                [parameters, shares],
+                [*parameters, shares],
                 [weights[k] for k in chosen],
                 retain_graph=True,
+                materialize_grads=True,
             )
             for values in (found, expected)
         ]
@@ -87,37 +90,31 @@ def test_kernel_is_what_autograd_gives(shape, n_networks, n_atoms, dtype):
             _assert_close(one, other)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_energies_alone(shape):
-    widths = SHAPES[shape]
-    parameters, fingerprints, shares = _case(widths, 40, 2)
-    parameters.requires_grad_()
-    found, slopes = networks.energies_and_slopes(parameters, widths, fingerprints, shares, False)
+@pytest.mark.parametrize("widths", SHAPES.values(), ids=SHAPES)
+def test_energies_alone(widths):
+    case = _case(widths, 40, 2)
+    found, slopes = energies_and_slopes(*case, False)
     assert slopes.shape == (0, widths[0])
-    expected, _ = _plain(parameters, widths, fingerprints, shares)
+    expected, _ = _plain(*case)
     _assert_close(found, expected)
-    gradients = [torch.autograd.grad(e.square().sum(), parameters)[0] for e in (found, expected)]
-    _assert_close(*gradients)
+    gradients = [torch.autograd.grad(e.square().sum(), case[-1]) for e in (found, expected)]
+    for one, other in zip(*gradients, strict=True):
+        _assert_close(one, other)
 
 
 def test_finite_differences():
-    widths = [3, 5, 2, 1]
-    parameters, fingerprints, shares = _case(widths, 4, 2)
+    shape, fingerprints, shares, parameters = _case([3, 5, 2, 1], 4, 2)
     assert torch.autograd.gradcheck(
-        lambda p, s: networks.energies_and_slopes(p, widths, fingerprints, s, True),
-        (parameters.requires_grad_(), shares.requires_grad_()),
+        lambda s, *p: energies_and_slopes(shape, fingerprints, s, p, True), (shares, *parameters)
     )
 
 
-def test_operators_fit_torch():
-    widths = SHAPES["ragged"]
-    parameters, fingerprints, shares = _case(widths, 35, 2)
-    leaves = [parameters.requires_grad_(), widths, fingerprints, shares.requires_grad_()]
-    torch.library.opcheck(networks._networks, (*leaves, True, True))
-    _, slopes, outputs, tape = networks._networks(*leaves, True, True)
-    constants = [each.detach() for each in (outputs, tape, outputs[:, 0], slopes)]
-    plain = [parameters.detach(), widths, fingerprints, shares.detach()]
-    torch.library.opcheck(networks._networks_backward, (*plain, *constants))
+def test_a_second_derivative_in_the_parameters_is_refused():
+    case = _case([3, 5, 2, 1], 4, 2)
+    energies, _ = energies_and_slopes(*case, True)
+    (slope, *_) = torch.autograd.grad(energies.square().sum(), case[-1], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -125,34 +122,31 @@ def test_tanh_is_exact_over_its_range(dtype):
     """A network whose output is tanh(G)."""
     x = torch.cat([torch.logspace(-12, 2, 999, dtype=torch.float64), torch.zeros(1).double()])
     x = torch.cat([x, -x, torch.tensor([torch.inf, -torch.inf]).double()]).to(dtype)
-    one = torch.tensor([[1.0, 0.0, 1.0, 0.0]], dtype=dtype)
+    one, zero = torch.ones(1, 1, dtype=dtype), torch.zeros(1, dtype=dtype)
     shares = torch.ones(len(x), 1, dtype=dtype)
-    found, _ = networks.energies_and_slopes(one, [1, 1, 1], x[:, None], shares, False)
+    layers = [one, zero, one, zero]
+    found, _ = energies_and_slopes(Shape([1, 1, 1], 1), x[:, None], shares, layers, False)
     expected = torch.tanh(x.double())
     epsilon = torch.finfo(dtype).eps
     torch.testing.assert_close(found.double(), expected, rtol=4 * epsilon, atol=0)
 
 
 def test_nan_does_not_vanish():
-    parameters, fingerprints, shares = _case([3, 5, 2, 1], 40, 2)
-    fingerprints[7, 1] = torch.nan
-    energies, slopes = networks.energies_and_slopes(
-        parameters, [3, 5, 2, 1], fingerprints, shares, True
-    )
+    case = _case([3, 5, 2, 1], 40, 2)
+    case[1][7, 1] = torch.nan
+    energies, slopes = energies_and_slopes(*case, True)
     assert energies.isnan().nonzero().flatten().tolist() == [7]
     assert slopes.isnan().any(1).nonzero().flatten().tolist() == [7]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_results_do_not_depend_on_threads(threads):
-    widths = SHAPES["original"]
-    parameters, fingerprints, shares = _case(widths, 1000, 3)
-    parameters.requires_grad_()
+    case = _case(SHAPES["original"], 1000, 3)
 
     def gradient() -> list[Tensor]:
-        values = networks.energies_and_slopes(parameters, widths, fingerprints, shares, True)
+        values = energies_and_slopes(*case, True)
         loss = sum(each.square().sum() for each in values)
-        return [*values, *torch.autograd.grad(loss, parameters)]
+        return [*values, *torch.autograd.grad(loss, case[-1])]
 
     before, once = torch.get_num_threads(), gradient()
     torch.set_num_threads(threads)
@@ -163,18 +157,20 @@ def test_results_do_not_depend_on_threads(threads):
     assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("widths", "n_shares", "message"),
-    [
-        ([3, 1], 2, "widths: expected at least 3, the last one 1"),
-        ([3, 5, 2], 2, "widths: expected at least 3, the last one 1"),
-        ([3, 5, 2, 1], 1, r"shares: expected \[n_atoms, 2\] for fingerprints \[n_atoms, 3\]"),
-    ],
-)
-def test_shapes_that_do_not_fit_are_refused(widths, n_shares, message):
-    parameters, fingerprints, shares = _case([3, 5, 2, 1], 4, 2)
-    with pytest.raises(ValueError, match=message):
-        networks.energies_and_slopes(parameters, widths, fingerprints, shares[:, :n_shares], True)
+@pytest.mark.parametrize("widths", [[3, 1], [3, 5, 2]])
+def test_shapes_without_a_kernel_are_refused(widths):
+    with pytest.raises(ValueError, match="widths: expected at least 3, the last one 1, got"):
+        Shape(widths, 1)
+
+
+def test_tensors_that_do_not_fit_are_refused():
+    shape, fingerprints, shares, parameters = _case([3, 5, 2, 1], 4, 2)
+    with pytest.raises(
+        ValueError, match=r"shares: expected .*\(4, 2\)\), got \(4, 3\) and \(4, 1\)"
+    ):
+        energies_and_slopes(shape, fingerprints, shares[:, :1], parameters, True)
+    with pytest.raises(ValueError, match="parameters: expected shapes"):
+        energies_and_slopes(shape, fingerprints, shares, parameters[1:], True)
 
 
 class OwnTanh(torch.nn.Tanh):

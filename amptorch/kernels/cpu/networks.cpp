@@ -42,7 +42,7 @@ private:
 
 template <typename T>
 struct Batch {
-    Array<const T, -1, -1> parameters;    // [n_networks, n_parameters]
+    Array<const T, -1> parameters;        // [n_networks * n_parameters]
     Array<const Index, -1> widths;        // [n_layers + 1]
     Array<const T, -1, -1> fingerprints;  // [n_atoms, n_features]
     Array<const T, -1, -1> shares;        // [n_atoms, n_networks]
@@ -58,8 +58,9 @@ struct Batch {
         const Index* w = widths.data();
         const int n_layers = static_cast<int>(widths.shape(0)) - 1;
         const Index n_hidden = std::accumulate(w + 1, w + n_layers, Index{0});
-        return {parameters.data(), w, static_cast<Index>(parameters.shape(0)),
-                static_cast<Index>(parameters.shape(1)), n_layers, n_hidden,
+        const Index n_networks = static_cast<Index>(shares.shape(1));
+        return {parameters.data(), w, n_networks,
+                static_cast<Index>(parameters.size()) / n_networks, n_layers, n_hidden,
                 static_cast<Index>(tape.shape(2))};
     }
 
@@ -97,7 +98,7 @@ void run_forward(const Batch<T>& batch, Array<T, -1> energies, Array<T, -1, -1> 
 // Tiles are summed in groups, and these in their order: the sum does not depend on the threads.
 template <typename T>
 void run_backward(const Batch<T>& batch, Array<const T, -1> energies, Array<const T, -1, -1> slopes,
-                  Array<T, -1, -1> shares, Array<T, -1, -1> changes, int threads) {
+                  Array<T, -1, -1> shares, Array<T, -1> changes, int threads) {
     const Networks<T> nets = batch.networks();
     const Index n_tiles = batch.n_tiles(), n_features = batch.n_features();
     const Index n_groups = std::min<Index>(n_tiles, 16);
@@ -129,7 +130,7 @@ void bind(nb::module_& module) {
     const auto strict = nb::arg().noconvert();
     module.def(
         "networks_forward",
-        [](In parameters, Array<const Index, -1> widths, In fingerprints, In shares, Out outputs,
+        [](Array<const T, -1> parameters, Array<const Index, -1> widths, In fingerprints, In shares, Out outputs,
            Tape tape, Array<T, -1> energies, Out slopes, bool with_slopes, int threads) {
             nb::gil_scoped_release release;
             run_forward<T>({parameters, widths, fingerprints, shares, outputs, tape, with_slopes},
@@ -138,8 +139,8 @@ void bind(nb::module_& module) {
         strict, strict, strict, strict, strict, strict, strict, strict, nb::arg(), nb::arg());
     module.def(
         "networks_backward",
-        [](In parameters, Array<const Index, -1> widths, In fingerprints, In shares, Out outputs,
-           Tape tape, Array<const T, -1> energies, In slopes, Out share_changes, Out changes,
+        [](Array<const T, -1> parameters, Array<const Index, -1> widths, In fingerprints, In shares, Out outputs,
+           Tape tape, Array<const T, -1> energies, In slopes, Out share_changes, Array<T, -1> changes,
            bool with_slopes, int threads) {
             nb::gil_scoped_release release;
             run_backward<T>({parameters, widths, fingerprints, shares, outputs, tape, with_slopes},
