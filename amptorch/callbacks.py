@@ -38,16 +38,17 @@ def training_callbacks(
     # What loads the best model back comes last, after the state to go on from is kept; averaged
     # weights are in place before anything is kept.
     scores, load_best = (scores[:-1], scores[-1:]) if cp_dir else (scores, [])
-    callbacks = [*_averaging(settings), *scores, *_schedule(settings), *_stopping(settings)]
+    callbacks = [*_weights(settings), *scores, *_schedule(settings), *_stopping(settings)]
     callbacks.append(("resume", Resume(cp_dir, resume_state)))
     if settings.cmd.logger:
         callbacks.append(("wandb", _wandb_logger(settings.cmd.identifier, config)))
     return [*callbacks, *load_best]
 
 
-def _averaging(settings: Config) -> list[tuple[str, Any]]:
-    decay = settings.optim.ema
-    return [("ema", WeightAverage(decay))] if decay else []
+def _weights(settings: Config) -> list[tuple[str, Any]]:
+    annealing, decay = settings.optim.choice.annealing, settings.optim.ema
+    callbacks: list[tuple[str, Any]] = [] if annealing is None else [("annealing", annealing)]
+    return [*callbacks, ("ema", WeightAverage(decay))] if decay else callbacks
 
 
 def _schedule(settings: Config) -> list[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from . import optimizers
 from .errors import check_keys, nearest
 from .losses import CustomLoss
 
@@ -52,7 +53,7 @@ class OptimConfig:
     lr: float = 1e-1
     batch_size: int = 32
     epochs: int = 100
-    optimizer: type[torch.optim.Optimizer] = torch.optim.Adam
+    optimizer: str | type[torch.optim.Optimizer] = torch.optim.Adam
     optimizer_args: Mapping[str, Any] = field(default_factory=dict)
     loss_fn: type[nn.Module] = CustomLoss
     loss: str = "mse"
@@ -79,8 +80,14 @@ class OptimConfig:
             raise ValueError(f"optim: expected gradient_clip > 0, got {self.gradient_clip!r}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"optim: expected ema in [0, 1), got {self.ema!r}")
+        optimizers.check_settings(self.choice, self)
         if self.scheduler is not None:
             check_keys(self.scheduler, ["policy", "params"], "optim, scheduler")
+
+    @property
+    def choice(self) -> optimizers.Choice:
+        """What ``optimizer`` names."""
+        return optimizers.choose(self.optimizer, self.optimizer_args)
 
 
 @dataclass
@@ -178,9 +185,11 @@ class Config:
         if "early_stoppping_patience" in cmd:
             cmd.setdefault("early_stopping_patience", cmd.pop("early_stoppping_patience"))
             cmd.pop("early_stoppping_patience", None)
+        optim = config.get("optim", {})
+        suited = optimizers.defaults(optim.get("optimizer"), optim.get("optimizer_args", {}))
         sections = cls(
             _section(ModelConfig, config.get("model", {}), "model"),
-            _section(OptimConfig, config.get("optim", {}), "optim"),
+            _section(OptimConfig, {**suited, **optim}, "optim"),
             _section(DatasetConfig, config.get("dataset", {}), "dataset"),
             _section(CmdConfig, cmd, "cmd"),
         )

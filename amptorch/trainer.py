@@ -22,7 +22,6 @@ from .dataset import AtomsDataset, DataCollater, construct_descriptor
 from .dataset_lmdb import PartialCacheSampler, get_lmdb_dataset, same_scaler
 from .descriptor import BaseDescriptor
 from .model import BPNN, SingleNN
-from .net import AtomsNet
 from .predict import Predictor
 from .preprocessing.validation import elements_of, load_images
 from .safe_pickle import Unknown
@@ -190,11 +189,12 @@ class AtomsTrainer:
         if self.gpus > 1:
             collate = ParallelCollater(self.gpus, collate)
             module = DataParallel(self.model, output_device=self.device, num_gpus=self.gpus)
-        self.net = AtomsNet(
+        choice = settings.optim.choice
+        self.net = choice.net(
             module=module,
             criterion=settings.optim.loss_fn,
             **{f"criterion__{name}": value for name, value in settings.loss_arguments().items()},
-            optimizer=settings.optim.optimizer,
+            optimizer=choice.optimizer,
             lr=settings.optim.lr,
             batch_size=settings.optim.batch_size,
             max_epochs=epochs or settings.optim.epochs,
@@ -208,7 +208,7 @@ class AtomsTrainer:
             ),
             verbose=int(self.verbose),
             **self._sampling(),
-            **settings.optim.optimizer_args,
+            **choice.arguments,
         )
 
     def _sampling(self) -> dict[str, Any]:
