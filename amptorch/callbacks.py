@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from skorch.callbacks import EarlyStopping, LRScheduler, WandbLogger
+from skorch.callbacks import EarlyStopping, GradientNormClipping, WandbLogger
 
+from .averaging import WeightAverage
 from .config import Config
 from .metrics import evaluator
 from .resume import Resume
+from .schedules import scheduler
 
 
 def training_callbacks(
@@ -33,20 +35,29 @@ def training_callbacks(
         settings.optim.cp_metric,
         cp_dir,
     )
-    # What loads the best model back comes last, after the state to go on from is kept.
+    # What loads the best model back comes last, after the state to go on from is kept; averaged
+    # weights are in place before anything is kept.
     scores, load_best = (scores[:-1], scores[-1:]) if cp_dir else (scores, [])
-    callbacks = [*scores, *_schedule(settings), *_stopping(settings)]
+    callbacks = [*_weights(settings), *scores, *_schedule(settings), *_stopping(settings)]
     callbacks.append(("resume", Resume(cp_dir, resume_state)))
     if settings.cmd.logger:
         callbacks.append(("wandb", _wandb_logger(settings.cmd.identifier, config)))
     return [*callbacks, *load_best]
 
 
+def _weights(settings: Config) -> list[tuple[str, Any]]:
+    annealing, decay = settings.optim.choice.annealing, settings.optim.ema
+    callbacks: list[tuple[str, Any]] = [] if annealing is None else [("annealing", annealing)]
+    return [*callbacks, ("ema", WeightAverage(decay))] if decay else callbacks
+
+
 def _schedule(settings: Config) -> list[tuple[str, Any]]:
-    scheduler = settings.optim.scheduler
-    if scheduler is None:
-        return []
-    return [("lr_scheduler", LRScheduler(scheduler["policy"], **scheduler.get("params", {})))]
+    optim, callbacks = settings.optim, []
+    if optim.gradient_clip is not None:
+        callbacks.append(("gradient_clip", GradientNormClipping(optim.gradient_clip)))
+    if optim.scheduler is not None:
+        callbacks.append(("lr_scheduler", scheduler(optim.scheduler, optim.epochs)))
+    return callbacks
 
 
 def _stopping(settings: Config) -> list[tuple[str, Any]]:

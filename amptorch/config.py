@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -9,8 +10,9 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from . import optimizers
 from .errors import check_keys, nearest
-from .model import CustomLoss
+from .losses import CustomLoss
 
 _DTYPES = {
     torch.DoubleTensor: torch.float64,
@@ -51,10 +53,16 @@ class OptimConfig:
     lr: float = 1e-1
     batch_size: int = 32
     epochs: int = 100
-    optimizer: type[torch.optim.Optimizer] = torch.optim.Adam
+    optimizer: str | type[torch.optim.Optimizer] = torch.optim.Adam
     optimizer_args: Mapping[str, Any] = field(default_factory=dict)
     loss_fn: type[nn.Module] = CustomLoss
     loss: str = "mse"
+    energy_loss: str = "total"
+    huber_delta: float = 1.0
+    stress_coefficient: float = 0.0
+    balance: str | None = None
+    gradient_clip: float | None = None
+    ema: float = 0.0
     metric: str = "mae"
     cp_metric: str = "energy"
     scheduler: Mapping[str, Any] | None = None
@@ -68,8 +76,18 @@ class OptimConfig:
         _check_choice(self, "cp_metric", ("energy", "forces"), "optim")
         if not self.lr > 0:
             raise ValueError(f"optim: expected lr > 0, got {self.lr!r}")
+        if self.gradient_clip is not None and not self.gradient_clip > 0:
+            raise ValueError(f"optim: expected gradient_clip > 0, got {self.gradient_clip!r}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"optim: expected ema in [0, 1), got {self.ema!r}")
+        optimizers.check_settings(self.choice, self)
         if self.scheduler is not None:
             check_keys(self.scheduler, ["policy", "params"], "optim, scheduler")
+
+    @property
+    def choice(self) -> optimizers.Choice:
+        """What ``optimizer`` names."""
+        return optimizers.choose(self.optimizer, self.optimizer_args)
 
 
 @dataclass
@@ -92,6 +110,8 @@ class DatasetConfig:
         default_factory=lambda: {"type": "normalize", "range": (0, 1)}
     )
     baseline: str | None = None
+    target_scaling: str = "energy"
+    weight_key: str | None = None
     descriptor: Any = None  # written into saved configurations, with fp_length
     fp_length: int | None = None
 
@@ -103,6 +123,7 @@ class DatasetConfig:
             ("derivatives", ("auto", "cached", "on_the_fly")),
             ("val_split_mode", ("cv", "inorder")),
             ("baseline", (None, "linear")),
+            ("target_scaling", ("energy", "per_atom", "forces")),
         ):
             _check_choice(self, name, known, "dataset")
         if self.prune is not None and not 0 < self.prune < float("inf"):
@@ -178,25 +199,71 @@ class Config:
         if "early_stoppping_patience" in cmd:
             cmd.setdefault("early_stopping_patience", cmd.pop("early_stoppping_patience"))
             cmd.pop("early_stoppping_patience", None)
+        optim = config.get("optim", {})
+        suited = optimizers.defaults(optim.get("optimizer"), optim.get("optimizer_args", {}))
         sections = cls(
             _section(ModelConfig, config.get("model", {}), "model"),
-            _section(OptimConfig, config.get("optim", {}), "optim"),
+            _section(OptimConfig, {**suited, **optim}, "optim"),
             _section(DatasetConfig, config.get("dataset", {}), "dataset"),
             _section(CmdConfig, cmd, "cmd"),
         )
         sections._check_forces()
+        if sections.dataset.lmdb_path is not None:
+            sections.check_for_files()
         return sections
 
     def _check_forces(self) -> None:
         if self.model.get_forces:
             return
-        for name, expected in (("force_coefficient", 0), ("cp_metric", "energy")):
+        for name, expected in (
+            ("force_coefficient", 0),
+            ("stress_coefficient", 0),
+            ("cp_metric", "energy"),
+        ):
             value = getattr(self.optim, name)
             if value != expected:
                 raise ValueError(
                     f"optim: expected {name} {expected!r} where the model's get_forces is False, "
                     f"got {value!r}"
                 )
+        if self.dataset.target_scaling == "forces":
+            raise ValueError("dataset: target_scaling 'forces' needs the model's get_forces True")
+
+    def check_for_files(self) -> None:
+        """Raise a ``ValueError`` where something is asked for that LMDB files do not keep."""
+        for section, name in ((self.dataset, "weight_key"), (self.optim, "stress_coefficient")):
+            if getattr(section, name) != _default(section, name):
+                raise ValueError(f"{name}: not kept in LMDB files, train on raw_data in memory")
+
+    def loss_arguments(self) -> dict[str, Any]:
+        """Arguments of the loss; what is as by default is left out, except for the two that every
+        loss takes."""
+        optim = self.optim
+        given = {name: getattr(optim, name) for name in ("force_coefficient", "loss")}
+        for name in ("energy_loss", "huber_delta", "stress_coefficient", "balance"):
+            if getattr(optim, name) != _default(optim, name):
+                given[name] = getattr(optim, name)
+        return given if self.dataset.weight_key is None else {**given, "weighted": True}
+
+    def make_loss(self) -> nn.Module:
+        """The loss.
+
+        Raises:
+            ValueError: it does not take one of the arguments, or not this value.
+        """
+        loss, arguments = self.optim.loss_fn, self.loss_arguments()
+        taken = inspect.signature(loss).parameters
+        for name in arguments:
+            if name not in taken and not any(p.kind == p.VAR_KEYWORD for p in taken.values()):
+                raise ValueError(f"optim: {loss.__name__} takes no argument {name!r}")
+        made = loss(**arguments)
+        if self.optim.gpus > 1 and getattr(made, "per_image", False):
+            raise ValueError("optim: this loss needs all images on one GPU, expected gpus <= 1")
+        return made
+
+
+def _default(section: Any, name: str) -> Any:
+    return type(section).__dataclass_fields__[name].default
 
 
 def _check_choice(section: Any, name: str, known: tuple[Any, ...], where: str) -> None:

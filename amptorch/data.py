@@ -21,6 +21,9 @@ class AtomsData:
         energy: eV (or scaled); absent where not asked for.
         forces: [n_atoms, 3], eV/Å (or scaled); absent where not asked for.
         primes: derivatives of the fingerprints; absent where not asked for.
+        stress: [6], eV/Å^3 (or scaled), Voigt order xx yy zz yz xz xy, NaN where the image has
+            none; absent where not asked for, as are ``volume`` (Å^3, infinite without a cell) and
+            ``weight``.
         fprimes: the same as a sparse matrix [n_atoms * n_features, 3 * n_atoms].
     """
 
@@ -30,6 +33,9 @@ class AtomsData:
     energy: Tensor
     forces: Tensor
     primes: Primes | None
+    stress: Tensor
+    volume: Tensor
+    weight: Tensor
 
     def __init__(self, **attributes: Any) -> None:
         for name, value in attributes.items():
@@ -89,7 +95,8 @@ class AtomsData:
 class AtomsBatch(AtomsData):
     """Images laid one after the other; ``batch`` [n_atoms] is the image of every atom.
 
-    ``energy`` is [n_images], ``natoms`` [n_images] their sizes, ``num_graphs`` their number.
+    ``energy``, ``volume`` and ``weight`` are [n_images], ``stress`` [n_images, 6], ``natoms``
+    [n_images] their sizes, ``num_graphs`` their number.
     """
 
     batch: Tensor
@@ -113,6 +120,9 @@ def collate(images: Sequence[AtomsData]) -> AtomsBatch:
     )
     if all("energy" in image for image in images):
         batch.energy = torch.stack([image.energy.reshape(()) for image in images])
+    for name in ("stress", "volume", "weight"):
+        if all(name in image for image in images):
+            batch[name] = torch.stack([image[name] for image in images])
     if all("forces" in image for image in images):
         batch.forces = torch.cat([image.forces for image in images])
     if all("fprimes" in image for image in images):

@@ -17,7 +17,7 @@ from .memory import report_memory
 from .preprocessing import AtomsToData
 from .preprocessing.scaling import fit_scalers, scale
 from .preprocessing.statistics import Statistics
-from .preprocessing.validation import load_images
+from .preprocessing.validation import check_targets, load_images
 
 __all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
 
@@ -38,6 +38,9 @@ class AtomsDataset(Dataset):
         cache_dir: folder of ``save_fps``.
         verbose: print the memory estimate and show progress bars.
         derivatives: "cached" or "on_the_fly", see ``AtomsToData``.
+        target_scaling: see :class:`amptorch.preprocessing.TargetScaler`.
+        stress: read stresses.
+        weight_key: read weights of images under this key of ``info``.
 
     Attributes:
         scalers: what a checkpoint keeps: "target", "feature" and, if there is one, "baseline".
@@ -58,6 +61,9 @@ class AtomsDataset(Dataset):
         cache_dir: str = "processed",
         verbose: bool = False,
         derivatives: str = "cached",
+        target_scaling: str = "energy",
+        stress: bool = False,
+        weight_key: str | None = None,
     ) -> None:
         self.images = load_images(images, "images")
         self.descriptor_setup = descriptor_setup
@@ -76,7 +82,11 @@ class AtomsDataset(Dataset):
             fprimes=forcetraining,
             derivatives=derivatives,
             cache_dir=cache_dir,
+            r_stress=stress,
+            weight_key=weight_key,
         )
+        self.target_scaling = target_scaling
+        check_targets(self.images, stress, weight_key)
         self._given = scalers or {}
         self.data_list: list[AtomsData] = self.process() if process else []
 
@@ -87,7 +97,11 @@ class AtomsDataset(Dataset):
             print(report_memory(self.images, self.descriptor, *settings))
         data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose)
         self.scalers = self._given or fit_scalers(
-            Statistics.of(data), self.forcetraining, self.scaling, self.baseline_kind
+            Statistics.of(data),
+            self.forcetraining,
+            self.scaling,
+            self.baseline_kind,
+            self.target_scaling,
         )
         self.feature_scaler = self.scalers["feature"]
         self.target_scaler = self.scalers["target"]

@@ -21,6 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 
+from .config import Config
 from .data import AtomsBatch
 from .loader import BatchLoader
 from .net import AtomsNet
@@ -60,6 +61,23 @@ def is_first() -> bool:
 def is_shared() -> bool:
     """Whether several processes train together."""
     return dist.is_initialized()
+
+
+def check_settings(settings: Config) -> None:
+    """Raise a ``ValueError`` for what several processes cannot do together."""
+    if not is_shared():
+        return
+    optim = settings.optim
+    for asked, what in (
+        (settings.model.batchnorm, "model: batchnorm would see a part of each batch"),
+        (optim.gradient_clip is not None, "optim: gradient_clip would see a part of the gradient"),
+        (optim.stress_coefficient > 0, "optim: stress_coefficient is for one process"),
+        (settings.dataset.weight_key is not None, "dataset: weight_key is for one process"),
+        (optim.choice.net is not AtomsNet, "optim: this optimizer is for one process"),
+        (optim.choice.annealing is not None, "optim: annealing is for one process"),
+    ):
+        if asked:
+            raise ValueError(f"{what}; train without torchrun")
 
 
 def device(gpus: int) -> torch.device:

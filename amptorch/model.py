@@ -1,4 +1,4 @@
-"""Networks from fingerprints to energies and forces, and their losses."""
+"""Networks from fingerprints to energies, forces and stresses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ from torch import Tensor, nn
 
 from .data import AtomsBatch
 from .kernels import networks
+from .losses import CustomLoss, PerAtomLoss
+from .primes import PairPrimes
+
+__all__ = [
+    "BPNN",
+    "MLP",
+    "AtomisticModel",
+    "CustomLoss",  # its path in scripts and files of the original
+    "ElementMask",
+    "PerAtomLoss",
+    "SingleNN",
+]
 
 N_ELEMENTS = 100  # rows of the element mask, as in checkpoints of the original
 
@@ -118,6 +130,7 @@ class AtomisticModel(nn.Module):
         get_forces: whether ``forward`` gives forces.
         batchnorm, dropout, dropout_rate, activation, initialization: see :class:`MLP`.
         name: part of the configuration's section, not used here.
+        get_stress: whether ``forward`` gives stresses too.
     """
 
     def __init__(
@@ -134,9 +147,11 @@ class AtomisticModel(nn.Module):
         activation: type[nn.Module] = nn.Tanh,
         initialization: str = "xavier",
         name: str | None = None,
+        get_stress: bool = False,
     ) -> None:
         super().__init__()
         self.get_forces = get_forces
+        self.get_stress = get_stress
 
         def network() -> MLP:
             return MLP(
@@ -172,14 +187,19 @@ class AtomisticModel(nn.Module):
         """Output [n_atoms, width] of layer index ``layer`` of each atom's network."""
         raise NotImplementedError
 
-    def forward(self, batch: AtomsBatch) -> tuple[Tensor, Tensor]:
-        """Energies [n_images] and forces [n_atoms, 3] (empty without ``get_forces``)."""
+    def forward(self, batch: AtomsBatch) -> tuple[Tensor, ...]:
+        """Energies [n_images] and forces [n_atoms, 3] (empty without ``get_forces``); with
+        ``get_stress`` also stresses [n_images, 6] in Voigt order xx yy zz yz xz xy."""
         if not self.get_forces:
             energies, _ = self.energies_and_gradient(batch, gradient=False)
             return energies, energies.new_empty(0)
         energies, gradient = self.energies_and_gradient(batch, gradient=True)
         assert batch.primes is not None, "forces need images converted with primes"
-        return energies, batch.primes.forces(gradient)
+        if not self.get_stress:
+            return energies, batch.primes.forces(gradient)
+        assert isinstance(batch.primes, PairPrimes), "stresses need the vectors of pairs"
+        forces, virials = batch.primes.forces_and_virials(gradient, batch.batch, batch.num_graphs)
+        return energies, forces, _voigt(virials) / batch.volume[:, None]
 
     def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
         """Energies [n_images] and, if asked for, dE/dG [n_atoms, n_features]."""
@@ -257,52 +277,8 @@ class SingleNN(AtomisticModel):
         return self.model.latent(fingerprint, layer)
 
 
-_CRITERIA = {"mse": nn.MSELoss, "mae": nn.L1Loss}
-
-
-class CustomLoss(nn.Module):
-    """Half of criterion(E) + force_coefficient * criterion(F) on scaled targets.
-
-    The criterion, "mse" or "mae", averages over images, and over all force components.
-    """
-
-    def __init__(self, force_coefficient: float = 0.0, loss: str = "mse") -> None:
-        super().__init__()
-        if loss not in _CRITERIA:
-            raise ValueError(f"loss: expected 'mse' or 'mae', got {loss!r}")
-        self.alpha = force_coefficient
-        self.criterion = _CRITERIA[loss]()
-
-    def forward(self, prediction: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-        """Loss of (energies, forces) against targets of the same shapes."""
-        loss = self.criterion(prediction[0], target[0])
-        if self.alpha > 0:
-            loss = loss + self.alpha * self.criterion(prediction[1], target[1])
-        return 0.5 * loss
-
-
-class PerAtomLoss(nn.Module):
-    """The loss of Amp (Khorshidi and Peterson, Comput. Phys. Commun. 207, 310 (2016)):
-
-    1/2 sum over images of {(dE / N)^2 + force_coefficient / (3 N) sum of dF^2}, N the number of
-    atoms of the image. ``loss`` exists for the trainer's sake and must be "mse".
-    """
-
-    per_image = True  # the net hands on which atom belongs to which image
-
-    def __init__(self, force_coefficient: float = 0.0, loss: str = "mse") -> None:
-        super().__init__()
-        if loss != "mse":
-            raise ValueError(f"loss: PerAtomLoss is a sum of squares, expected 'mse', got {loss!r}")
-        self.alpha = force_coefficient
-
-    def forward(
-        self, prediction: Sequence[Tensor], target: Sequence[Tensor], batch: AtomsBatch
-    ) -> Tensor:
-        """Loss of (energies, forces); ``batch`` tells the atoms of each image."""
-        natoms = batch.natoms.to(prediction[0])
-        loss = (((prediction[0] - target[0]) / natoms) ** 2).sum()
-        if self.alpha > 0:
-            squares = ((prediction[1] - target[1]) ** 2).sum(1)
-            loss = loss + (self.alpha / 3.0) * (squares / natoms[batch.batch]).sum()
-        return 0.5 * loss
+def _voigt(matrices: Tensor) -> Tensor:
+    """[n, 6], in the order xx yy zz yz xz xy, of matrices [n, 3, 3]; those off the diagonal are
+    averaged."""
+    symmetric = 0.5 * (matrices + matrices.transpose(1, 2))
+    return symmetric[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

@@ -16,16 +16,18 @@ from skorch.history import History
 from torch.utils.data import Subset
 
 from . import checkpoint
+from .averaging import WeightAverage
 
 FILE = "resume.pt"
 # Seconds between two writes while training; the last epoch is always written when it ends.
 INTERVAL = 5.0
 # Entries of an optimizer's parameter groups that are not its own: schedulers add theirs.
 _OF_GROUPS = {"params", "initial_lr", "base_momentum", "max_momentum", "max_lr", "min_lr"}
-# What skorch's callbacks count from epoch to epoch.
+# What callbacks count from epoch to epoch.
 _COUNTED = {
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
     PassthroughScoring: ("best_score_",),
+    WeightAverage: ("average_", "weights_", "updates_"),
 }
 
 
@@ -98,6 +100,7 @@ class Resume(Callback):
                 vars(callback).update(saved["values"])
         # Schedulers set rates on creation, so the optimizer comes after them.
         load_optimizer(net.optimizer_, state["optimizer"])
+        net.criterion_.load_state_dict(state.get("criterion", {}), strict=False)
         set_random_state(state["random"])
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -124,6 +127,7 @@ class Resume(Callback):
             "target_epochs": self._target,
             "module": checkpoint.snapshot(net.module_.state_dict()),
             "optimizer": checkpoint.snapshot(net.optimizer_.state_dict()),
+            "criterion": checkpoint.snapshot(net.criterion_.state_dict()),
             "callbacks": {
                 name: {"kind": _kind(callback), "values": _state_of(callback)}
                 for name, callback in net.callbacks_
@@ -184,7 +188,8 @@ def _state_of(callback: Any) -> dict[str, Any]:
     if isinstance(callback, LRScheduler):
         return copy.deepcopy(callback.lr_scheduler_.state_dict())
     names = _COUNTED[type(callback)]
-    return {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+    values = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+    return copy.deepcopy(values)
 
 
 def _plain(indices: Any) -> list[int]:

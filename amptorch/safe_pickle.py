@@ -32,6 +32,7 @@ _OWN_MODULES = {
     "amptorch.preprocessing.pca": {"PCAReducer"},
     "amptorch.descriptor.Gaussian.descriptor_set": {"GaussianDescriptorSet"},
     "amptorch.model": {"CustomLoss", "PerAtomLoss"},
+    "amptorch.losses": {"CustomLoss", "PerAtomLoss"},
 }
 _PLAIN = {
     ("collections", "OrderedDict"): collections.OrderedDict,

@@ -26,7 +26,7 @@ class StoreImages:
     Args:
         paths: stores and manifests; they must have the same header.
         forcetraining: give forces and primes.
-        scaling, baseline: see :func:`amptorch.preprocessing.scaling.fit_scalers`.
+        scaling, baseline, target_scaling: see :func:`amptorch.preprocessing.scaling.fit_scalers`.
         scalers: to apply, instead of fitting them in one pass over the fingerprints.
         verbose: show a progress bar while they are fitted.
 
@@ -45,6 +45,7 @@ class StoreImages:
         forcetraining: bool = True,
         scaling: Mapping[str, Any] | None = None,
         baseline: str | None = None,
+        target_scaling: str = "energy",
         scalers: Scalers | None = None,
         verbose: bool = False,
     ) -> None:
@@ -63,7 +64,7 @@ class StoreImages:
         ]
         self.length_list = [length for _, _, length in self._parts]
         self.scalers = scalers or fit_scalers(
-            self._statistics(verbose), forcetraining, scaling, baseline
+            self._statistics(verbose), forcetraining, scaling, baseline, target_scaling
         )
 
     def _check(self) -> None:

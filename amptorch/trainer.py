@@ -24,11 +24,11 @@ from .descriptor.from_data import Choice
 from .distributed import SharedBatchLoader, SharedNet
 from .loader import BatchLoader
 from .model import BPNN, SingleNN
-from .net import AtomsNet
 from .pickled_images import same_scaler
 from .predict import Predictor
 from .preprocessing.validation import load_images
 from .safe_pickle import Unknown
+from .schedules import scheduler
 from .training_data import TrainingData, reading
 from .utils import InOrderSplit
 
@@ -125,12 +125,10 @@ class AtomsTrainer:
             self._say(f"baseline (eV per atom): {self.scalers['baseline'].energies}")
 
     def _check_before_writing(self) -> None:
-        if self.settings.model.batchnorm and distributed.is_shared():
-            raise ValueError(
-                "model: batchnorm would see a part of each batch, train in one process"
-            )
-        optim = self.settings.optim
-        optim.loss_fn(force_coefficient=optim.force_coefficient, loss=optim.loss)
+        distributed.check_settings(self.settings)
+        self.settings.make_loss()
+        if self.settings.optim.scheduler is not None:
+            scheduler(self.settings.optim.scheduler, self.settings.optim.epochs)
         total, fraction = len(self.train_dataset), self.settings.dataset.val_split
         if fraction and not 1 <= int(total * fraction) < total:
             raise ValueError(
@@ -153,7 +151,10 @@ class AtomsTrainer:
                 )
         kind = _MODELS[self.settings.model.name]
         self.model = kind(
-            elements=self.elements, input_dim=self.input_dim, **self.config["model"]
+            elements=self.elements,
+            input_dim=self.input_dim,
+            get_stress=self.settings.optim.stress_coefficient > 0,
+            **self.config["model"],
         ).to(self.settings.cmd.torch_dtype)
         self._say(f"model: {self.model.num_params} parameters")
 
@@ -183,14 +184,13 @@ class AtomsTrainer:
         if self.gpus > 1:
             collate = ParallelCollater(self.gpus, collate)
             module = DataParallel(self.model, output_device=self.device, num_gpus=self.gpus)
-        shared = distributed.is_shared()
+        shared, choice = distributed.is_shared(), settings.optim.choice
         loader = SharedBatchLoader if shared else BatchLoader
-        self.net = (SharedNet if shared else AtomsNet)(
+        self.net = (SharedNet if shared else choice.net)(
             module=module,
             criterion=settings.optim.loss_fn,
-            criterion__force_coefficient=settings.optim.force_coefficient,
-            criterion__loss=settings.optim.loss,
-            optimizer=settings.optim.optimizer,
+            **{f"criterion__{name}": value for name, value in settings.loss_arguments().items()},
+            optimizer=choice.optimizer,
             lr=settings.optim.lr,
             batch_size=settings.optim.batch_size,
             max_epochs=epochs or settings.optim.epochs,
@@ -208,7 +208,7 @@ class AtomsTrainer:
             ),
             verbose=int(self.verbose),
             **self._reading(),
-            **settings.optim.optimizer_args,
+            **choice.arguments,
         )
 
     def _reading(self) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class TrainingData:
             forcetraining=self.forces,
             scaling=dict(settings.scaling),
             baseline=settings.baseline,
+            target_scaling=settings.target_scaling,
             scalers=self.scalers,
             verbose=self.settings.cmd.verbose,
         )
@@ -104,6 +105,7 @@ class TrainingData:
         in_memory = "cached" if settings.derivatives == "auto" else settings.derivatives
         needed = estimate_memory(found, descriptor, self.forces, self.dtype, in_memory)
         if not fits_in_memory(needed) and not self.settings.cmd.debug:
+            self.settings.check_for_files()
             self._say(
                 f"{found.n_images} images would take {needed / 1e9:.2f} GB of memory, more than "
                 "half of what is free: they go into a store"
@@ -137,6 +139,9 @@ class TrainingData:
             cache_dir=str(Path(settings.cmd.run_dir) / "processed"),
             verbose=settings.cmd.verbose,
             derivatives=derivatives,
+            target_scaling=settings.dataset.target_scaling,
+            stress=settings.optim.stress_coefficient > 0,
+            weight_key=settings.dataset.weight_key,
         )
 
     def _through_a_store(self, source: str | Path | list[Atoms], setup: Any) -> AtomsLMDBDataset:

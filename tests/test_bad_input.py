@@ -188,7 +188,11 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "no epoch": ("optim", {"epochs": 0}, "optim: expected epochs to be an integer >= 1, got 0"),
     "half a batch": ("optim", {"batch_size": 0.5}, "expected batch_size to be an integer >= 1"),
     "learning rate 0": ("optim", {"lr": 0.0}, "optim: expected lr > 0, got 0.0"),
-    "unknown loss": ("optim", {"loss": "rmse"}, "loss: expected 'mse' or 'mae', got 'rmse'"),
+    "unknown loss": (
+        "optim",
+        {"loss": "rmse"},
+        "loss: expected 'mse', 'mae' or 'huber', got 'rmse'",
+    ),
     "unknown metric": (
         "optim",
         {"metric": "rmse"},

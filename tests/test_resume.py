@@ -31,6 +31,7 @@ SCHEDULERS: dict[str, Any] = {
         "params": {"patience": 1, "monitor": "train_loss", "factor": 0.5},
     },
     "ExponentialLR": {"policy": "ExponentialLR", "params": {"gamma": 0.9}},
+    "WarmupCosine": {"policy": "WarmupCosine", "params": {"total": 25, "warmup": 4}},
     "CyclicLR": {
         "policy": "CyclicLR",
         "params": {"base_lr": 1e-3, "max_lr": 1e-2, "step_every": "batch", "cycle_momentum": False},
@@ -58,6 +59,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "energies only": {
         "model": {"get_forces": False},
         "optim": {"force_coefficient": 0, "batch_size": 3},
+    },
+    "averaged weights": {
+        "optim": {"batch_size": 3, "ema": 0.9, "gradient_clip": 0.5},
+        "dataset": {"val_split": 0.2},
+    },
+    "averaged weights without validation": {"optim": {"batch_size": 3, "ema": 0.9}},
+    "balanced loss": {
+        "optim": {"batch_size": 3, "balance": "loss", "loss": "huber", "energy_loss": "per_atom"},
     },
     "baseline": {"dataset": {"baseline": "linear"}, "optim": {"batch_size": 3}},
 }

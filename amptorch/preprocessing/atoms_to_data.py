@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from ase import Atoms
 from torch import Tensor
@@ -14,7 +15,7 @@ from ..descriptor.base_descriptor import BaseDescriptor
 from ..descriptor.cache import FingerprintCache
 from ..kernels.environment import Environment
 from ..primes import OnTheFly, PairJacobian, PairPrimes
-from .validation import read_energy, read_forces
+from .validation import read_energy, read_forces, read_stress, read_weight
 
 # Images whose neighbours are looked for in one call.
 CHUNK = 32
@@ -32,6 +33,8 @@ class AtomsToData:
         derivatives: "cached" computes the pair Jacobian here; "on_the_fly" leaves derivatives to
             the kernel's vjp at every force call.
         cache_dir: folder of ``save_fps``.
+        r_stress: read stresses.
+        weight_key: read weights under this key of ``image.info``.
     """
 
     def __init__(
@@ -43,12 +46,16 @@ class AtomsToData:
         fprimes: bool = True,
         derivatives: str = "cached",
         cache_dir: str = "processed",
+        r_stress: bool = False,
+        weight_key: str | None = None,
     ) -> None:
         if derivatives not in ("cached", "on_the_fly"):
             raise ValueError(f"derivatives: expected 'cached' or 'on_the_fly', got {derivatives!r}")
         self.descriptor = descriptor
         self.r_energy = r_energy
         self.r_forces = r_forces
+        self.r_stress = r_stress
+        self.weight_key = weight_key
         self.fprimes = fprimes
         self.derivatives = derivatives
         self.touch = descriptor.parameters.touch()
@@ -99,6 +106,13 @@ class AtomsToData:
             data.energy = torch.tensor(read_energy(image, name), dtype=torch.float64)
         if self.r_forces:
             data.forces = torch.tensor(read_forces(image, name), dtype=torch.float64)
+        if self.r_stress:
+            data.stress = torch.tensor(read_stress(image, name), dtype=torch.float64)
+            volume = image.get_volume() if image.cell.rank == 3 else np.inf
+            data.volume = torch.tensor(volume, dtype=torch.float64)
+        if self.weight_key is not None:
+            weight = read_weight(image, self.weight_key, name)
+            data.weight = torch.tensor(weight, dtype=torch.float64)
         return data
 
     def _fingerprint(

@@ -18,6 +18,7 @@ def fit_scalers(
     forcetraining: bool,
     scaling: Mapping[str, Any] | None = None,
     baseline: str | None = None,
+    target_scaling: str = "energy",
 ) -> Scalers:
     """Scalers of a data set from its statistics.
 
@@ -26,12 +27,13 @@ def fit_scalers(
         forcetraining: forces and primes are scaled too.
         scaling: see :class:`FeatureScaler`.
         baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``.
+        target_scaling: see :class:`TargetScaler`.
     """
     scalers: Scalers = {}
     if baseline == "linear":
         scalers["baseline"] = AtomicCorrectionScaler(statistics)
         statistics = statistics.above(scalers["baseline"].energies)
-    scalers["target"] = TargetScaler(statistics, forcetraining)
+    scalers["target"] = TargetScaler(statistics, forcetraining, target_scaling)
     scalers["feature"] = FeatureScaler(statistics, forcetraining, scaling)
     return scalers
 

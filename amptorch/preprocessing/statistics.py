@@ -67,11 +67,15 @@ class Statistics:
         energies: [n_images], eV; empty where there are none.
         compositions: [n_images, n_elements], atoms of each of ``numbers``.
         numbers: atomic numbers, ascending.
+        force_squares: sum of squared force components, (eV/Å)^2; 0 where there are no forces.
+        force_count: number of force components.
     """
 
     features: dict[int, FeatureStatistics] = field(default_factory=dict)
     energies: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     compositions: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    force_squares: float = 0.0
+    force_count: int = 0
 
     @property
     def numbers(self) -> list[int]:
@@ -84,6 +88,7 @@ class Statistics:
         features: dict[int, FeatureStatistics] = {}
         energies: list[float] = []
         rows: list[dict[int, int]] = []
+        force_squares, force_count = 0.0, 0
         for data in images:
             numbers = data.atomic_numbers
             elements, counts = torch.unique(numbers, return_counts=True)
@@ -93,9 +98,13 @@ class Statistics:
                 features[number] = features[number].joined(part) if number in features else part
             if "energy" in data:
                 energies.append(float(data.energy))
+            if "forces" in data:
+                force_squares += float(data.forces.double().square().sum())
+                force_count += data.forces.numel()
         columns = sorted(features)
         compositions = np.array([[row.get(z, 0) for z in columns] for row in rows], np.int64)
-        return cls(features, np.array(energies), compositions.reshape(len(rows), len(columns)))
+        compositions = compositions.reshape(len(rows), len(columns))
+        return cls(features, np.array(energies), compositions, force_squares, force_count)
 
     @property
     def all_features(self) -> FeatureStatistics:

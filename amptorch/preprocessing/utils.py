@@ -152,15 +152,25 @@ class FeatureScaler:
 
 
 class TargetScaler:
-    """Energies to mean 0 and standard deviation 1 (Bessel's correction), forces by the same factor.
+    """Energies to mean 0, then energies, forces and stresses divided by one number.
 
-    With one frame, or no spread, mean 0 and deviation 1 leave targets as they are.
+    That number is, by ``scaling``, the standard deviation (Bessel's correction) of the energies
+    ("energy"; they get deviation 1) or of the energies per atom ("per_atom"), or the root mean
+    square of the force components ("forces").
+
+    Where it is 0, as with one frame, mean 0 and deviation 1 leave targets as they are.
     """
 
-    def __init__(self, data_list: Sequence[AtomsData] | Statistics, forcetraining: bool) -> None:
+    def __init__(
+        self,
+        data_list: Sequence[AtomsData] | Statistics,
+        forcetraining: bool,
+        scaling: str = "energy",
+    ) -> None:
         self.forcetraining = forcetraining
-        energies = torch.from_numpy(_statistics(data_list).energies)
-        deviation = energies.std() if len(energies) > 1 else energies.new_zeros(())
+        statistics = _statistics(data_list)
+        energies = torch.from_numpy(statistics.energies)
+        deviation = _spread(statistics, scaling)
         spread = bool(deviation > 0)
         self.target_mean = energies.mean() if spread else energies.new_zeros(())
         self.target_std = deviation if spread else energies.new_ones(())
@@ -173,6 +183,8 @@ class TargetScaler:
             data.energy = (data.energy - self.target_mean) / self.target_std
             if self.forcetraining:
                 data.forces = data.forces / self.target_std
+            if "stress" in data:
+                data.stress = data.stress / self.target_std
         return data_list
 
     def denorm(self, tensor: Tensor, pred: str = "energy") -> Tensor:
@@ -182,6 +194,15 @@ class TargetScaler:
         if pred == "forces":
             return tensor * self.target_std
         raise ValueError(f"pred: expected 'energy' or 'forces', got {pred!r}")
+
+
+def _spread(statistics: Statistics, scaling: str) -> Tensor:
+    if scaling == "forces":
+        return torch.tensor(statistics.force_squares / max(statistics.force_count, 1)).sqrt()
+    energies = torch.from_numpy(statistics.energies)
+    if scaling == "per_atom":
+        energies = energies / torch.from_numpy(statistics.compositions.sum(1))
+    return energies.std() if len(energies) > 1 else energies.new_zeros(())
 
 
 class AtomicCorrectionScaler:

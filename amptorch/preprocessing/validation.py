@@ -11,6 +11,8 @@ from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from numpy.typing import NDArray
 
+from ..errors import nearest
+
 
 def load_images(raw_data: str | Path | Sequence[Atoms], name: str = "raw_data") -> list[Atoms]:
     """Images from a file that ASE reads, or from a list.
@@ -57,6 +59,37 @@ def read_forces(image: Atoms, name: str) -> NDArray[np.float64]:
         atom = int(np.argwhere(~np.isfinite(forces))[0, 0])
         raise ValueError(f"{name}: the force on atom {atom} is {forces[atom].tolist()}")
     return forces
+
+
+def read_stress(image: Atoms, name: str) -> NDArray[np.float64]:
+    """Stress [6] in eV/Å^3, Voigt order, ASE's sign, constraints left out; NaN where the image has
+    none, or no volume."""
+    try:
+        stress = np.asarray(image.get_stress(apply_constraint=False), dtype=np.float64)
+    except (PropertyNotImplementedError, RuntimeError):
+        return np.full(6, np.nan)
+    if not np.isfinite(stress).all():
+        raise ValueError(f"{name}: its stress is {stress.tolist()}")
+    return stress if image.cell.rank == 3 else np.full(6, np.nan)
+
+
+def read_weight(image: Atoms, key: str, name: str) -> float:
+    """Weight of an image in the loss, ``image.info[key]``, 1 where there is none."""
+    weight = image.info.get(key, 1.0)
+    if not isinstance(weight, (int, float, np.number)) or not 0 <= weight < np.inf:
+        raise ValueError(f"{name}: expected info[{key!r}] to be a number >= 0, got {weight!r}")
+    return float(weight)
+
+
+def check_targets(images: Sequence[Atoms], stress: bool, weight_key: str | None) -> None:
+    """Raise a ``ValueError`` where no image has a stress, or none has a weight, asked for."""
+    if stress and all(np.isnan(read_stress(image, "image")).any() for image in images):
+        raise ValueError("stress_coefficient: expected images with stresses, none has one")
+    if weight_key is not None and not any(weight_key in image.info for image in images):
+        found = {str(key) for image in images for key in image.info}
+        raise ValueError(
+            f"weight_key: no image has info[{weight_key!r}]; {nearest(weight_key, found)}"
+        )
 
 
 def _ask(getter, what: str, name: str):  # type: ignore[no-untyped-def]

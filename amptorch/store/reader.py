@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ class FingerprintStore(Dataset):
         return self._data(image, frame.clone(), index)
 
     def fingerprints(self) -> Iterator[AtomsData]:
-        """All images without primes and forces.
+        """All images without primes.
 
         Their records are not checked, so that of large ones only what is given is read from disk;
         a damaged one is found when it is read with its primes.
@@ -115,7 +114,7 @@ class FingerprintStore(Dataset):
             image = shard.image(place)
             frame = shard.frame(image.key, checksum=False)
             bare = Frame(frame.numbers, frame.species, frame.fingerprint)
-            yield self._data(replace(image, forces=None), bare, index)
+            yield self._data(image, bare, index)
 
     def statistics(self) -> Statistics:
         """Ranges, means and spreads for the scalers, in one pass over the fingerprints."""

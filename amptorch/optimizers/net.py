@@ -1,0 +1,61 @@
+"""The skorch net for optimizers that see the residuals of a batch, not only a gradient."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..metrics import target_scaler_of
+from ..net import AtomsNet
+from .base import check_is_smooth
+from .observations import Observations
+
+
+class ResidualOptimizer(Protocol):
+    """An optimizer that is given a batch."""
+
+    def observe(self, net: BatchNet, batch: Any) -> Observations:
+        """What it observes of the batch."""
+
+    def update(
+        self, net: BatchNet, batch: Any, observations: Observations, residuals: Tensor
+    ) -> None:
+        """Change the weights."""
+
+
+class BatchNet(AtomsNet):
+    """Net whose optimizer changes weights given a batch and its residuals.
+
+    Attributes:
+        scale_: eV of a scaled energy of 1.
+    """
+
+    optimizer_: Any
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **kwargs: Any) -> Any:
+        """skorch's."""
+        check_is_smooth(self.module_, type(self.optimizer_).__name__)
+        self.scale_ = float(target_scaler_of(X).target_std)
+        return super().fit_loop(X, y, epochs, **kwargs)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """One step; loss and predictions are those before it, as for other optimizers."""
+        step = self.predicted(batch, **fit_params)
+        observations = self.optimizer_.observe(self, batch)
+        residuals = observations.residuals(step["y_pred"], self.on_device(batch[1]))
+        self.optimizer_.update(self, batch, observations, residuals)
+        return step
+
+    def predicted(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Loss and predictions of a training batch, without gradients."""
+        self._set_training(True)
+        with torch.no_grad():
+            prediction = self.infer(batch[0], **fit_params)
+            loss = self.get_loss(prediction, batch[1], X=batch[0], training=True)
+        return {"loss": loss, "y_pred": prediction}
+
+    def on_device(self, target: Any) -> list[Tensor]:
+        """Targets where the network is."""
+        return [part.to(self.device) for part in target]
