@@ -198,7 +198,8 @@ class TargetScaler:
 
 def _spread(statistics: Statistics, scaling: str) -> Tensor:
     if scaling == "forces":
-        return torch.tensor(statistics.force_squares / max(statistics.force_count, 1)).sqrt()
+        mean = statistics.force_squares / max(statistics.force_count, 1)
+        return torch.tensor(mean, dtype=torch.float64).sqrt()
     energies = torch.from_numpy(statistics.energies)
     if scaling == "per_atom":
         energies = energies / torch.from_numpy(statistics.compositions.sum(1))
