@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from typing import Any, TypeVar
 
 import torch
@@ -105,7 +106,7 @@ class DatasetConfig:
             ("baseline", (None, "linear")),
         ):
             _check_choice(self, name, known, "dataset")
-        if self.prune is not None and not 0 < self.prune < float("inf"):
+        if self.prune is not None and not (_is_number(self.prune) and self.prune > 0):
             raise ValueError(f"dataset: expected prune to be a range > 0, got {self.prune!r}")
         if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
             raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
@@ -197,6 +198,10 @@ class Config:
                     f"optim: expected {name} {expected!r} where the model's get_forces is False, "
                     f"got {value!r}"
                 )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and isfinite(value)
 
 
 def _check_choice(section: Any, name: str, known: tuple[Any, ...], where: str) -> None:
