@@ -19,7 +19,7 @@ def test_imbalzano_shifted():
 
 def test_gastegger_centered():
     """Widths 1, 2, 3, 4 Å."""
-    expected = [[1 / 2, 0], [1 / 8, 0], [1 / 18, 0], [1 / 32, 0]]
+    expected = [1 / 2, 1 / 8, 1 / 18, 1 / 32]
     np.testing.assert_allclose(grids.gastegger_centered(1.0, 4.0, 4), expected, rtol=1e-14)
 
 
