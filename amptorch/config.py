@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from typing import Any, TypeVar
 
 import torch
@@ -126,7 +127,7 @@ class DatasetConfig:
             ("target_scaling", ("energy", "per_atom", "forces")),
         ):
             _check_choice(self, name, known, "dataset")
-        if self.prune is not None and not 0 < self.prune < float("inf"):
+        if self.prune is not None and not (_is_number(self.prune) and self.prune > 0):
             raise ValueError(f"dataset: expected prune to be a range > 0, got {self.prune!r}")
         if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
             raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
@@ -264,6 +265,10 @@ class Config:
 
 def _default(section: Any, name: str) -> Any:
     return type(section).__dataclass_fields__[name].default
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and isfinite(value)
 
 
 def _check_choice(section: Any, name: str, known: tuple[Any, ...], where: str) -> None:

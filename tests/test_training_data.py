@@ -246,6 +246,19 @@ class TestTooLargeForMemory:
         monkeypatch.undo()
         assert_same_history(through, trained(FRAMES, tmp_path / "memory", **SHUFFLED))
 
+    def test_the_set_is_chosen_from_the_data_as_in_memory(self, tmp_path, monkeypatch):
+        import ase.io
+
+        ase.io.write(tmp_path / "frames.traj", FRAMES)
+        monkeypatch.setattr("amptorch.training_data.LARGE_FILE", 1)
+        sections = {"dataset": {"fp_params": "auto", "prune": 0.1, "derivatives": "cached"}}
+        through = trained(str(tmp_path / "frames.traj"), tmp_path, **sections)
+        monkeypatch.undo()
+        in_memory = trained(FRAMES, tmp_path / "memory", **sections)
+        assert through.descriptor == in_memory.descriptor
+        assert through.descriptor_choice.dropped == in_memory.descriptor_choice.dropped != []
+        assert_same_history(through, in_memory)
+
     def test_it_says_so(self, tmp_path, capsys):
         sections = {"dataset": {"derivatives": "cached"}, "cmd": {"verbose": True}}
         trained(FRAMES, tmp_path, **sections)

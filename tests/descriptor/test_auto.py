@@ -180,6 +180,7 @@ def test_training_goes_on_with_the_set_of_the_checkpoint(run_dir):
         ({"fp_params": "automatic"}, "expected a dict of symmetry functions, got 'automatic'"),
         ({"prune": 1e-3, "fp_scheme": "gmpordernorm"}, "need fp_scheme 'gaussian'"),
         ({"prune": -1.0}, r"dataset: expected prune to be a range > 0, got -1\.0"),
+        ({"prune": "small"}, "dataset: expected prune to be a range > 0, got 'small'"),
         ({"prune": 1e9}, "prune 1000000000.0 leaves no symmetry function; the largest range"),
         ({"prune": 1e-3, "raw_data": None, "lmdb_path": ["x"]}, "prune needs raw_data"),
     ],

@@ -8,13 +8,6 @@ import pytest
 from amptorch.descriptor.Gaussian import grids
 
 
-def test_imbalzano_centered():
-    """rc 6, n = 4: 4^(m/4) is 1, sqrt 2, 2, 2 sqrt 2, 4, and eta its square over 36."""
-    grid = grids.imbalzano_centered(6.0, 5)
-    np.testing.assert_allclose(grid[:, 0], np.array([1, 2, 4, 8, 16]) / 36, rtol=1e-14)
-    assert not grid[:, 1].any()
-
-
 def test_imbalzano_shifted():
     """rc 8, n = 4: radii 8, 4 sqrt 2, 4, 2 sqrt 2, 2."""
     root = np.sqrt(2.0)
@@ -26,25 +19,18 @@ def test_imbalzano_shifted():
 
 def test_gastegger_centered():
     """Widths 1, 2, 3, 4 Å."""
-    expected = [[1 / 2, 0], [1 / 8, 0], [1 / 18, 0], [1 / 32, 0]]
+    expected = [1 / 2, 1 / 8, 1 / 18, 1 / 32]
     np.testing.assert_allclose(grids.gastegger_centered(1.0, 4.0, 4), expected, rtol=1e-14)
-
-
-def test_gastegger_shifted():
-    """Every 0.5 Å: 1 / (2 * 0.25) = 2."""
-    expected = [[2, 1.5], [2, 2.0], [2, 2.5], [2, 3.0]]
-    np.testing.assert_allclose(grids.gastegger_shifted(1.5, 3.0, 4), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize(
     ("grid", "arguments", "match"),
     [
-        (grids.imbalzano_centered, (6.0, 2), "number: expected an integer >= 3, got 2"),
         (grids.imbalzano_shifted, (6.0, 1), "number: expected an integer >= 2, got 1"),
         (grids.imbalzano_shifted, (6.0, 5.5), "number: expected an integer >= 2, got 5.5"),
         (grids.imbalzano_shifted, (-1.0, 5), "cutoff: expected a length > 0"),
         (grids.gastegger_centered, (0.0, 6.0, 3), "cutoff: expected a length > 0"),
-        (grids.gastegger_shifted, (1.0, 6.0, 1), "number: expected an integer >= 2, got 1"),
+        (grids.gastegger_centered, (1.0, 6.0, 0), "number: expected an integer >= 1, got 0"),
     ],
 )
 def test_bad_arguments(grid, arguments, match):

@@ -143,7 +143,7 @@ def _add_angular(
 ) -> None:
     if not number:
         return
-    for eta, _ in gastegger_centered(distance, options.cutoff, number):
+    for eta in gastegger_centered(distance, options.cutoff, number):
         for zeta, sign in itertools.product(options.counts.zetas, LAMBDAS):
             add(*elements, eta=eta * options.cutoff**2, zeta=zeta, gamma=sign)
 

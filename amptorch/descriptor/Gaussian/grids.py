@@ -1,4 +1,4 @@
-"""Published grids of symmetry-function parameters, rows (eta in 1/Å^2, r_s in Å).
+"""Published grids of symmetry-function parameters, eta in 1/Å^2 and r_s in Å.
 
 Imbalzano et al., J. Chem. Phys. 148, 241730 (2018); Gastegger et al., J. Chem. Phys. 148, 241709
 (2018).
@@ -11,37 +11,19 @@ from numpy.typing import NDArray
 
 from .descriptor_set import check_cutoff
 
-Grid = NDArray[np.float64]
 
-
-def imbalzano_centered(cutoff: float, number: int) -> Grid:
-    """``number`` functions about the atom: eta_m = (n^(m/n) / rc)^2, m = 0..n, n = number - 1."""
-    radii = _radii(cutoff, _at_least(number, 3) - 1)
-    return np.stack([radii**-2, np.zeros(number)], axis=1)
-
-
-def imbalzano_shifted(cutoff: float, number: int) -> Grid:
-    """``number`` shells, narrow near the atom and wide far from it, by ascending r_s:
+def imbalzano_shifted(cutoff: float, number: int) -> NDArray[np.float64]:
+    """Rows (eta, r_s) of ``number`` shells, narrow near the atom and wide far from it, by ascending r_s:
     r_m = rc / n^(m/n), r_s = r_m, eta = 1 / (r_(m-1) - r_m)^2, m = 1..n, n = number."""
-    radii = _radii(cutoff, _at_least(number, 2))
+    n = _at_least(number, 2)
+    radii = check_cutoff(cutoff) * float(n) ** -(np.arange(n + 1) / n)
     return np.stack([(radii[:-1] - radii[1:]) ** -2, radii[1:]], axis=1)[::-1]
 
 
-def gastegger_centered(lower: float, upper: float, number: int) -> Grid:
-    """Functions about the atom whose widths r are spread evenly: eta = 1 / (2 r^2)."""
+def gastegger_centered(lower: float, upper: float, number: int) -> NDArray[np.float64]:
+    """eta = 1 / (2 r^2) of functions about the atom whose widths r are spread evenly."""
     radii = np.linspace(check_cutoff(lower), check_cutoff(upper), _at_least(number, 1))
-    return np.stack([0.5 * radii**-2, np.zeros(number)], axis=1)
-
-
-def gastegger_shifted(lower: float, upper: float, number: int) -> Grid:
-    """Shells spread evenly from ``lower`` to ``upper``, of one width: eta = 1 / (2 step^2)."""
-    shifts, step = np.linspace(lower, check_cutoff(upper), _at_least(number, 2), retstep=True)
-    return np.stack([np.full(number, 0.5 / step**2), shifts], axis=1)
-
-
-def _radii(cutoff: float, n: int) -> NDArray[np.float64]:
-    """rc / n^(m/n), m = 0..n."""
-    return check_cutoff(cutoff) * float(n) ** -(np.arange(n + 1) / n)
+    return 0.5 * radii**-2
 
 
 def _at_least(number: int, least: int) -> int:
