@@ -56,6 +56,7 @@ setup(
         "numpy>=1.26",
         "scipy>=1.11",
         "lmdb>=1.4",
+        "pyyaml>=6",
         "tqdm>=4.60",
         "xxhash>=3.2",
     ],

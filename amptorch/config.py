@@ -79,6 +79,7 @@ class DatasetConfig:
     raw_data: Any = None
     lmdb_path: Sequence[str] | str | None = None
     cache: str = "no"
+    derivatives: str = "auto"
     val_split: float = 0.0
     val_split_mode: str = "cv"
     elements: Sequence[str] | None = None
@@ -98,6 +99,7 @@ class DatasetConfig:
             raise ValueError(f"dataset: expected val_split in [0, 1), got {self.val_split!r}")
         for name, known in (
             ("cache", ("no", "partial", "full")),
+            ("derivatives", ("auto", "cached", "on_the_fly")),
             ("val_split_mode", ("cv", "inorder")),
             ("baseline", (None, "linear")),
         ):
@@ -112,6 +114,11 @@ class DatasetConfig:
             raise ValueError(
                 "dataset: expected exactly one of 'raw_data' and 'lmdb_path', got "
                 f"{' and '.join(given) or 'neither'}"
+            )
+        if self.lmdb_path is not None and self.derivatives != "auto":
+            raise ValueError(
+                "dataset: derivatives are as the files of lmdb_path were built, expected none "
+                f"given, got {self.derivatives!r}"
             )
 
 

@@ -83,7 +83,8 @@ class AtomsDataset(Dataset):
     def process(self) -> list[AtomsData]:
         """Convert, fit scalers unless they were given, and scale."""
         if self.verbose:
-            print(report_memory(self.images, self.descriptor, self.forcetraining, self.dtype))
+            settings = (self.forcetraining, self.dtype, self.a2d.derivatives)
+            print(report_memory(self.images, self.descriptor, *settings))
         data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose)
         self.scalers = self._given or fit_scalers(
             Statistics.of(data), self.forcetraining, self.scaling, self.baseline_kind

@@ -10,6 +10,7 @@ from ase.data import atomic_numbers
 from torch import Tensor, nn
 
 from .data import AtomsBatch
+from .kernels import networks
 
 N_ELEMENTS = 100  # rows of the element mask, as in checkpoints of the original
 
@@ -40,6 +41,8 @@ class MLP(nn.Module):
         super().__init__()
         # Drawn in float64 whatever the later dtype, so that a seed gives the original's weights.
         exact = torch.float64
+        self.widths = [n_input_nodes, *hidden_layers, n_output_nodes]
+        self._only_tanh = activation is nn.Tanh and not (batchnorm or dropout)
         layers: list[nn.Module] = []
         width = n_input_nodes
         for nodes in hidden_layers:
@@ -66,6 +69,13 @@ class MLP(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs [n_atoms, n_output_nodes] of fingerprints [n_atoms, n_features]."""
         return self.model_net(inputs)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the kernel of the networks does the same: hidden layers, tanh alone between
+        them, and no hook that wants to see what passes."""
+        hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in self.model_net)
+        return self._only_tanh and len(self.widths) > 2 and self.widths[-1] == 1 and not hooked
 
     def latent(self, inputs: Tensor, layer: int) -> Tensor:
         """Output of layer index ``layer`` of ``model_net`` (negative counts from the end)."""
@@ -98,7 +108,7 @@ class ElementMask(nn.Module):
 class AtomisticModel(nn.Module):
     """Sum over atoms of atomic energies; forces through the primes.
 
-    A subclass adds its networks and gives atomic energies.
+    A subclass adds its networks and says what share each has in an atom's energy.
 
     Args:
         elements: chemical symbols.
@@ -145,9 +155,18 @@ class AtomisticModel(nn.Module):
         """Make the perceptrons, each by a call of ``network``."""
         raise NotImplementedError
 
+    def perceptrons(self) -> list[MLP]:
+        """All networks."""
+        raise NotImplementedError
+
+    def shares(self, numbers: Tensor) -> Tensor:
+        """Weights [n_atoms, n_networks] of the networks in the energies of atoms."""
+        raise NotImplementedError
+
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         """Energies [n_atoms] of fingerprints [n_atoms, n_features]."""
-        raise NotImplementedError
+        outputs = torch.cat([network(fingerprint) for network in self.perceptrons()], 1)
+        return (outputs * self.shares(numbers)).sum(1)
 
     def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
         """Output [n_atoms, width] of layer index ``layer`` of each atom's network."""
@@ -164,16 +183,34 @@ class AtomisticModel(nn.Module):
 
     def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
         """Energies [n_images] and, if asked for, dE/dG [n_atoms, n_features]."""
-        differentiate = gradient and torch.is_grad_enabled()
-        with torch.set_grad_enabled(gradient or torch.is_grad_enabled()):
-            fingerprint = batch.fingerprint.detach().requires_grad_(gradient)
-            atomic = self.atomic_energies(fingerprint, batch.atomic_numbers)
-            zeros = atomic.new_zeros(batch.num_graphs)
-            energies = zeros.index_add(0, batch.batch, atomic)
+        fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
+        if networks.compiled(fingerprint) and all(each.is_plain for each in self.perceptrons()):
+            atomic, slope = self._by_kernel(fingerprint, numbers, gradient)
+        else:
+            atomic, slope = self._by_autograd(fingerprint, numbers, gradient)
+        return atomic.new_zeros(batch.num_graphs).index_add(0, batch.batch, atomic), slope
+
+    def _by_kernel(
+        self, fingerprint: Tensor, numbers: Tensor, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        perceptrons = self.perceptrons()
+        parameters = [part for each in perceptrons for part in each.parameters()]
+        shape = networks.Shape(perceptrons[0].widths, len(perceptrons))
+        return networks.energies_and_slopes(
+            shape, fingerprint, self.shares(numbers), parameters, gradient
+        )
+
+    def _by_autograd(
+        self, fingerprint: Tensor, numbers: Tensor, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        differentiate = torch.is_grad_enabled()
+        with torch.set_grad_enabled(gradient or differentiate):
+            fingerprint.requires_grad_(gradient)
+            atomic = self.atomic_energies(fingerprint, numbers)
             if not gradient:
-                return energies, energies.new_empty(0)
-            (slope,) = torch.autograd.grad(energies.sum(), fingerprint, create_graph=differentiate)
-        return (energies if differentiate else energies.detach()), slope
+                return atomic, atomic.new_empty(0)
+            (slope,) = torch.autograd.grad(atomic.sum(), fingerprint, create_graph=differentiate)
+        return (atomic if differentiate else atomic.detach()), slope
 
     @property
     def num_params(self) -> int:
@@ -188,16 +225,15 @@ class BPNN(AtomisticModel):
         self.elementwise_models = nn.ModuleList(network() for _ in elements)
         self.element_mask = ElementMask(elements)
 
-    def _perceptrons(self) -> list[MLP]:
+    def perceptrons(self) -> list[MLP]:
         return cast("list[MLP]", list(self.elementwise_models))
 
-    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
-        outputs = torch.cat([network(fingerprint) for network in self._perceptrons()], 1)
-        return (outputs * self.element_mask(numbers)).sum(1)
+    def shares(self, numbers: Tensor) -> Tensor:
+        return self.element_mask(numbers)
 
     def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
         out: Tensor | None = None
-        for number, network in zip(self.element_mask.numbers, self._perceptrons(), strict=True):
+        for number, network in zip(self.element_mask.numbers, self.perceptrons(), strict=True):
             values = network.latent(fingerprint, layer)
             own = (numbers == number)[:, None]
             out = torch.where(own, values, torch.zeros_like(values) if out is None else out)
@@ -211,8 +247,11 @@ class SingleNN(AtomisticModel):
     def add_networks(self, elements: Sequence[str], network: Callable[[], MLP]) -> None:
         self.model = network()
 
-    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
-        return self.model(fingerprint).squeeze(1)
+    def perceptrons(self) -> list[MLP]:
+        return [self.model]
+
+    def shares(self, numbers: Tensor) -> Tensor:
+        return torch.ones_like(numbers, dtype=next(self.parameters()).dtype)[:, None]
 
     def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
         return self.model.latent(fingerprint, layer)

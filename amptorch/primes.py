@@ -117,10 +117,12 @@ class StoredPrimes(PairPrimes):
 
     def _pull(self, gradient: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
         parts = self.frames()
-        blocks = [each.values for each in parts]
-        environments = [each.environment for each in parts]
-        weights = gradient * self.factors
-        return pair_jacobian.pull(blocks, environments, parts[0].touch, weights, with_virials)
+        frames = pair_jacobian.Frames(
+            [each.values for each in parts],
+            [each.environment for each in parts],
+            parts[0].touch,
+        )
+        return pair_jacobian.pull(frames, gradient * self.factors, with_virials)
 
 
 @dataclass

@@ -7,8 +7,8 @@ With g_ij = dE_i/dR_ij and R_ij = r_j - r_i (images included):
 
 The Jacobian lies in blocks over pairs [n_pairs, n_touched, 3] that hold only the features which the
 neighbour's element can change (``touch``, [n_species, n_species, n_touched], padded with -1).
-The blocks of a batch are many times the rest of its data, so they stay where they are: the
-operators take them frame by frame and copy nothing. ``pull`` goes from dE/dG to forces and virials,
+The blocks of a batch are many times the rest of its data, so they stay where they are: C++ takes
+the addresses of the frames and copies nothing. ``pull`` goes from dE/dG to forces and virials,
 ``push`` is its transpose; autograd differentiates both any number of times in these arguments.
 Blocks and vectors are constants.
 """
@@ -16,9 +16,13 @@ Blocks and vectors are constants.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from .. import _native
 from .environment import Environment, concatenate
@@ -27,39 +31,64 @@ from .reference import pair_jacobian as reference
 _ON_CPP = (torch.float32, torch.float64)
 
 
-def pull(
-    blocks: Sequence[Tensor],
-    environments: Sequence[Environment],
-    touch: Tensor,
-    weights: Tensor,
-    with_virials: bool,
-) -> tuple[Tensor, Tensor]:
-    """Forces and virials of the atoms of frames that are laid one after the other.
+@dataclass
+class Frames:
+    """The constants: frames that are laid one after the other in dE/dG and forces.
 
-    Args:
+    Attributes:
         blocks: of each frame [n_pairs, n_touched, 3].
         environments: of each frame.
         touch: see above.
-        weights: dE/dG [n_atoms, n_features] of all frames.
-        with_virials: else they are empty.
-
-    Returns:
-        F [n_atoms, 3] and W [n_atoms, 3, 3].
     """
-    return _pull(list(blocks), *_unzip(environments), touch, weights, with_virials)
+
+    blocks: Sequence[Tensor]
+    environments: Sequence[Environment]
+    touch: Tensor
+
+    def compiled(self, values: Tensor) -> bool:
+        """Whether there is a kernel for the device and precision of ``values``."""
+        if values.dtype != self.blocks[0].dtype or values.device != self.blocks[0].device:
+            raise ValueError(
+                f"pair Jacobian: expected {self.blocks[0].dtype} on {self.blocks[0].device} as the "
+                f"blocks are, got {values.dtype} on {values.device}"
+            )
+        return values.device.type == "cpu" and values.dtype in _ON_CPP
+
+    @cached_property
+    def addresses(self) -> Tensor:
+        """A row a frame: where blocks, vectors and indices lie, and the number of atoms."""
+        rows = []
+        for block, each in zip(self.blocks, self.environments, strict=True):
+            parts = (block, each.vectors, each.first, each.neighbors, each.species)
+            if block.dtype != self.blocks[0].dtype or not all(p.is_contiguous() for p in parts):
+                raise ValueError(
+                    f"pair Jacobian: expected contiguous {self.blocks[0].dtype} in all frames, got "
+                    f"{block.dtype} and strides {[part.stride() for part in parts]}"
+                )
+            rows.append([*(part.data_ptr() for part in parts), each.n_atoms])
+        return torch.tensor(rows)
+
+    @cached_property
+    def joined(self) -> tuple[Tensor, Environment, Tensor]:
+        """Blocks, environment and touched features of one frame made of all."""
+        return torch.cat(list(self.blocks)), concatenate(self.environments), self.touch
 
 
-def push(
-    blocks: Sequence[Tensor],
-    environments: Sequence[Environment],
-    touch: Tensor,
-    forces: Tensor,
-    virials: Tensor,
-    n_features: int,
-) -> Tensor:
+def pull(frames: Frames, weights: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
+    """Forces [n_atoms, 3] and virials [n_atoms, 3, 3] (empty without ``with_virials``) of atoms.
+
+    Args:
+        frames: the constants.
+        weights: dE/dG [n_atoms, n_features].
+        with_virials: give virials.
+    """
+    return _Pull.apply(weights, frames, with_virials)
+
+
+def push(frames: Frames, forces: Tensor, virials: Tensor, n_features: int) -> Tensor:
     """dG [n_atoms, n_features] from changes of forces [n_atoms, 3] and of virials
     [n_atoms, 3, 3] (or empty): the transpose of :func:`pull`."""
-    return _push(list(blocks), *_unzip(environments), touch, forces, virials, n_features)
+    return _Push.apply(forces, virials, frames, n_features)
 
 
 def forces(environment: Environment, pair_gradients: Tensor) -> Tensor:
@@ -80,123 +109,51 @@ def virials(environment: Environment, pair_gradients: Tensor) -> Tensor:
     return zeros.index_add(0, environment.centers, outer)
 
 
-@torch.library.custom_op("amptorch::pair_jacobian_pull", mutates_args=())
-def _pull(
-    blocks: Sequence[Tensor],
-    vectors: Sequence[Tensor],
-    first: Sequence[Tensor],
-    neighbors: Sequence[Tensor],
-    species: Sequence[Tensor],
-    touch: Tensor,
-    weights: Tensor,
-    with_virials: bool,
-) -> tuple[Tensor, Tensor]:
-    if _compiled(weights):
-        forces, virials = _empty_results(weights, with_virials)
-        table = _addresses(weights, blocks, vectors, first, neighbors, species)
-        weights = weights.contiguous()
+class _Pull(Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, frames: Frames, with_virials: bool) -> Any:
+        ctx.frames, ctx.n_features = frames, weights.shape[1]
+        if not frames.compiled(weights):
+            return reference.pull(*frames.joined, weights, with_virials)
+        n = weights.shape[0]
+        forces = weights.new_zeros((n, 3))
+        virials = weights.new_zeros((n if with_virials else 0, 3, 3))
         _native.pair_jacobian_pull(
-            table, touch, weights, forces.zero_(), virials.zero_(), torch.get_num_threads()
+            frames.addresses,
+            frames.touch,
+            weights.contiguous(),
+            forces,
+            virials,
+            torch.get_num_threads(),
         )
         return forces, virials
-    environment = _concatenated(vectors, first, neighbors, species)
-    return reference.pull(torch.cat(list(blocks)), environment, touch, weights, with_virials)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        forces, virials = gradients
+        return push(ctx.frames, forces, virials, ctx.n_features), None, None
 
 
-@torch.library.custom_op("amptorch::pair_jacobian_push", mutates_args=())
-def _push(
-    blocks: Sequence[Tensor],
-    vectors: Sequence[Tensor],
-    first: Sequence[Tensor],
-    neighbors: Sequence[Tensor],
-    species: Sequence[Tensor],
-    touch: Tensor,
-    forces: Tensor,
-    virials: Tensor,
-    n_features: int,
-) -> Tensor:
-    if _compiled(forces):
+class _Push(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, forces: Tensor, virials: Tensor, frames: Frames, n_features: int
+    ) -> Tensor:
+        ctx.frames, ctx.with_virials = frames, len(virials) > 0
+        if not frames.compiled(forces):
+            return reference.push(*frames.joined, forces, virials, n_features)
         changes = forces.new_zeros((forces.shape[0], n_features))
-        table = _addresses(forces, blocks, vectors, first, neighbors, species)
-        forces, virials = forces.contiguous(), virials.contiguous()
-        _native.pair_jacobian_push(table, touch, forces, virials, changes, torch.get_num_threads())
+        _native.pair_jacobian_push(
+            frames.addresses,
+            frames.touch,
+            forces.contiguous(),
+            virials.contiguous(),
+            changes,
+            torch.get_num_threads(),
+        )
         return changes
-    environment = _concatenated(vectors, first, neighbors, species)
-    return reference.push(torch.cat(list(blocks)), environment, touch, forces, virials, n_features)
 
-
-def _compiled(values: Tensor) -> bool:
-    return values.device.type == "cpu" and values.dtype in _ON_CPP
-
-
-def _empty_results(weights: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
-    n = weights.shape[0]
-    return weights.new_empty((n, 3)), weights.new_empty((n if with_virials else 0, 3, 3))
-
-
-def _addresses(values: Tensor, *parts: Sequence[Tensor]) -> Tensor:
-    """A row a frame: where its blocks, vectors and indices lie, and its number of atoms."""
-    for index, part in enumerate(parts):
-        dtype = values.dtype if index < 2 else torch.int64
-        for tensor in part:
-            if tensor.dtype != dtype or not tensor.is_contiguous() or tensor.device.type != "cpu":
-                raise ValueError(
-                    f"pair Jacobian: expected contiguous {dtype} on the CPU as the gradient is, "
-                    f"got {tensor.dtype} on {tensor.device} with strides {tensor.stride()}"
-                )
-    rows = [
-        [*(tensor.data_ptr() for tensor in frame), frame[-1].shape[0]]
-        for frame in zip(*parts, strict=True)
-    ]
-    return torch.tensor(rows, dtype=torch.int64)
-
-
-def _unzip(environments: Sequence[Environment]) -> tuple[list[Tensor], ...]:
-    return (
-        [each.vectors for each in environments],
-        [each.first for each in environments],
-        [each.neighbors for each in environments],
-        [each.species for each in environments],
-    )
-
-
-def _concatenated(*parts: Sequence[Tensor]) -> Environment:
-    return concatenate([Environment(*frame) for frame in zip(*parts, strict=True)])
-
-
-@_pull.register_fake
-def _(blocks, vectors, first, neighbors, species, touch, weights, with_virials):  # type: ignore[no-untyped-def]
-    return _empty_results(weights, with_virials)
-
-
-@_push.register_fake
-def _(blocks, vectors, first, neighbors, species, touch, forces, virials, n_features):  # type: ignore[no-untyped-def]
-    return forces.new_empty((forces.shape[0], n_features))
-
-
-# What is constant is kept as it is: saved tensors would cost more time than they are worth.
-def _save_pull(ctx, inputs, output):  # type: ignore[no-untyped-def]
-    ctx.constants, ctx.n_features = inputs[:6], inputs[6].shape[1]
-
-
-def _save_push(ctx, inputs, output):  # type: ignore[no-untyped-def]
-    ctx.constants, ctx.with_virials = inputs[:6], inputs[7].shape[0] > 0
-
-
-def _pull_backward(ctx, forces, virials):  # type: ignore[no-untyped-def]
-    change = _push(*ctx.constants, forces, virials, ctx.n_features)
-    return *_no_gradients(ctx), change, None
-
-
-def _push_backward(ctx, gradient):  # type: ignore[no-untyped-def]
-    forces, virials = _pull(*ctx.constants, gradient, ctx.with_virials)
-    return *_no_gradients(ctx), forces, virials, None
-
-
-def _no_gradients(ctx):  # type: ignore[no-untyped-def]
-    *lists, _ = ctx.constants
-    return *([None] * len(each) for each in lists), None
-
-
-_pull.register_autograd(_pull_backward, setup_context=_save_pull)
-_push.register_autograd(_push_backward, setup_context=_save_push)
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        forces, virials = pull(ctx.frames, gradients[0], ctx.with_virials)
+        return forces, virials, None, None

@@ -97,13 +97,13 @@ class FeatureScaler:
     ) -> Sequence[AtomsData]:
         """Scale fingerprints (and primes) of images in place; returns the images."""
         for data in tqdm(data_list, desc="scaling features", unit=" images", disable=disable_tqdm):
-            factors, shifts = self._affine(data.atomic_numbers)
+            factors, shifts = self.affine(data.atomic_numbers)
             data.fingerprint = data.fingerprint * factors + shifts
             if getattr(data, "primes", None) is not None:
                 data.primes = data.primes.scaled(factors)
         return data_list
 
-    def _affine(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    def affine(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Factors and shifts [n_atoms, n_features] of G' = factor G + shift."""
         values, where = torch.unique(numbers, return_inverse=True)
         scales = [self._of_element(number) for number in values.tolist()]

@@ -14,22 +14,30 @@ from ase import Atoms
 from tqdm import tqdm
 
 from ..descriptor.base_descriptor import BaseDescriptor
+from ..errors import nearest
 from ..preprocessing.validation import read_energy, read_forces
 from .compute import Computer
 from .errors import StoreError
+from .estimate import estimate
 from .header import Header, Setup, setup_of
+from .image import Image, pack_image
 from .keys import content_key
 from .open import open_store
 from .reader import FingerprintStore
-from .record import Bytes, Image, pack_image, pairs_of
-from .source import Source, count_images, read_images
+from .record import pairs_of
+from .sealed import Bytes
+from .source import Source, count_images, read_images, sampled
 from .writer import StoreWriter
 
 # Atoms that are computed or wait to be written at a time: bounds memory (20 kB an atom is
 # usual for cached derivatives in float32), whatever the size of frames and number of processes.
 ATOMS_UNDERWAY = 40_000
-# Images from which on starting processes (seconds) pays.
+# Fewer images, or cores, are not worth the seconds that processes take to start: threads do.
 MANY_IMAGES = 1000
+MANY_CORES = 5
+FORMS = ("auto", "cached", "on_the_fly", "none")
+# Images on which "auto" measures.
+SAMPLED = 8
 
 
 def build_store(
@@ -37,7 +45,7 @@ def build_store(
     path: str | Path,
     descriptor: BaseDescriptor | Setup,
     dtype: torch.dtype = torch.float32,
-    derivatives: str = "cached",
+    derivatives: str = "auto",
     processes: int | None = None,
     forces: bool = True,
     chunk: int = 64,
@@ -53,9 +61,11 @@ def build_store(
         path: file to write.
         descriptor: a descriptor, or (fp_scheme, fp_params, cutoff_params, elements).
         dtype: float32 or float64.
-        derivatives: "cached" (keep the pair Jacobian), "on_the_fly" (keep pairs) or "none".
-        processes: that compute; 1 for this one alone, with threads. Default the number of cores,
-            or 1 for fewer than 1000 images.
+        derivatives: "cached" (keep the pair Jacobian), "on_the_fly" (keep pairs), "none", or
+            "auto": what the file has, if there is one; else "cached" where that fits into a
+            quarter of the free disk and half of the free memory, by an estimate that is printed.
+        processes: that compute; 1 for this one alone, with as many threads as torch is set to.
+            Default 1 for few cores or images, else the number of cores.
         forces: read forces, and keep what training on them needs.
         chunk: images that are computed and written at a time: what a kill may lose at most.
         verbose: show a progress bar.
@@ -66,16 +76,25 @@ def build_store(
     """
     if chunk < 1:
         raise ValueError(f"chunk: expected at least 1, got {chunk!r}")
-    header = Header(setup_of(descriptor), dtype, derivatives if forces else "none")
+    if derivatives not in FORMS:
+        hint = nearest(str(derivatives), FORMS)
+        raise ValueError(f"derivatives: unknown form {derivatives!r}; {hint}")
     total = count_images(source)
     workers = _check_processes(processes) or _default_processes(total)
+    setup = setup_of(descriptor)
+    if not forces:
+        derivatives = "none"
+    elif derivatives == "auto":
+        at_once = workers if workers > 1 else torch.get_num_threads()
+        derivatives, source = _choose(source, total, Path(path), setup, dtype, at_once, verbose)
+    header = Header(setup, dtype, derivatives)
     writer = StoreWriter(path, header)
     try:
         with (
             Computer(header, workers) as computer,
             tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
         ):
-            _Build(writer, computer, workers, forces, chunk, bar).run(read_images(source))
+            _Build(writer, computer, forces, chunk, bar).run(read_images(source))
         writer.finish()
     finally:
         writer.close()
@@ -89,7 +108,31 @@ def _check_processes(processes: int | None) -> int | None:
 
 
 def _default_processes(total: int | None) -> int:
-    return 1 if total is not None and total < MANY_IMAGES else len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0))
+    few = cores < MANY_CORES or (total is not None and total < MANY_IMAGES)
+    return 1 if few else cores
+
+
+def _choose(
+    source: Source,
+    total: int | None,
+    path: Path,
+    setup: Setup,
+    dtype: torch.dtype,
+    at_once: int,
+    verbose: bool,
+) -> tuple[str, Source]:
+    """The form of derivatives that "auto" means, and a source that still gives all images."""
+    if path.exists():
+        return open_store(path).header.derivatives, source
+    sample, source = sampled(source, SAMPLED)
+    if not sample:
+        return "cached", source
+    path.parent.mkdir(parents=True, exist_ok=True)
+    costs = estimate(sample, total, setup, dtype, path.parent, at_once)
+    if verbose:
+        print(costs)
+    return costs.choice, source
 
 
 @dataclass
@@ -108,7 +151,6 @@ class _Build:
         self,
         writer: StoreWriter,
         computer: Computer,
-        workers: int,
         forces: bool,
         chunk: int,
         bar: tqdm,
@@ -117,7 +159,7 @@ class _Build:
         self.computer = computer
         self.forces = forces
         # Batches beside the one that is being written: all of them together are a chunk.
-        self.ahead = min(workers, chunk - 1)
+        self.ahead = min(computer.at_once, chunk - 1)
         self.images_of_a_batch = chunk // (self.ahead + 1)
         self.atoms_of_a_batch = ATOMS_UNDERWAY // (self.ahead + 1)
         self.bar = bar

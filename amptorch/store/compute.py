@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from queue import SimpleQueue
 
 import torch
@@ -12,7 +13,8 @@ from ase import Atoms
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.environment import Environment
 from .header import Header
-from .record import Bytes, Frame, pack_frame
+from .record import Frame, pack_frame
+from .sealed import Bytes
 from .worker import WorkerProcess
 
 
@@ -49,18 +51,25 @@ def _numbers(
 
 
 class Computer:
-    """Computes chunks of images while others are written.
+    """Computes batches of images while others are written.
 
     Args:
         header: what to compute.
-        processes: 1 computes in this process, the kernels with as many threads as torch is set to;
-            more computes in so many others.
+        processes: 1 computes in this process, in as many threads as torch is set to, a batch in
+            each: threads within a frame would wait for each other. More computes in so many other
+            processes.
+
+    Attributes:
+        at_once: batches that are computed at the same time.
     """
 
     def __init__(self, header: Header, processes: int) -> None:
         self._header = header
+        self._threads = torch.get_num_threads()
+        self.at_once = processes if processes > 1 else self._threads
         # Threads that compute, or that wait for a process that does.
-        self._executor = ThreadPoolExecutor(processes)
+        start = partial(torch.set_num_threads, 1) if processes == 1 else None
+        self._executor = ThreadPoolExecutor(self.at_once, initializer=start)
         self._workers = [WorkerProcess(header) for _ in range(processes)] if processes > 1 else []
         self._idle: SimpleQueue[WorkerProcess] = SimpleQueue()
         for worker in self._workers:
@@ -74,6 +83,8 @@ class Computer:
         for worker in self._workers:
             worker.stop()
         self._executor.shutdown()
+        # What one thread sets is what threads started later begin with.
+        torch.set_num_threads(self._threads)
 
     def submit(
         self, keys: Sequence[bytes], images: Sequence[Atoms], names: Sequence[str]

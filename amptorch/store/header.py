@@ -37,7 +37,8 @@ class Header:
     Attributes:
         setup: (fp_scheme, fp_params, cutoff_params, elements), see ``construct_descriptor``.
         dtype: of fingerprints, vectors and blocks.
-        derivatives: "cached" (pair Jacobian stored), "on_the_fly" (pairs stored) or "none".
+        derivatives: "cached" (pair Jacobian stored), "on_the_fly" (pairs stored), "sparse"
+            (matrices stored, as in files of the original) or "none".
         kernel_version: of the kernels that computed them.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from torch.utils.data import Dataset
 
 from ..data import AtomsData
 from ..preprocessing.statistics import Statistics
-from ..primes import OnTheFly, PairJacobian, PairPrimes
+from ..primes import OnTheFly, PairJacobian, Primes, SparsePrimes
 from .errors import StoreError
 from .header import Header
+from .image import Image
 from .keys import content_key
-from .record import Frame, Image
+from .record import Frame
 from .shard import Shard
 
 
@@ -73,9 +75,7 @@ class FingerprintStore(Dataset):
 
     def __getitem__(self, index: int) -> AtomsData:
         """Image ``index``; energy in eV and forces in eV/Å, float64."""
-        shard, place = self._locate(index)
-        image = shard.image(place)
-        return self._data(image, shard.frame(image.key), index)
+        return self._data(*self.record(index), index)
 
     def __iter__(self) -> Iterator[AtomsData]:
         return (self[index] for index in range(len(self)))
@@ -85,6 +85,12 @@ class FingerprintStore(Dataset):
         shard, place = self._locate(index)
         return shard.image(place)
 
+    def record(self, index: int) -> tuple[Image, Frame]:
+        """Targets and fingerprints of image ``index`` as they are kept."""
+        shard, place = self._locate(index)
+        image = shard.image(place)
+        return image, shard.frame(image.key)
+
     def frame(self, atoms: Atoms) -> Frame | None:
         """Fingerprints of a geometry, wherever it is in the data set; None if it is not there."""
         key = content_key(atoms)
@@ -93,9 +99,27 @@ class FingerprintStore(Dataset):
                 return shard.frame(key)
         return None
 
+    def copied(self, index: int) -> AtomsData:
+        """Image ``index``, sharing no memory with the files."""
+        image, frame = self.record(index)
+        return self._data(image, frame.clone(), index)
+
+    def fingerprints(self) -> Iterator[AtomsData]:
+        """All images without primes and forces.
+
+        Their records are not checked, so that of large ones only what is given is read from disk;
+        a damaged one is found when it is read with its primes.
+        """
+        for index in range(len(self)):
+            shard, place = self._locate(index)
+            image = shard.image(place)
+            frame = shard.frame(image.key, checksum=False)
+            bare = Frame(frame.numbers, frame.species, frame.fingerprint)
+            yield self._data(replace(image, forces=None), bare, index)
+
     def statistics(self) -> Statistics:
-        """Ranges, means and spreads for the scalers, in one pass over all images."""
-        return statistics(self)
+        """Ranges, means and spreads for the scalers, in one pass over the fingerprints."""
+        return Statistics.of(self.fingerprints())
 
     def close(self) -> None:
         """Let go of the files; they are closed once no item is held any more."""
@@ -121,7 +145,9 @@ class FingerprintStore(Dataset):
             data.forces = image.forces
         return data
 
-    def _primes(self, frame: Frame) -> PairPrimes | None:
+    def _primes(self, frame: Frame) -> Primes | None:
+        if frame.matrix is not None:
+            return SparsePrimes(frame.matrix)
         if frame.environment is None:
             return None
         factors = torch.ones_like(frame.fingerprint)

@@ -10,9 +10,12 @@ import xxhash
 
 from .errors import StoreError
 from .header import Header
+from .image import Image, unpack_image
 from .keys import place_key
-from .lmdb_file import LMDBEnvironment, Snapshot
-from .record import Bytes, Frame, Image, unpack_frame, unpack_image
+from .lmdb_file import LMDBEnvironment
+from .record import Frame, unpack_frame
+from .sealed import Bytes
+from .snapshot import Snapshot
 
 
 class Shard:
@@ -42,6 +45,11 @@ class Shard:
         return bool(read_json(self._snapshot, "state").get("complete", False))
 
     @property
+    def images_when_complete(self) -> int:
+        """Number of images when the build came to its end."""
+        return int(read_json(self._snapshot, "state").get("images", 0))
+
+    @property
     def scalers(self) -> dict[str, Any] | None:
         """State of the scalers fitted to this store, or None."""
         return read_json(self._snapshot, "scalers") or None
@@ -55,16 +63,19 @@ class Shard:
         record = self._snapshot.get("images", place_key(place))
         return read_record(self.path, f"image {place}", record, unpack_image)
 
-    def frame(self, key: bytes) -> Frame:
+    def frame(self, key: bytes, checksum: bool = True) -> Frame:
         """Fingerprints by the key of their geometry, as views of the file.
+
+        Args:
+            key: of the geometry.
+            checksum: compare it, for which the whole record is read.
 
         Raises:
             StoreError: no record of it, or a damaged one.
         """
         record = self._snapshot.get("frames", key)
-        return read_record(
-            self.path, f"frame {key.hex()}", record, lambda record: unpack_frame(key, record)
-        )
+        name = f"frame {key.hex()}"
+        return read_record(self.path, name, record, lambda r: unpack_frame(key, r, checksum))
 
     def has_frame(self, key: bytes) -> bool:
         """Whether there is a record of a geometry."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import ase.db
@@ -38,7 +39,7 @@ def _read(path: Path) -> Iterator[Atoms]:
 
 def count_images(source: Source) -> int | None:
     """How many images there are, where that is known without reading them."""
-    if isinstance(source, Sized) and not isinstance(source, str):
+    if isinstance(source, Sequence) and not isinstance(source, str):
         return len(source)
     if not isinstance(source, (str, Path)) or not Path(source).is_file():
         return None
@@ -48,4 +49,35 @@ def count_images(source: Source) -> int | None:
             return len(trajectory)
     if suffix == ".db":
         return int(ase.db.connect(str(source)).count())
-    return None
+    return _count_xyz(Path(source)) if suffix in (".xyz", ".extxyz") else None
+
+
+def _count_xyz(path: Path) -> int | None:
+    """Every frame is a line with its number of atoms, a comment, and a line an atom."""
+    count = 0
+    with open(path, "rb") as file:
+        for line in file:
+            if not line.strip().isdigit():
+                return None
+            count += 1
+            for _ in itertools.islice(file, int(line) + 1):
+                continue
+    return count
+
+
+def sampled(source: Source, number: int) -> tuple[list[Atoms], Source]:
+    """Some images from all over the source (its first ones where it cannot be asked for others),
+    and a source that still gives all."""
+    if isinstance(source, (str, Path)) and Path(source).suffix == ".traj" and count_images(source):
+        with Trajectory(str(source)) as trajectory:
+            return _spread(trajectory, number), source
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        return _spread(source, number), source
+    images = read_images(source)
+    first = list(itertools.islice(images, number))
+    return first, source if isinstance(source, (str, Path)) else itertools.chain(first, images)
+
+
+def _spread(images: Sequence[Atoms], number: int) -> list[Atoms]:
+    step = max(len(images) // number, 1)
+    return list(read_images(images[index] for index in range(0, len(images), step)[:number]))

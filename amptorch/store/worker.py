@@ -19,7 +19,7 @@ from ase import Atoms
 
 from .errors import StoreError
 from .header import Header
-from .record import Bytes
+from .sealed import Bytes
 
 
 class WorkerProcess:
@@ -32,6 +32,7 @@ class WorkerProcess:
             [sys.executable, "-c", "from amptorch.store.worker import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pipesize=1 << 20,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
         self._send(header)

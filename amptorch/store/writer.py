@@ -10,10 +10,13 @@ import lmdb
 
 from .errors import StoreError
 from .header import Header
+from .image import Image, unpack_image
 from .keys import place_key
-from .lmdb_file import WRITER_ROOM, LMDBEnvironment, Snapshot
-from .record import Bytes, Frame, Image, pairs_of, unpack_frame, unpack_image
+from .lmdb_file import LMDBEnvironment
+from .record import Frame, pairs_of, unpack_frame
+from .sealed import Bytes
 from .shard import pack_json, read_header, read_json
+from .snapshot import Snapshot
 
 
 class StoreWriter:
@@ -22,17 +25,16 @@ class StoreWriter:
     Args:
         path: of the file.
         header: what its records have in common; the same as the file's, if there is one.
-        room: bytes of the map at first; it grows by itself.
 
     Raises:
         StoreError: a file of another kind or header, or one that cannot be written.
     """
 
-    def __init__(self, path: str | Path, header: Header, room: int = WRITER_ROOM) -> None:
+    def __init__(self, path: str | Path, header: Header) -> None:
         self.path = Path(path)
         self.header = header
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._environment = LMDBEnvironment.writing(path, "path", room)
+        self._environment = LMDBEnvironment.writing(path, "path")
         self._check_or_write_header()
 
     def _check_or_write_header(self) -> None:

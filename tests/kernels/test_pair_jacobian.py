@@ -1,4 +1,4 @@
-"""Products of pair Jacobians: kernel against reference, operators under autograd, forces, virials."""
+"""Products of pair Jacobians: kernel against reference, any derivative, forces, virials."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from amptorch.kernels import pair_jacobian
 from amptorch.kernels.environment import Environment, concatenate
 from amptorch.kernels.neighbors import find_neighbors
+from amptorch.kernels.pair_jacobian import Frames
 from amptorch.kernels.reference import pair_jacobian as reference
 from tests.systems import SYSTEMS
 from tests.tolerances import KERNEL
@@ -54,11 +55,11 @@ def test_kernel_agrees_with_reference(system: str, with_virials: bool, dtype: to
     forces, virials = _changes(environment, dtype)
     if not with_virials:
         virials = virials[:0]
-    pulled = pair_jacobian.pull([values], [environment], touch, weights, with_virials)
+    pulled = pair_jacobian.pull(Frames([values], [environment], touch), weights, with_virials)
     expected = reference.pull(values, environment, touch, weights, with_virials)
     for one, other in zip(pulled, expected, strict=True):
         _close(one, other, dtype)
-    pushed = pair_jacobian.push([values], [environment], touch, forces, virials, N_FEATURES)
+    pushed = pair_jacobian.push(Frames([values], [environment], touch), forces, virials, N_FEATURES)
     other = reference.push(values, environment, touch, forces, virials, N_FEATURES)
     _close(pushed, other, dtype)
 
@@ -72,22 +73,14 @@ def test_frames_apart_are_frames_joined(dtype: torch.dtype, with_virials: bool) 
     touch = max(tables, key=len)
     joined = concatenate(environments)
     expected = reference.pull(torch.cat(values), joined, touch, torch.cat(weights), with_virials)
-    found = pair_jacobian.pull(values, environments, touch, torch.cat(weights), with_virials)
+    found = pair_jacobian.pull(
+        Frames(values, environments, touch), torch.cat(weights), with_virials
+    )
     for one, other in zip(found, expected, strict=True):
         _close(one, other, torch.float64)
-    back = pair_jacobian.push(values, environments, touch, *expected, N_FEATURES)
+    back = pair_jacobian.push(Frames(values, environments, touch), *expected, N_FEATURES)
     pushed = reference.push(torch.cat(values), joined, touch, *expected, N_FEATURES)
     _close(back, pushed, torch.float64)
-
-
-@pytest.mark.parametrize("system", ["cuco_box", "nial_triclinic", "isolated_atom"])
-def test_operators_fit_torch(system: str) -> None:
-    environment, touch, values, weights = _case(system)
-    forces, virials = _changes(environment, torch.float64)
-    parts = ([values] * 2, *([each] * 2 for each in vars(environment).values()))
-    twice = [torch.cat([each, each]).requires_grad_() for each in (weights, forces, virials)]
-    torch.library.opcheck(pair_jacobian._pull, (*parts, touch, twice[0], True))
-    torch.library.opcheck(pair_jacobian._push, (*parts, touch, *twice[1:], N_FEATURES))
 
 
 def test_gradients_of_any_order() -> None:
@@ -97,10 +90,10 @@ def test_gradients_of_any_order() -> None:
         tensor.requires_grad_()
 
     def pull(w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return pair_jacobian.pull([values], [environment], touch, w**2, True)
+        return pair_jacobian.pull(Frames([values], [environment], touch), w**2, True)
 
     def push(f: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        return pair_jacobian.push([values], [environment], touch, f**2, w**2, N_FEATURES)
+        return pair_jacobian.push(Frames([values], [environment], touch), f**2, w**2, N_FEATURES)
 
     for function, arguments in ((pull, (weights,)), (push, (forces, virials))):
         assert torch.autograd.gradcheck(function, arguments)
@@ -122,7 +115,7 @@ def test_forces_and_virial_of_a_pair_potential() -> None:
         expected[i] += 2 * vector
     virial = environment.vectors.T @ environment.vectors
     for forces, virials in (
-        pair_jacobian.pull([blocks], [environment], touch, weights, True),
+        pair_jacobian.pull(Frames([blocks], [environment], touch), weights, True),
         (
             pair_jacobian.forces(environment, environment.vectors),
             pair_jacobian.virials(environment, environment.vectors),
@@ -139,9 +132,9 @@ def test_results_do_not_depend_on_threads(threads: int) -> None:
     forces, virials = _changes(environment, torch.float64)
 
     def products() -> list[torch.Tensor]:
-        pulled = pair_jacobian.pull([values], [environment], touch, weights, True)
-        args = ([values], [environment], touch, forces, virials, N_FEATURES)
-        return [*pulled, pair_jacobian.push(*args)]
+        pulled = pair_jacobian.pull(Frames([values], [environment], touch), weights, True)
+        frames = Frames([values], [environment], touch)
+        return [*pulled, pair_jacobian.push(frames, forces, virials, N_FEATURES)]
 
     before, once = torch.get_num_threads(), products()
     torch.set_num_threads(threads)
@@ -152,7 +145,12 @@ def test_results_do_not_depend_on_threads(threads: int) -> None:
     assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
 
 
-def test_blocks_of_another_dtype_are_refused() -> None:
+def test_what_does_not_fit_is_refused() -> None:
     environment, touch, values, weights = _case("cuco_box")
-    with pytest.raises(ValueError, match=r"expected contiguous torch.float32 .* got torch.float64"):
-        pair_jacobian.pull([values], [environment], touch, weights.float(), False)
+    frames = Frames([values], [environment], touch)
+    with pytest.raises(ValueError, match=r"expected torch.float64 on cpu .* got torch.float32"):
+        pair_jacobian.pull(frames, weights.float(), False)
+    for other in (values.float(), values.mT.contiguous().mT):
+        frames = Frames([values, other], [environment] * 2, touch)
+        with pytest.raises(ValueError, match=r"contiguous torch\.float64 in all frames"):
+            pair_jacobian.pull(frames, weights.repeat(2, 1), False)

@@ -1,10 +1,11 @@
-"""What tests of the store share: a descriptor of every scheme, small data sets, stores."""
+"""What tests of stores share: a descriptor, a small data set, comparison bit for bit."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import pytest
 import torch
 from ase import Atoms
@@ -32,30 +33,43 @@ def path(tmp_path: Path) -> Path:
 
 
 def build(source: Any, path: Path, **options: Any) -> FingerprintStore:
-    """A store in float64 in this process, without a progress bar."""
-    options = {"descriptor": SETUP, "dtype": torch.float64, "processes": 1, **options}
-    return build_store(
-        source,
-        path,
-        derivatives=options.pop("derivatives", "cached"),
-        **{"verbose": False, **options},
-    )
+    """A cached store in float64, made in this process without a progress bar."""
+    defaults = {
+        "descriptor": SETUP,
+        "dtype": torch.float64,
+        "derivatives": "cached",
+        "processes": 1,
+        "verbose": False,
+    }
+    return build_store(source, path, **{**defaults, **options})
+
+
+def contents(path: Path) -> dict[bytes, dict[bytes, bytes]]:
+    """All records of a file by table, read with lmdb alone."""
+    with lmdb.open(str(path), subdir=False, readonly=True, max_dbs=3) as environment:
+        tables = [b"header", b"frames", b"images"]
+        databases = {name: environment.open_db(name, create=False) for name in tables}
+        with environment.begin() as transaction:
+            return {
+                name: dict(transaction.cursor(db=database)) for name, database in databases.items()
+            }
 
 
 def assert_same_data(one: AtomsData, other: AtomsData) -> None:
     """Bit for bit the same."""
     assert set(one.keys) == set(other.keys)
     for name in ("fingerprint", "atomic_numbers", "energy", "forces"):
-        assert (name in one) == (name in other)
         if name in one:
-            assert one[name].dtype == other[name].dtype
+            assert one[name].dtype == other[name].dtype, name
             assert torch.equal(one[name], other[name]), name
     assert type(one.primes) is type(other.primes)
     if isinstance(one.primes, (PairJacobian, OnTheFly)):
         for name in ("vectors", "first", "neighbors", "species"):
-            assert torch.equal(
-                getattr(one.primes.environment, name), getattr(other.primes.environment, name)
+            mine, others = (
+                getattr(one.primes.environment, name),
+                getattr(other.primes.environment, name),
             )
+            assert torch.equal(mine, others), name
         assert torch.equal(one.primes.factors, other.primes.factors)
     if isinstance(one.primes, PairJacobian):
         assert torch.equal(one.primes.values, other.primes.values)

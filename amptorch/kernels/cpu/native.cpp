@@ -7,6 +7,7 @@ void bind_symmetry_functions(nanobind::module_& module);
 void bind_gmp(nanobind::module_& module);
 void bind_neighbors(nanobind::module_& module);
 void bind_pair_jacobian(nanobind::module_& module);
+void bind_networks(nanobind::module_& module);
 
 }  // namespace amptorch
 
@@ -15,4 +16,5 @@ NB_MODULE(_native, module) {
     amptorch::bind_gmp(module);
     amptorch::bind_neighbors(module);
     amptorch::bind_pair_jacobian(module);
+    amptorch::bind_networks(module);
 }

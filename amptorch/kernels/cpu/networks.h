@@ -1,0 +1,64 @@
+// What the kernel of the networks works on, and its versions for instruction sets.
+#pragma once
+
+#include <cstdint>
+
+namespace amptorch::networks {
+
+using Index = std::int64_t;
+
+// Perceptrons of one shape: linear layers, each but the last followed by tanh, the last of width 1.
+// A network's parameters lie one after the other: of each layer the weights [out, in], the biases.
+template <typename T>
+struct Networks {
+    const T* parameters;    // [n_networks, n_parameters]
+    const Index* widths;    // [n_layers + 1], that of the fingerprints first
+    Index n_networks, n_parameters;
+    int n_layers;           // linear ones, at least 2
+    Index n_hidden;         // sum of the widths of the hidden layers
+    Index tape_rows;        // a network: n_hidden activations, and as many slopes where asked for
+};
+
+// Atoms are worked on in tiles. Within a tile a row is one quantity of all its atoms.
+constexpr Index tile_atoms = 32;
+
+// One tile; arrays begin at its first atom.
+template <typename T>
+struct Tile {
+    Index n_atoms;            // at most tile_atoms
+    bool slopes;              // dE/dG is asked for, and depends on the parameters
+    const T* fingerprints;    // [n_atoms, n_features]
+    const T* shares;          // [n_atoms, n_networks]
+    T* outputs;               // [n_atoms, n_networks]
+    T* tape;                  // [n_networks, tape_rows, tile_atoms]
+};
+
+// Sizes, in numbers, of what one thread needs beside this.
+template <typename T>
+Index scratch_size(const Networks<T>& nets) {
+    const Index rows = 2 * nets.widths[0] + 3 * nets.n_hidden + 8;
+    return 2 * rows * tile_atoms;
+}
+
+template <typename T>
+struct Kernel {
+    // E_a = sum_n shares_an N_n(G_a) into energies [n_atoms], dE_a/dG_a into slopes.
+    void (*forward)(const Networks<T>&, const Tile<T>&, T* energies, T* slopes, T* scratch);
+    // From dL/dE and dL/d(dE/dG): dL/dshares, and dL/dparameters added to changes.
+    void (*backward)(const Networks<T>&, const Tile<T>&, const T* energies, const T* slopes,
+                     T* shares, T* changes, T* scratch);
+};
+
+#define AMPTORCH_NETWORKS(isa)             \
+    namespace isa {                        \
+    extern const Kernel<double> of_double; \
+    extern const Kernel<float> of_float;   \
+    }
+AMPTORCH_NETWORKS(baseline)
+#if defined(__x86_64__) && defined(__GNUC__)
+#define AMPTORCH_HAS_AVX2
+AMPTORCH_NETWORKS(avx2)
+#endif
+#undef AMPTORCH_NETWORKS
+
+}  // namespace amptorch::networks

@@ -1,0 +1,107 @@
+// Products of small matrices with rows of a tile. Included once per instruction set, inside its
+// namespace, after symmetry_functions_simd.h.
+
+// A matrix in memory: entry (r, c) lies at r * row + c * column.
+template <typename T>
+struct Matrix {
+    const T* at;
+    Index row, column;
+};
+
+// Rows that lie ``stride`` numbers apart.
+template <typename T>
+struct Rows {
+    T* at;
+    Index stride;
+    T* operator[](Index r) const { return at + r * stride; }
+};
+
+// R rows of out = start + w in, where start is a bias a row, or 0.
+template <typename T, int R>
+AMPTORCH_INLINE void product_block(Matrix<T> w, Index n, Rows<const T> in, const T* bias,
+                                   Rows<T> out) {
+    constexpr int V = 2;  // vectors at a time: 2 R sums keep both multipliers busy
+    for (Index a = 0; a < tile_atoms; a += V * width<T>) {
+        Vec<T> sums[R][V];
+        for (int r = 0; r < R; ++r) {
+            for (int v = 0; v < V; ++v) sums[r][v] = broadcast<T>(bias ? bias[r] : T(0));
+        }
+        for (Index c = 0; c < n; ++c) {
+            const Vec<T> x[V] = {load(in[c] + a), load(in[c] + a + width<T>)};
+#pragma GCC unroll 4
+            for (int r = 0; r < R; ++r) {
+                const Vec<T> weight = broadcast<T>(w.at[r * w.row + c * w.column]);
+                for (int v = 0; v < V; ++v) sums[r][v] += weight * x[v];
+            }
+        }
+        for (int r = 0; r < R; ++r) {
+            for (int v = 0; v < V; ++v) store(out[r] + a + v * width<T>, sums[r][v]);
+        }
+    }
+}
+
+// out = w in + bias for ``rows`` rows; w is [rows, n].
+template <typename T>
+void product(Matrix<T> w, Index rows, Index n, Rows<const T> in, const T* bias, Rows<T> out) {
+    Index r = 0;
+    const auto from = [&] { return Matrix<T>{w.at + r * w.row, w.row, w.column}; };
+    const auto start = [&] { return bias ? bias + r : nullptr; };
+    const auto to = [&] { return Rows<T>{out[r], out.stride}; };
+    for (; r + 4 <= rows; r += 4) product_block<T, 4>(from(), n, in, start(), to());
+    for (; r < rows; ++r) product_block<T, 1>(from(), n, in, start(), to());
+}
+
+// out[r, c] += sum over ``n`` numbers of left_r right_c.
+template <typename T, int R, int C>
+AMPTORCH_INLINE void outer_block(Rows<const T> left, Rows<const T> right, Index n, T* out,
+                                 Index row) {
+    Vec<T> sums[R][C] = {};
+    for (Index a = 0; a < n; a += width<T>) {
+        Vec<T> x[R], y[C];
+        for (int r = 0; r < R; ++r) x[r] = load(left[r] + a);
+        for (int c = 0; c < C; ++c) y[c] = load(right[c] + a);
+        for (int r = 0; r < R; ++r) {
+            for (int c = 0; c < C; ++c) sums[r][c] += x[r] * y[c];
+        }
+    }
+    for (int r = 0; r < R; ++r) {
+        for (int c = 0; c < C; ++c) out[r * row + c] += sum<T>(sums[r][c]);
+    }
+}
+
+template <typename T, int R>
+void outer_rows(Rows<const T> left, Rows<const T> right, Index columns, Index n, T* out) {
+    Index c = 0;
+    const auto from = [&] { return Rows<const T>{right[c], right.stride}; };
+    for (; c + 2 <= columns; c += 2) outer_block<T, R, 2>(left, from(), n, out + c, columns);
+    for (; c < columns; ++c) outer_block<T, R, 1>(left, from(), n, out + c, columns);
+}
+
+// out [rows, columns] += left right^T, both rows of ``n`` numbers.
+template <typename T>
+void outer(Rows<const T> left, Index rows, Rows<const T> right, Index columns, Index n, T* out) {
+    Index r = 0;
+    const auto from = [&] { return Rows<const T>{left[r], left.stride}; };
+    for (; r + 4 <= rows; r += 4) outer_rows<T, 4>(from(), right, columns, n, out + r * columns);
+    for (; r < rows; ++r) outer_rows<T, 1>(from(), right, columns, n, out + r * columns);
+}
+
+// tanh x = -m / (2 + m), m = exp(-2 |x|) - 1, with the sign of x; NaN stays NaN.
+template <typename T>
+AMPTORCH_INLINE Vec<T> tangent_hyperbolic(Vec<T> x) {
+    using L = Lanes<T>;
+    constexpr T log2e = T(1.4426950408889634);
+    constexpr T ln2_high = sizeof(T) == 8 ? T(0x1.62e42feep-1) : T(0x1.62ep-1);
+    constexpr T ln2_low = sizeof(T) == 8 ? T(0x1.a39ef35793c76p-33) : T(0x1.0bfbe8p-15);
+    Vec<T> y = x < T(0) ? x + x : -(x + x);
+    y = y < T(-40) ? broadcast<T>(-40) : y;
+    const Vec<T> shifted = y * log2e + L::round;
+    const Vec<T> whole = shifted - L::round;
+    const Vec<T> r = (y - whole * ln2_high) - whole * ln2_low;
+    const Vec<T> minus_one = polynomial<T>(ExpTail<T>::c, r) * r * r + r;
+    const Mask<T> bits = (reinterpret_cast<Mask<T>>(shifted) + L::bias) << L::mantissa;
+    const Vec<T> power = reinterpret_cast<Vec<T>>(bits);
+    const Vec<T> m = minus_one * power + (power - T(1));
+    const Vec<T> value = m / (m + T(2));
+    return x < T(0) ? value : -value;
+}

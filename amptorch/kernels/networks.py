@@ -1,0 +1,160 @@
+"""Energies of atoms from perceptrons of their fingerprints, and dE/dG, in one pass.
+
+Each of the networks n is z_k = W_k h_{k-1} + b_k, h_k = tanh z_k, h_0 = G, its last layer N = z_K a
+number. An atom's energy takes a share of every network:
+
+    E = sum_n s_n N_n(G),    dE/dG = sum_n s_n W_1^T d_1
+    d_k = dN/dz_k = (1 - h_k^2) W_{k+1}^T d_{k+1}
+
+The gradient of a loss L(E, dE/dG) is written out too. With e = dL/dE, v = dL/d(dE/dG), and the
+changes along v, h'_0 = v, z'_k = W_k h'_{k-1}, h'_k = (1 - h_k^2) z'_k:
+
+    dL/ds_n = e N_n + N'_n
+    dL/dz_k = (1 - h_k^2) W_{k+1}^T dL/dz_{k+1} - 2 h_k z'_k s_n d_k,    dL/dN_n = s_n e
+    dL/dW_k = s_n d_k h'_{k-1}^T + dL/dz_k h_{k-1}^T,    dL/db_k = dL/dz_k
+
+summed over atoms. All networks see all atoms, as shares are trained too (see
+``amptorch.model.ElementMask``). C++ works on tiles of atoms that stay in the first cache.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from .. import _native
+
+_ON_CPP = (torch.float32, torch.float64)
+_TILE = 32  # atoms, as in cpu/networks.h
+
+
+def compiled(fingerprints: Tensor) -> bool:
+    """Whether there is a kernel for the device and precision."""
+    return fingerprints.device.type == "cpu" and fingerprints.dtype in _ON_CPP
+
+
+@dataclass
+class Shape:
+    """What all networks share.
+
+    Attributes:
+        widths: of the fingerprint, of the hidden layers (one at least), and 1.
+        n_networks: their number.
+    """
+
+    widths: Sequence[int]
+    n_networks: int
+
+    def __post_init__(self) -> None:
+        if len(self.widths) < 3 or self.widths[-1] != 1:
+            raise ValueError(
+                f"widths: expected at least 3, the last one 1, got {list(self.widths)}"
+            )
+        self.sizes = torch.tensor(self.widths)
+
+    @property
+    def parameters(self) -> list[tuple[int, ...]]:
+        """Shapes of the parameters of all networks: of each layer the weights, the biases."""
+        shapes: list[tuple[int, ...]] = []
+        for n, m in itertools.pairwise(self.widths):
+            shapes += [(m, n), (m,)]
+        return shapes * self.n_networks
+
+    def results(self, n_atoms: int, with_slopes: bool, keep: bool) -> list[tuple[int, ...]]:
+        """Shapes of energies, dE/dG, outputs of networks, and what the gradient needs."""
+        tiles = (n_atoms + _TILE - 1) // _TILE if keep else 0
+        rows = sum(self.widths[1:-1]) * (2 if with_slopes else 1)
+        return [
+            (n_atoms,),
+            (n_atoms if with_slopes else 0, self.widths[0]),
+            (n_atoms, self.n_networks),
+            (tiles, self.n_networks, rows, _TILE),
+        ]
+
+
+def energies_and_slopes(
+    shape: Shape,
+    fingerprints: Tensor,
+    shares: Tensor,
+    parameters: Sequence[Tensor],
+    with_slopes: bool,
+) -> tuple[Tensor, Tensor]:
+    """Energies [n_atoms] and dE/dG [n_atoms, n_features] (empty without ``with_slopes``).
+
+    Both differentiate once in ``parameters`` and ``shares``; fingerprints are constants.
+
+    Args:
+        shape: of the networks.
+        fingerprints: [n_atoms, n_features].
+        shares: [n_atoms, n_networks].
+        parameters: as ``shape.parameters`` lists them.
+        with_slopes: give dE/dG.
+    """
+    found = [tuple(each.shape) for each in parameters]
+    if found != shape.parameters:
+        raise ValueError(f"parameters: expected shapes {shape.parameters}, got {found}")
+    n_atoms = fingerprints.shape[0]
+    expected = (n_atoms, shape.widths[0]), (n_atoms, shape.n_networks)
+    if (fingerprints.shape, shares.shape) != expected:
+        raise ValueError(
+            f"shares: expected fingerprints and shares {expected}, got "
+            f"{tuple(fingerprints.shape)} and {tuple(shares.shape)}"
+        )
+    keep = torch.is_grad_enabled()
+    return _Networks.apply(shape, with_slopes, keep, fingerprints, shares, *parameters)
+
+
+class _Networks(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        shape: Shape,
+        with_slopes: bool,
+        keep: bool,
+        fingerprints: Tensor,
+        shares: Tensor,
+        *parameters: Tensor,
+    ) -> Any:
+        ctx.shape = shape
+        ctx.set_materialize_grads(False)
+        flat = torch.cat([each.flatten() for each in parameters])
+        n_atoms = fingerprints.shape[0]
+        results = [
+            fingerprints.new_empty(size) for size in shape.results(n_atoms, with_slopes, keep)
+        ]
+        energies, slopes, outputs, tape = results
+        constants = (flat, shape.sizes, fingerprints.contiguous(), shares.contiguous())
+        _native.networks_forward(
+            *constants, outputs, tape, energies, slopes, with_slopes, torch.get_num_threads()
+        )
+        ctx.save_for_backward(*constants, outputs, tape)
+        return energies, slopes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, energies: Tensor | None, slopes: Tensor | None) -> Any:
+        shape: Shape = ctx.shape
+        flat, _, fingerprints, _, outputs, _ = ctx.saved_tensors
+        if energies is None:
+            energies = fingerprints.new_zeros(fingerprints.shape[0])
+        gradients = (energies, slopes if slopes is not None else fingerprints[:0])
+        share_changes, changes = torch.empty_like(outputs), torch.zeros_like(flat)
+        _native.networks_backward(
+            *ctx.saved_tensors,
+            *(each.contiguous() for each in gradients),
+            share_changes,
+            changes,
+            slopes is not None,
+            torch.get_num_threads(),
+        )
+        sizes = [math.prod(each) for each in shape.parameters]
+        parts = zip(changes.split(sizes), shape.parameters, strict=True)
+        return None, None, None, None, share_changes, *(part.view(size) for part, size in parts)
