@@ -25,26 +25,29 @@ ORIGINAL_ATOMS = 164
 
 
 def measure(
-    data: Path, sizes: list[int], modes: list[str], processes: int, work: Path
+    data: Path, sizes: list[int], modes: list[str], threads: int, work: Path
 ) -> dict[str, Any]:
-    """Build and train at every size and in every mode, each in a process of its own."""
+    """Build and train at every size and in every mode, each in a process of its own.
+
+    A build takes as many processes or threads as it chooses by itself.
+    """
     rows = []
     for mode in modes:
         for size in sizes:
             path = work / f"{mode}-{size}.lmdb"
             for old in (path, Path(f"{path}-lock")):
                 old.unlink(missing_ok=True)
-            step = [str(data), str(size), mode, str(processes), str(path)]
+            step = [str(data), str(size), mode, str(path)]
             row: dict[str, Any] = {"derivatives": mode, "frames": size}
-            row["build"] = resident.run("profiling.store_step", ["build", *step], processes)
-            row["epoch"] = resident.run("profiling.store_step", ["epoch", str(path)], processes)
+            row["build"] = resident.run("profiling.store_step", ["build", *step], threads)
+            row["epoch"] = resident.run("profiling.store_step", ["epoch", str(path)], threads)
             for old in (path, Path(f"{path}-lock")):
                 old.unlink(missing_ok=True)
             rows.append(row)
             print(_line(row))
     return {
         "name": "store",
-        "machine": {**describe(), "threads": processes},
+        "machine": {**describe(), "threads": threads},
         "data": data.name,
         "frames_in_file": rows[0]["build"]["from_file"],
         "dtype": str(torch.float32).removeprefix("torch."),
@@ -73,7 +76,7 @@ def table(report: dict[str, Any]) -> str:
     lines = [
         "# Stores: cost against size",
         "",
-        f"{machine['processor']}, {machine['threads']} processes or threads, float32, 36 symmetry "
+        f"{machine['processor']}, {machine['threads']} cores, float32, 36 symmetry "
         f"functions, networks 3 x 20, batches of 16. Frames of `{report['data']}`.",
         "",
     ]
@@ -118,7 +121,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
     parser.add_argument("--frames", type=int, nargs="+", default=[250, 1000, 4000, 16000])
     parser.add_argument("--derivatives", nargs="+", choices=MODES, default=list(MODES))
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("reports/store"), help="folder to write")
     parser.add_argument("--work", type=Path, help="folder for the stores; default: that of --out")
     parser.set_defaults(run=_command)
@@ -129,7 +132,7 @@ def _command(arguments: argparse.Namespace) -> None:
     for folder in (out, work):
         folder.mkdir(parents=True, exist_ok=True)
     report = measure(
-        arguments.data, arguments.frames, arguments.derivatives, arguments.processes, work
+        arguments.data, arguments.frames, arguments.derivatives, arguments.threads, work
     )
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     (out / "report.md").write_text(table(report), encoding="utf-8")

@@ -18,14 +18,14 @@ from .fit import original_config
 from .frames import Frames
 
 
-def build(data: Path, frames: int, derivatives: str, processes: int, path: Path) -> dict[str, Any]:
+def build(data: Path, frames: int, derivatives: str, path: Path) -> dict[str, Any]:
     """Build a store in float32; seconds, and bytes on disk."""
     source = Frames(data, frames)
     dataset = original_config(1, path.parent)["dataset"]
     elements = elements_of(list(Frames(data, min(frames, 50))))
     setup = (dataset["fp_scheme"], dataset["fp_params"], {"cutoff_func": "Cosine"}, elements)
     begun = time.perf_counter()
-    store = build_store(source, path, setup, torch.float32, derivatives, processes)
+    store = build_store(source, path, setup, torch.float32, derivatives)
     seconds = time.perf_counter() - begun
     atoms = sum(store.image(index).n_atoms for index in range(len(store)))
     size = path.stat().st_blocks * 512
@@ -48,7 +48,7 @@ def epoch(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """``build DATA FRAMES DERIVATIVES PROCESSES STORE`` or ``epoch STORE``."""
+    """``build DATA FRAMES DERIVATIVES STORE`` or ``epoch STORE``."""
     parser = argparse.ArgumentParser(prog="python -m profiling.store_step", description=__doc__)
     parser.add_argument("step", choices=["build", "epoch"])
     parser.add_argument("arguments", nargs="+")
@@ -56,8 +56,8 @@ def main() -> None:
     if parsed.step == "epoch":
         result = epoch(Path(parsed.arguments[0]))
     else:
-        data, frames, derivatives, processes, path = parsed.arguments
-        result = build(Path(data), int(frames), derivatives, int(processes), Path(path))
+        data, frames, derivatives, path = parsed.arguments
+        result = build(Path(data), int(frames), derivatives, Path(path))
     print("\n" + json.dumps(result))
 
 
