@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from . import demo, fit, kernels, training
+from . import demo, fit, kernels, store, training
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     fit.add_command(commands)
     kernels.add_command(commands)
     training.add_command(commands)
+    store.add_command(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -49,7 +49,8 @@ def config(epochs: int, run_dir: Path) -> dict[str, Any]:
             "fp_scheme": "gaussian",
             "fp_params": SYMMETRY_FUNCTIONS,
             "save_fps": False,
-            "scaling": {"type": "standardize"},
+            "scaling": {"type": "standardize", "threshold": 1e-3},
+            "target_scaling": "forces",
             "baseline": "linear",
         },
         "cmd": {
