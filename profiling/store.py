@@ -10,8 +10,9 @@ from typing import Any
 import matplotlib
 import torch
 
+from amptorch.report.machine import describe
+
 from . import resident
-from .machine import describe
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
