@@ -42,6 +42,8 @@ def measure(
             row: dict[str, Any] = {"derivatives": mode, "frames": size}
             row["build"] = resident.run("profiling.store_step", ["build", *step], threads)
             row["epoch"] = resident.run("profiling.store_step", ["epoch", str(path)], threads)
+            if size == min(sizes):
+                row["read"] = resident.run("profiling.store_step", ["read", str(path)], 1)
             for old in (path, Path(f"{path}-lock")):
                 old.unlink(missing_ok=True)
             rows.append(row)
@@ -67,6 +69,16 @@ def _line(row: dict[str, Any]) -> str:
         f"| {build['peak_megabytes'] / 1e3:.2f} | {epoch['seconds']:.1f} "
         f"| {1e3 * epoch['seconds'] / row['frames']:.2f} | {epoch['peak_megabytes'] / 1e3:.2f} "
         f"| {original['build']:.0f} | {original['epoch']:.0f} |"
+    )
+
+
+def _read_line(row: dict[str, Any]) -> str:
+    read = row["read"]
+    ratio = read["record_milliseconds"] / read["copy_milliseconds"]
+    return (
+        f"Reading and checking a record ({row['derivatives']}) takes "
+        f"{read['record_milliseconds']:.3f} ms, {ratio:.2f} times what copying its "
+        f"{read['copied_megabytes']:.2f} MB of numbers takes.\n"
     )
 
 
@@ -97,6 +109,8 @@ def table(report: dict[str, Any]) -> str:
         "| epoch (s) | ms a frame | GB of memory | original: build (s) | epoch (s) |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *map(_line, report["rows"]),
+        "",
+        *[_read_line(row) for row in report["rows"] if "read" in row],
     ]
     return "\n".join(lines) + "\n"
 
@@ -137,5 +151,5 @@ def _command(arguments: argparse.Namespace) -> None:
     )
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     (out / "report.md").write_text(table(report), encoding="utf-8")
-    plot(report, out / "scaling.png")
+    plot(report, out / "scaling.svg")
     print(f"\n{table(report)}\nreport: {out / 'report.md'}")

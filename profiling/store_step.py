@@ -8,14 +8,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from amptorch import AtomsTrainer
 from amptorch.preprocessing.validation import elements_of
-from amptorch.store import build_store
+from amptorch.store import build_store, open_store
 
 from .fit import original_config
 from .frames import Frames
+from .timing import milliseconds
 
 
 def build(data: Path, frames: int, derivatives: str, path: Path) -> dict[str, Any]:
@@ -47,14 +49,34 @@ def epoch(path: Path) -> dict[str, Any]:
     return {"seconds": duration, "load_seconds": seconds - duration}
 
 
+def read(path: Path) -> dict[str, Any]:
+    """Milliseconds to read and check a record, and to copy as many bytes; medians over records."""
+    store = open_store(path)
+    frames, copies, sizes = [], [], []
+    for index in range(len(store)):
+        _, frame = store.record(index)
+        source = frame.blocks if frame.blocks is not None else frame.environment.vectors
+        target = torch.empty_like(source)
+        frames.append(np.median(milliseconds(lambda i=index: store.record(i), 5)))
+        copies.append(np.median(milliseconds(lambda a=source, b=target: b.copy_(a), 5)))
+        sizes.append(source.numel() * source.element_size())
+    return {
+        "record_milliseconds": float(np.median(frames)),
+        "copy_milliseconds": float(np.median(copies)),
+        "copied_megabytes": float(np.median(sizes)) / 1e6,
+    }
+
+
 def main() -> None:
-    """``build DATA FRAMES DERIVATIVES STORE`` or ``epoch STORE``."""
+    """``build DATA FRAMES DERIVATIVES STORE``, ``epoch STORE`` or ``read STORE``."""
     parser = argparse.ArgumentParser(prog="python -m profiling.store_step", description=__doc__)
-    parser.add_argument("step", choices=["build", "epoch"])
+    parser.add_argument("step", choices=["build", "epoch", "read"])
     parser.add_argument("arguments", nargs="+")
     parsed = parser.parse_args()
     if parsed.step == "epoch":
         result = epoch(Path(parsed.arguments[0]))
+    elif parsed.step == "read":
+        result = read(Path(parsed.arguments[0]))
     else:
         data, frames, derivatives, path = parsed.arguments
         result = build(Path(data), int(frames), derivatives, Path(path))
