@@ -76,7 +76,7 @@ def fit(
     history = trainer.net.history.to_list()
     report = {
         "name": name,
-        "data": _describe_data(data, train, test),
+        "data": describe_data(data, train, test),
         "machine": describe(),
         "epochs": len(history),
         "seconds": {
@@ -90,7 +90,8 @@ def fit(
     return report
 
 
-def _describe_data(data: Path, train: Sequence[Atoms], test: Sequence[Atoms]) -> dict[str, Any]:
+def describe_data(data: Path, train: Sequence[Atoms], test: Sequence[Atoms]) -> dict[str, Any]:
+    """File, checksum, numbers of frames and of their atoms."""
     sizes = [len(image) for image in (*train, *test)]
     return {
         "file": data.name,
