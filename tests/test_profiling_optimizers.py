@@ -16,6 +16,7 @@ from profiling import optimizers
 from .potentials import cuco_frames
 
 FRAMES = cuco_frames(8)
+TRAIN, TEST = [*FRAMES[:3], *FRAMES[5:]], FRAMES[3:5]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def test_curve(name, monkeypatch):
     if "annealing" in name:
         arguments = {**settings["optimizer_args"], "steps": 5}
         monkeypatch.setitem(settings, "optimizer_args", arguments)
-    result = optimizers.run_one(name, FRAMES[:6], FRAMES[6:], [3], minutes=0.01)
+    result = optimizers.run_one(name, TRAIN, TEST, [3], minutes=0.01)
     rows = result["curve"]
     seconds = [row["seconds"] for row in rows]
     assert seconds == sorted(seconds)
@@ -45,12 +46,12 @@ def test_errors_are_those_of_predictions(monkeypatch):
     kept = []
     load = AtomsTrainer.load
     monkeypatch.setattr(AtomsTrainer, "load", lambda self: (kept.append(self), load(self))[1])
-    result = optimizers.run_one("adam", FRAMES[:6], FRAMES[6:], [3], minutes=0.005)
-    predicted = kept[0].predict(FRAMES[6:])
-    energies = [frame.get_potential_energy() for frame in FRAMES[6:]]
+    result = optimizers.run_one("adam", TRAIN, TEST, [3], minutes=0.005)
+    predicted = kept[0].predict(TEST)
+    energies = [frame.get_potential_energy() for frame in TEST]
     error = np.subtract(predicted["energy"], energies) / 3
     assert result["last"]["energy_rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-3)
-    errors = np.subtract(predicted["forces"], [frame.get_forces() for frame in FRAMES[6:]])
+    errors = np.subtract(predicted["forces"], [frame.get_forces() for frame in TEST])
     assert result["last"]["force_rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-3)
 
 
@@ -59,7 +60,7 @@ def test_report(tmp_path, monkeypatch):
     monkeypatch.setattr(
         optimizers,
         "_in_a_process",
-        lambda name, arguments: optimizers.run_one(name, FRAMES[:6], FRAMES[6:], [3], 0.005),
+        lambda name, arguments: optimizers.run_one(name, TRAIN, TEST, [3], 0.005),
     )
     options = {"data": tmp_path / "frames.traj", "json": tmp_path / "o.json", "hidden": "3"}
     given = [text for name, value in options.items() for text in (f"--{name}", str(value))]
