@@ -79,10 +79,9 @@ class BFGS(Optimizer):
         if "inverse_hessian" not in self.memory:
             identity = torch.eye(n_weights, dtype=torch.float64)
             self.memory = {"inverse_hessian": identity}
-        return {
-            "gtol": self.options["gtol"],
-            "hess_inv0": self.memory["inverse_hessian"].numpy().copy(),
-        }
+        inverse = self.memory["inverse_hessian"].numpy()
+        # scipy refuses what is not symmetric to the last bit.
+        return {"gtol": self.options["gtol"], "hess_inv0": 0.5 * (inverse + inverse.T)}
 
     def accepted(self, change: Vector, change_of_gradient: Vector) -> None:
         """The update of BFGS, as scipy gives its own inverse Hessian only at the end:

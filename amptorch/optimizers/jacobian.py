@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad, jvp, vmap
+from torch.func import functional_call, grad, vmap
 
 from ..data import AtomsBatch
 from ..model import MLP, AtomisticModel
@@ -156,10 +156,10 @@ def _slope_gradients(network: MLP) -> Any:
     def slope(
         weights: dict[str, Tensor], fingerprints: Tensor, shares: Tensor, directions: Tensor
     ) -> Tensor:
-        def outputs(inputs: Tensor) -> Tensor:
-            return functional_call(network, weights, inputs)[:, 0]
+        def energy(inputs: Tensor) -> Tensor:
+            return (functional_call(network, weights, inputs)[:, 0] * shares).sum()
 
-        return (jvp(outputs, (fingerprints,), (directions,))[1] * shares).sum()
+        return (grad(energy)(fingerprints) * directions).sum()
 
     return vmap(grad(slope), in_dims=(None, 0, 0, 0))
 

@@ -133,18 +133,17 @@ def filter_step(
         residuals: xi [n_observations].
         forgetting: lambda.
     """
-    products = [p @ h.T for p, h in zip(covariances, blocks, strict=True)]
-    innovation = sum(h @ x for h, x in zip(blocks, products, strict=True))
-    assert isinstance(innovation, Tensor)
+    products = [h @ p for p, h in zip(covariances, blocks, strict=True)]  # H_n^T P_n
+    innovation = torch.stack([x @ h.T for x, h in zip(products, blocks, strict=True)]).sum(0)
     innovation = 0.5 * (innovation + innovation.T)
     innovation.diagonal().add_(forgetting)
     root = torch.linalg.cholesky(innovation)
-    solved = torch.cholesky_solve(residuals[:, None], root)
+    solved = torch.cholesky_solve(residuals[:, None], root)[:, 0]
     changes = []
     for covariance, product in zip(covariances, products, strict=True):
-        changes.append((product @ solved)[:, 0])
-        # K H^T P = Y Y^T with Y = P H L^-T, S = L L^T: what stays is symmetric.
-        half = torch.linalg.solve_triangular(root, product.T, upper=False)
+        changes.append(solved @ product)
+        # K H^T P = Y^T Y with Y = L^-1 H^T P, S = L L^T: what stays is symmetric.
+        half = torch.linalg.solve_triangular(root, product, upper=False)
         covariance.addmm_(half.T, half, beta=1.0 / forgetting, alpha=-1.0 / forgetting)
     return changes
 

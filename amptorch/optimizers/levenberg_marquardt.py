@@ -13,6 +13,8 @@ from .base import Optimizer, check_fits, sizes
 from .net import BatchNet
 from .observations import Observations, choose
 
+_LEAST = 1e-12  # mu in units of the diagonal: with less J^T J is singular to machine precision
+
 
 class LevenbergMarquardt(Optimizer):
     """Damped Gauss-Newton steps (K. Levenberg, Q. Appl. Math. 2, 164 (1944); D. W. Marquardt,
@@ -79,10 +81,12 @@ class LevenbergMarquardt(Optimizer):
         # J^T J, its factor, and the rows of a part of the batch.
         check_fits(3 * n * n, "levenberg_marquardt", "take smaller networks or fewer features")
         normal, slope = normal_equations(observations.jacobian_parts(residuals), n)
+        largest = float(normal.diagonal().max())
         if not self.memory:
-            self.memory = {"mu": options["damping"] * float(normal.diagonal().max()), "growth": 2.0}
+            self.memory = {"mu": options["damping"] * largest, "growth": 2.0}
         before, begun = float(residuals.square().sum()), jacobian.weights_of(model)
         for _ in range(options["tries"]):
+            self.memory["mu"] = max(self.memory["mu"], _LEAST * largest)
             step = options["lr"] * damped_step(normal, slope, self.memory["mu"])
             jacobian.set_weights(model, begun + step)
             prediction = net.predicted(batch)["y_pred"]

@@ -1,0 +1,287 @@
+"""Optimizers on the same data and networks: test errors against the time spent on training.
+
+Each runs in a process of its own, so that its memory is its own, for the same number of minutes.
+Fingerprints are computed before the clock starts, and it stands still while errors are taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from ase import Atoms
+from ase.io import read
+from skorch.callbacks import Callback
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+from amptorch import AtomsTrainer
+from amptorch.dataset import AtomsDataset
+from amptorch.report import Part
+from amptorch.report.machine import describe
+
+from .demo import SYMMETRY_FUNCTIONS
+
+POINTS = 40  # of a curve
+SETTINGS: dict[str, dict[str, Any]] = {
+    "adam": {"optimizer": "adam", "ema": 0.999},
+    "adamw": {"optimizer": "adamw", "optimizer_args": {"weight_decay": 1e-4}, "ema": 0.999},
+    "lbfgs": {"optimizer": "lbfgs"},
+    "bfgs": {"optimizer": "bfgs"},
+    "annealing, lbfgs": {
+        "optimizer": "annealing",
+        "optimizer_args": {"then": "lbfgs", "steps": 400, "frames": 16, "Tmax": 10.0, "Tmin": 0.1},
+    },
+    "kalman": {"optimizer": "kalman"},
+    "levenberg_marquardt": {
+        "optimizer": "levenberg_marquardt",
+        "optimizer_args": {"fraction": 0.2},
+    },
+}
+"""``optim`` of each."""
+DOUBLE = ("lbfgs", "bfgs", "annealing, lbfgs")  # line searches need the digits
+
+
+class Curve(Callback):
+    """Test errors every now and then; ends training when the time is over.
+
+    Args:
+        batches: test data.
+        sizes: atoms of the test frames.
+        seconds: of training.
+    """
+
+    def __init__(self, batches: Any, sizes: Sequence[int], seconds: float) -> None:
+        self.batches, self.sizes, self.seconds = batches, sizes, seconds
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.rows_: list[dict[str, float]] = []
+        self.spent_, self._since = 0.0, time.perf_counter()
+        self._next = 0.0
+        self._measure(net)
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        if training and self.spent_ + time.perf_counter() - self._since >= self._next:
+            self._measure(net)
+
+    def _measure(self, net: Any) -> None:
+        self.spent_ += time.perf_counter() - self._since
+        self._next = self.spent_ + self.seconds / POINTS
+        weights = net.module_.state_dict()
+        kept = {name: value.clone() for name, value in weights.items()}
+        average = dict(net.callbacks_).get("ema")
+        if average is not None:
+            net.module_.load_state_dict({**kept, **average.average_})
+        energy, force = self._errors(net)
+        net.module_.load_state_dict(kept)
+        self.rows_.append(
+            {
+                "seconds": self.spent_,
+                "epochs": len(net.history),
+                "energy_rmse": energy,
+                "force_rmse": force,
+            }
+        )
+        if self.spent_ >= self.seconds:
+            raise KeyboardInterrupt
+        self._since = time.perf_counter()
+
+    def _errors(self, net: Any) -> tuple[float, float]:
+        """RMSE in eV/atom and eV/Å."""
+        differences: list[list[np.ndarray]] = [[], []]
+        for batch, target in self.batches:
+            prediction = net.evaluation_step((batch, target), training=False)
+            for found, one, other in zip(differences, prediction, target, strict=False):
+                found.append((one - other).double().numpy().ravel())
+        energies, forces = (np.concatenate(each) * self.scale for each in differences)
+        energies = energies / np.array(self.sizes)
+        return float(np.sqrt((energies**2).mean())), float(np.sqrt((forces**2).mean()))
+
+    @property
+    def scale(self) -> float:
+        """eV of a scaled energy of 1."""
+        return float(self.batches.dataset.target_scaler.target_std)
+
+
+def config(name: str, hidden: Sequence[int], run_dir: str) -> dict[str, Any]:
+    """The configuration: targets divided by the size of the forces, forces 100 times energies."""
+    optim = {"force_coefficient": 100.0, "epochs": 100000, **SETTINGS[name]}
+    return {
+        "model": {"name": "bpnn", "get_forces": True, "hidden_layers": list(hidden)},
+        "optim": optim,
+        "dataset": {
+            "fp_scheme": "gaussian",
+            "fp_params": SYMMETRY_FUNCTIONS,
+            "save_fps": False,
+            "scaling": {"type": "standardize", "threshold": 1e-3},
+            "baseline": "linear",
+            "target_scaling": "forces",
+        },
+        "cmd": {
+            "run_dir": run_dir,
+            "debug": True,
+            "verbose": False,
+            "dtype": torch.DoubleTensor if name in DOUBLE else torch.FloatTensor,
+        },
+    }
+
+
+def run_one(
+    name: str, train: Sequence[Atoms], test: Sequence[Atoms], hidden: Sequence[int], minutes: float
+) -> dict[str, Any]:
+    """Train with one optimizer; its curve, epochs and largest memory in GB."""
+    with tempfile.TemporaryDirectory() as run_dir:
+        settings = config(name, hidden, run_dir)
+        settings["dataset"]["raw_data"] = list(train)
+        trainer = AtomsTrainer(settings)
+        trainer.load()
+        held = AtomsDataset(
+            list(test),
+            trainer.config["dataset"]["descriptor"],
+            save_fps=False,
+            scalers=trainer.scalers,
+            dtype=trainer.settings.cmd.torch_dtype,
+        )
+        before = _largest_memory()
+        batches = trainer.net.get_iterator(held, training=False)
+        curve = Curve(batches, [len(frame) for frame in test], 60.0 * minutes)
+        trainer.net.callbacks.append(("curve", curve))
+        trainer.net.fit(trainer.train_dataset, None)
+    return {
+        "curve": curve.rows_,
+        "epochs": curve.rows_[-1]["epochs"],
+        "memory": {"data": before, "largest": _largest_memory()},
+        "weights": trainer.model.num_params,
+        "best": {
+            key: min(row[key] for row in curve.rows_) for key in ("energy_rmse", "force_rmse")
+        },
+        "last": {key: curve.rows_[-1][key] for key in ("energy_rmse", "force_rmse")},
+    }
+
+
+def _largest_memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024e-9
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """Errors of energies and forces against seconds."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    for axis, key, factor, label in (
+        (axes[0], "energy_rmse", 1e3, "energy RMSE (meV/atom)"),
+        (axes[1], "force_rmse", 1.0, "force RMSE (eV/Å)"),
+    ):
+        for name, result in results.items():
+            seconds = [row["seconds"] for row in result["curve"]]
+            axis.plot(seconds, [factor * row[key] for row in result["curve"]], label=name)
+        axis.set(xlabel="seconds of training", ylabel=f"test {label}", yscale="log")
+    axes[1].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def table(results: dict[str, Any]) -> str:
+    """What each reached, as Markdown."""
+    lines = [
+        "| | epochs | memory (GB) | energy RMSE (meV/atom) | force RMSE (eV/Å) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        energy, force = 1e3 * result["last"]["energy_rmse"], result["last"]["force_rmse"]
+        memory = result["memory"]["largest"]
+        lines.append(f"| {name} | {result['epochs']} | {memory:.2f} | {energy:.1f} | {force:.3f} |")
+    return "\n".join(lines)
+
+
+def _markdown(report: dict[str, Any], plot_name: str) -> str:
+    data, machine = report["data"], report["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return f"""# Optimizers
+
+{data["training_frames"]} frames of `{data["file"]}`, errors on {data["test_frames"]} kept apart;
+networks of {" and ".join(map(str, report["hidden"]))} nodes, {report["minutes"]:g} minutes of
+training each. An epoch of lbfgs and bfgs is an iteration. Memory is the largest of the process,
+data included.
+
+{table(report["optimizers"])}
+
+![Test errors against time]({plot_name})
+
+Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["threads"]} threads, Python
+{machine["python"]}, {packages}. Data: sha256 {data["sha256"]}.
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add ``optimizers`` to the command line."""
+    summary = __doc__.splitlines()[0]
+    parser: argparse.ArgumentParser = commands.add_parser("optimizers", help=summary)
+    parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training, each")
+    parser.add_argument("--json", type=Path, required=True, help="file to write, .md and .png too")
+    parser.add_argument("--hidden", default="15,15", help="widths of the hidden layers")
+    parser.add_argument("--test", type=int, default=40, help="frames kept apart, the last ones")
+    parser.add_argument("--names", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--one", choices=SETTINGS, help=argparse.SUPPRESS)
+    parser.set_defaults(run=_command)
+
+
+def _command(arguments: argparse.Namespace) -> None:
+    torch.set_num_threads(arguments.threads)
+    frames = read(arguments.data, ":")
+    train, test = frames[: -arguments.test], frames[-arguments.test :]
+    hidden = [int(width) for width in arguments.hidden.split(",")]
+    if arguments.one:
+        result = run_one(arguments.one, train, test, hidden, arguments.minutes)
+        arguments.json.write_text(json.dumps(result), encoding="utf-8")
+        return
+    results = {}
+    for name in arguments.names:
+        results[name] = _in_a_process(name, arguments)
+        last = results[name]["last"]
+        print(f"{name}: {1e3 * last['energy_rmse']:.1f} meV/atom, {last['force_rmse']:.3f} eV/Å")
+    report = {
+        "data": {
+            "training": Part(train, arguments.data).describe(),
+            "test": Part(test, arguments.data).describe(),
+        },
+        "machine": describe(),
+        "hidden": hidden,
+        "minutes": arguments.minutes,
+        "optimizers": results,
+    }
+    arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    picture = arguments.json.with_suffix(".png")
+    plot(results, picture)
+    text = _markdown(report, picture.name)
+    arguments.json.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(f"\n{table(results)}")
+
+
+def _in_a_process(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "result.json"
+        options = {
+            "data": arguments.data,
+            "minutes": arguments.minutes,
+            "hidden": arguments.hidden,
+            "test": arguments.test,
+            "threads": arguments.threads,
+            "one": name,
+            "json": file,
+        }
+        given = [part for key, value in options.items() for part in (f"--{key}", str(value))]
+        subprocess.run([sys.executable, "-m", "profiling", "optimizers", *given], check=True)
+        return json.loads(file.read_text(encoding="utf-8"))
