@@ -8,7 +8,9 @@ the descriptor, ``descriptor.json`` tells how.
 
 from __future__ import annotations
 
+import copy
 import io
+import json
 import os
 import tempfile
 import time
@@ -87,24 +89,66 @@ def load_history(path: str | Path) -> History:
         raise ValueError(f"{path}: not a whole history: {error}") from error
 
 
+def snapshot(state: Any) -> Any:
+    """A copy of a state dict that further training does not change."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        copied = copy.copy(state)
+        copied.update((name, snapshot(value)) for name, value in state.items())
+        return copied
+    if isinstance(state, (list, tuple)):
+        return type(state)(snapshot(value) for value in state)
+    return copy.deepcopy(state)
+
+
 class BestCheckpoint(Checkpoint):
-    """skorch's checkpoint, written beside the old one and put in its place only when whole."""
+    """skorch's checkpoint, written beside the old one and put in its place only when whole.
+
+    The first model is written at once, later ones when :meth:`flush` is called (``Resume`` does so
+    before it writes) and when training ends: early in a run every epoch is the best so far.
+    """
 
     dirname: str
 
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self._waiting: dict[str, Any] | None = None
+        self._begun = False
+
     def save_model(self, net: Any) -> None:
-        # skorch's own passes over a disk that is full with a message, and leaves half a file.
+        self._waiting = {
+            part: snapshot(getattr(net, attribute).state_dict())
+            for part, attribute in (
+                ("params", "module_"),
+                ("optimizer", "optimizer_"),
+                ("criterion", "criterion_"),
+            )
+        }
+        self._history, self._epochs = net.history, len(net.history)
+        if not self._begun:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the best model so far unless it is written."""
+        if self._waiting is None:
+            return
         try:
             with tempfile.TemporaryDirectory(dir=self.dirname, prefix=".best-") as scratch:
-                for part in ("params", "optimizer", "criterion"):
+                for part, state in self._waiting.items():
+                    # By way of memory, see :func:`save`.
                     whole = io.BytesIO()
-                    net.save_params(**{f"f_{part}": whole})
+                    torch.save(state, whole)
                     (Path(scratch) / f"{part}.pt").write_bytes(whole.getbuffer())
-                net.history.to_file(Path(scratch) / "history.json")
+                history = json.dumps(self._history.to_list()[: self._epochs])
+                (Path(scratch) / "history.json").write_text(history, encoding="utf-8")
                 for file in Path(scratch).iterdir():
                     os.replace(file, Path(self.dirname) / file.name)
         except OSError as error:
             raise OSError(f"checkpoint: cannot write {self.dirname}: {error}") from error
+        self._waiting, self._begun = None, True
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        self.flush()
 
 
 class train_end_load_best_loss(Callback):

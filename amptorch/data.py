@@ -53,7 +53,7 @@ class AtomsData:
         return [("fprimes" if name == "primes" else name) for name in names]
 
     def __contains__(self, name: str) -> bool:
-        return name in self.keys
+        return getattr(self, "primes" if name == "fprimes" else name, None) is not None
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)

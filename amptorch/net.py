@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from skorch import NeuralNet
@@ -12,6 +14,17 @@ from .data import AtomsBatch
 
 class AtomsNet(NeuralNet):
     """skorch net whose inputs are :class:`AtomsBatch` and whose targets are (energies, forces)."""
+
+    def get_params_for_optimizer(
+        self, prefix: str, named_parameters: Iterator[tuple[str, Tensor]]
+    ) -> tuple[Any, dict[str, Any]]:
+        """skorch's, and ``fused`` where the optimizer knows it and nothing is said about it: all
+        parameters in one call, in place of a dozen calls for each of many small ones."""
+        arguments, keywords = super().get_params_for_optimizer(prefix, named_parameters)
+        known = inspect.signature(getattr(self, prefix)).parameters
+        if "fused" in known and not {"fused", "foreach", "differentiable"} & keywords.keys():
+            keywords["fused"] = True
+        return arguments, keywords
 
     def infer(self, x: AtomsBatch, **fit_params: Any) -> tuple[Tensor, Tensor]:
         """Scaled energies [n_images] and forces [n_atoms, 3] of a batch."""

@@ -105,7 +105,7 @@ class Resume(Callback):
             return
         self._take(net)
         if time.monotonic() - self._written > INTERVAL:
-            self._write()
+            self._write(net)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         if self.folder is None:
@@ -113,7 +113,7 @@ class Resume(Callback):
         # Early stopping leaves an epoch that is whole but whose end this callback did not see.
         if net.history and "dur" in net.history[-1] and self._epochs() < len(net.history):
             self._take(net)
-        self._write()
+        self._write(net)
 
     def _epochs(self) -> int:
         return self._snapshot["epochs"] if self._snapshot else 0
@@ -122,8 +122,8 @@ class Resume(Callback):
         self._snapshot = {
             "epochs": len(net.history),
             "target_epochs": self._target,
-            "module": copy.deepcopy(net.module_.state_dict()),
-            "optimizer": copy.deepcopy(net.optimizer_.state_dict()),
+            "module": checkpoint.snapshot(net.module_.state_dict()),
+            "optimizer": checkpoint.snapshot(net.optimizer_.state_dict()),
             "callbacks": {
                 name: {"kind": _kind(callback), "values": _state_of(callback)}
                 for name, callback in net.callbacks_
@@ -134,7 +134,11 @@ class Resume(Callback):
         }
         self._history = net.history
 
-    def _write(self) -> None:
+    def _write(self, net: Any) -> None:
+        # First the best model: what goes on from this state does not find it again.
+        for _, callback in net.callbacks_:
+            if isinstance(callback, checkpoint.BestCheckpoint):
+                callback.flush()
         if self._snapshot is not None:
             # Only now: writing out the whole history every epoch would cost more and more.
             epochs = json.dumps(self._history.to_list()[: self._snapshot["epochs"]])

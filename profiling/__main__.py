@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from . import demo, fit, kernels
+from . import demo, fit, kernels, training
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
     demo.add_command(commands)
     fit.add_command(commands)
     kernels.add_command(commands)
+    training.add_command(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -196,6 +196,7 @@ def test_disk_that_fills_up_in_training_keeps_the_best_model(tmp_path, monkeypat
             monkeypatch.setattr(target, full)
         saved.append(net.module_.state_dict()["element_mask.mask.weight"].clone())
         function(self, net)
+        self.flush()
 
     monkeypatch.setattr(checkpoint.BestCheckpoint, "save_model", save_model)
     with pytest.raises(OSError, match="No space left on device"):

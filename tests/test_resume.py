@@ -18,7 +18,7 @@ from ase import Atoms
 from skorch.callbacks import Callback
 
 import amptorch.trainer
-from amptorch import AtomsTrainer, resume
+from amptorch import AtomsTrainer, checkpoint, resume
 
 from .potentials import config, cuco_frames, history, trained, weights
 
@@ -175,6 +175,32 @@ def test_a_worse_continuation_keeps_the_best_model(tmp_path):
     np.testing.assert_array_equal(third.predict(FRAMES)["energy"], expected)
 
 
+@pytest.mark.parametrize("interval", [0.0, 1e9])
+def test_the_best_model_is_written_before_the_state(tmp_path, monkeypatch, interval):
+    """The first one at once, later ones with ``resume.pt``, and so at the latest when it ends."""
+    monkeypatch.setattr(resume, "INTERVAL", interval)
+    written: list[tuple[str, int]] = []
+    replace = os.replace
+
+    def recording(source: Any, target: Any) -> None:
+        written.append((Path(target).name, len(trainer.net.history)))
+        replace(source, target)
+
+    trainer = AtomsTrainer(config(FRAMES, tmp_path, **with_epochs({}, 6)))
+    trainer.load()
+    monkeypatch.setattr(os, "replace", recording)
+    trainer.net.fit(trainer.train_dataset, None)
+    best = [row["epoch"] for row in trainer.net.history if row["event_cp"]]
+    assert len(best) > 2
+    models = [epoch for name, epoch in written if name == "params.pt"]
+    states = [epoch for name, epoch in written if name == "resume.pt"]
+    assert models == (best if interval == 0.0 else [best[0], 6])
+    assert states == ([1, 2, 3, 4, 5, 6, 6] if interval == 0.0 else [6])
+    assert written.index(("params.pt", models[-1])) < len(written) - 1
+    assert written[-1][0] == "resume.pt"
+    assert len(checkpoint.load_history(Path(str(trainer.cp_dir)) / "history.json")) == best[-1]
+
+
 def energy_of(image: Atoms) -> float:
     return image.get_potential_energy()
 
@@ -241,7 +267,7 @@ def test_an_error_in_training_is_not_swallowed(tmp_path):
 CHILD = """
 import sys, time
 import amptorch.trainer
-from amptorch import AtomsTrainer, resume
+from amptorch import AtomsTrainer, checkpoint, resume
 from tests.potentials import config
 from tests.test_resume import FRAMES, KILLED
 import torch

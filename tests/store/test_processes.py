@@ -109,14 +109,14 @@ def test_two_readers_and_a_writer_at_once(path, tmp_path, start):
     readers = [start(read_until_complete, path, FRAMES) for _ in range(2)]
     writer = start(build_slowly, path, tmp_path / "log", 0.01)
     for process in (writer, *readers):
-        process.join(120)
+        process.join(600)
         assert process.exitcode == 0
 
 
 def test_two_writers_at_once(path, tmp_path, start):
     writers = [start(build_slowly, path, tmp_path / "log", 0.01) for _ in range(2)]
     for process in writers:
-        process.join(120)
+        process.join(600)
         assert process.exitcode == 0
     whole = path.with_name("whole.lmdb")
     build(cuco_frames(FRAMES), whole).close()
