@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import nn
 
-from .. import model
+from .. import model, optimizers
 from ..errors import nearest
 from .settings import Loader, read_settings
 
@@ -20,11 +20,13 @@ _ACTIVATIONS = {
     for name, kind in vars(nn.modules.activation).items()
     if inspect.isclass(kind) and issubclass(kind, nn.Module)
 }
-_OPTIMIZERS = {
+# Names that the configuration knows stay names; the rest are torch's classes.
+_OPTIMIZERS: dict[str, Any] = {
     name.lower(): kind
     for name, kind in vars(torch.optim).items()
     if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)
 }
+_OPTIMIZERS.update({name: name for name in optimizers.NAMES})
 _LOSSES = {kind.__name__.lower(): kind for kind in (model.CustomLoss, model.PerAtomLoss)}
 _DTYPES = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}
 _NAMES: dict[tuple[str, str], dict[str, Any]] = {

@@ -29,6 +29,8 @@ _OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
     "kalman": (KalmanFilter, {"lr": 1.0, "batch_size": 1}),
     "levenberg_marquardt": (LevenbergMarquardt, {"lr": 1.0, "batch_size": 16}),
 }
+NAMES = (*_OPTIMIZERS, "annealing")
+"""Optimizers that go by name."""
 _NETS = {LBFGSB: FullBatchNet, BFGS: FullBatchNet}
 _NETS.update(dict.fromkeys((KalmanFilter, LevenbergMarquardt), BatchNet))
 # Settings of ``optim`` that speak of gradients or of batches, and are not for all.
@@ -89,8 +91,7 @@ def choose(optimizer: Any, arguments: Mapping[str, Any]) -> Choice:
         kind = given.pop("then", "adam")
     if isinstance(kind, str):
         if kind not in _OPTIMIZERS:
-            names = [*_OPTIMIZERS, "annealing"]
-            raise ValueError(f"optim: unknown optimizer {kind!r}; {nearest(kind, names)}")
+            raise ValueError(f"optim: unknown optimizer {kind!r}; {nearest(kind, NAMES)}")
         kind = _OPTIMIZERS[kind][0]
     known += [name for name in inspect.signature(kind).parameters if name not in _NOT_GIVEN]
     check_keys(given, known, "optim, optimizer_args")

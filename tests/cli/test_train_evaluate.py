@@ -102,10 +102,10 @@ def test_json_and_changes(folder):
 def test_names_of_classes(folder):
     write(
         folder / "named.yaml",
-        {"optim": {"optimizer": "LBFGS", "loss_fn": "PerAtomLoss"}, "cmd": {"dtype": "float32"}},
+        {"optim": {"optimizer": "RMSprop", "loss_fn": "PerAtomLoss"}, "cmd": {"dtype": "float32"}},
     )
     config = read_config("named.yaml")
-    assert config["optim"] == {"optimizer": torch.optim.LBFGS, "loss_fn": PerAtomLoss}
+    assert config["optim"] == {"optimizer": torch.optim.RMSprop, "loss_fn": PerAtomLoss}
     assert config["cmd"] == {"dtype": torch.FloatTensor}
 
 
