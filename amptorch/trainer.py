@@ -14,18 +14,22 @@ import torch
 from ase import Atoms
 from skorch.dataset import ValidSplit
 
-from . import checkpoint, resume
+from . import checkpoint, distributed, resume
 from .callbacks import training_callbacks
 from .config import Config
 from .data_parallel import DataParallel, ParallelCollater
-from .dataset import AtomsDataset, DataCollater, construct_descriptor
-from .dataset_lmdb import PartialCacheSampler, get_lmdb_dataset, same_scaler
+from .dataset import DataCollater, construct_descriptor
 from .descriptor import BaseDescriptor
+from .descriptor.from_data import Choice
+from .distributed import SharedBatchLoader, SharedNet
+from .loader import BatchLoader
 from .model import BPNN, SingleNN
+from .pickled_images import same_scaler
 from .predict import Predictor
-from .preprocessing.validation import elements_of, load_images
+from .preprocessing.validation import load_images
 from .safe_pickle import Unknown
 from .schedules import scheduler
+from .training_data import TrainingData, reading
 from .utils import InOrderSplit
 
 _MODELS = {"bpnn": BPNN, "singlenn": SingleNN}
@@ -45,6 +49,7 @@ class AtomsTrainer:
         net: the skorch net; ``net.history`` holds losses and errors of every epoch.
         model: the network.
         train_dataset: scaled images.
+        descriptor_choice: what the data decided of the descriptor, or None.
         elements, feature_scaler, target_scaler, input_dim, forcetraining, identifier, cp_dir,
         pretrained: as the names say.
     """
@@ -52,8 +57,11 @@ class AtomsTrainer:
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         self.config: dict[str, Any] = {}
         self.pretrained = False
+        self.elements: list[str] = []
         self.cp_dir: str | None = None
         self._loaded_from: str | None = None
+        self._loaded_setup: Any = None
+        self.descriptor_choice: Choice | None = None
         self._resume_state: dict[str, Any] | None = None
         self._predictor: Predictor | None = None
         if config:
@@ -66,12 +74,15 @@ class AtomsTrainer:
         for name in ("model", "optim", "dataset", "cmd"):
             self.config.setdefault(name, {})
         settings = self.settings
+        distributed.start()
+        if not distributed.is_first():
+            settings.cmd.verbose = settings.cmd.logger = False
         self.identifier = settings.cmd.identifier
         self.debug = settings.cmd.debug
         self.verbose = settings.cmd.verbose
         self.forcetraining = settings.model.get_forces
         self.gpus = settings.optim.gpus
-        self.device = _device(self.gpus)
+        self.device = distributed.device(self.gpus)
 
     def load(self, load_dataset: bool = True) -> None:
         """Make data set, model and net; with ``load_dataset`` also the checkpoint folder."""
@@ -92,15 +103,17 @@ class AtomsTrainer:
 
     def load_dataset(self, scalers: dict[str, Any] | None = None) -> None:
         """Read and convert the data; ``scalers`` are applied instead of fitting new ones."""
-        settings = self.settings.dataset
-        settings.check_source()
-        if settings.lmdb_path is not None:
-            dtype = self.settings.cmd.torch_dtype
-            self.train_dataset: Any = get_lmdb_dataset(settings.lmdb_path, settings.cache, dtype)
-            self._check_same_descriptor(self.train_dataset.descriptor)
-            self._check_same_scalers(self.train_dataset.scalers)
-        else:
-            self.train_dataset = self._images_dataset(scalers)
+        data = TrainingData(
+            self.settings,
+            self.device,
+            scalers,
+            elements=None if self._loaded_from is None else self.elements,
+            setup=self._loaded_setup,
+            check=self._check_same_descriptor,
+        )
+        self.train_dataset: Any = data.load()
+        self.descriptor_choice = data.choice
+        self._check_same_scalers(self.train_dataset.scalers)
         self.elements = list(self.train_dataset.elements)
         self.input_dim = self.train_dataset.input_dim
         self._take_scalers(self.train_dataset.scalers)
@@ -108,34 +121,11 @@ class AtomsTrainer:
         setup = self.train_dataset.descriptor_setup
         self.config["dataset"].update(descriptor=setup, fp_length=self.input_dim)
         self._say(f"data set: {len(self.train_dataset)} images")
-        if getattr(self.train_dataset, "baseline", None) is not None:
-            self._say(f"baseline (eV per atom): {self.train_dataset.baseline.energies}")
-
-    def _images_dataset(self, scalers: dict[str, Any] | None) -> AtomsDataset:
-        settings = self.settings.dataset
-        images = load_images(settings.raw_data)
-        elements = settings.elements
-        if elements is None:
-            elements = elements_of(images) if self._loaded_from is None else self.elements
-        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, list(elements))
-        self._check_same_descriptor(construct_descriptor(setup))
-        return AtomsDataset(
-            images,
-            setup,
-            forcetraining=self.forcetraining,
-            save_fps=settings.save_fps and not self.debug,
-            scaling=dict(settings.scaling),
-            baseline=settings.baseline,
-            scalers=scalers,
-            dtype=self.settings.cmd.torch_dtype,
-            cache_dir=str(Path(self.settings.cmd.run_dir) / "processed"),
-            verbose=self.verbose,
-            target_scaling=settings.target_scaling,
-            stress=self.settings.optim.stress_coefficient > 0,
-            weight_key=settings.weight_key,
-        )
+        if "baseline" in self.scalers:
+            self._say(f"baseline (eV per atom): {self.scalers['baseline'].energies}")
 
     def _check_before_writing(self) -> None:
+        distributed.check_settings(self.settings)
         self.settings.make_loss()
         if self.settings.optim.scheduler is not None:
             scheduler(self.settings.optim.scheduler, self.settings.optim.epochs)
@@ -170,16 +160,21 @@ class AtomsTrainer:
 
     def _start_folder(self) -> None:
         """A new checkpoint folder with configuration and scalers, unless ``debug`` is set."""
-        if self.debug:
-            self.cp_dir = None
-            return
+        self.cp_dir = None if self.debug else distributed.of_the_first(self._write_folder)
+
+    def _write_folder(self) -> str:
         folder = checkpoint.new_folder(self.settings.cmd.run_dir, self.identifier)
-        self.cp_dir = str(folder)
-        config = {name: dict(section) for name, section in self.config.items()}
+        config = {
+            name: {key: _without_paths(value) for key, value in section.items()}
+            for name, section in self.config.items()
+        }
         config["dataset"].pop("raw_data", None)
         checkpoint.save(config, folder / "config.pt")
         checkpoint.save(self.scalers, folder / "normalizers.pt")
+        if self.descriptor_choice is not None:
+            self.descriptor_choice.write(folder / "descriptor.json")
         self._say(f"results are saved to {folder}")
+        return str(folder)
 
     def load_skorch(self, epochs: int | None = None) -> None:
         """Make the skorch net around the network; ``epochs`` in place of the configuration's."""
@@ -189,8 +184,9 @@ class AtomsTrainer:
         if self.gpus > 1:
             collate = ParallelCollater(self.gpus, collate)
             module = DataParallel(self.model, output_device=self.device, num_gpus=self.gpus)
-        choice = settings.optim.choice
-        self.net = choice.net(
+        shared, choice = distributed.is_shared(), settings.optim.choice
+        loader = SharedBatchLoader if shared else BatchLoader
+        self.net = (SharedNet if shared else choice.net)(
             module=module,
             criterion=settings.optim.loss_fn,
             **{f"criterion__{name}": value for name, value in settings.loss_arguments().items()},
@@ -198,25 +194,27 @@ class AtomsTrainer:
             lr=settings.optim.lr,
             batch_size=settings.optim.batch_size,
             max_epochs=epochs or settings.optim.epochs,
+            iterator_train=loader,
             iterator_train__collate_fn=collate,
+            iterator_valid=loader,
             iterator_valid__collate_fn=collate,
-            iterator_valid__shuffle=False,
             device=self.device,
             train_split=self._train_split(),
             callbacks=training_callbacks(
-                self.settings, self.config, self.cp_dir, self._resume_state
+                self.settings,
+                self.config,
+                self.cp_dir if distributed.is_first() else None,
+                self._resume_state,
             ),
             verbose=int(self.verbose),
-            **self._sampling(),
+            **self._reading(),
             **choice.arguments,
         )
 
-    def _sampling(self) -> dict[str, Any]:
-        settings = self.settings.dataset
-        if settings.lmdb_path is not None and settings.cache == "partial":
-            lengths = getattr(getattr(self, "train_dataset", None), "length_list", [1])
-            return {"iterator_train__sampler": PartialCacheSampler(lengths, settings.val_split)}
-        return {"iterator_train__shuffle": True}
+    def _reading(self) -> dict[str, Any]:
+        dataset = getattr(self, "train_dataset", None)
+        options = reading(dataset, self.settings.dataset.val_split)
+        return {f"iterator_train__{name}": value for name, value in options.items()}
 
     def _train_split(self) -> Any:
         settings = self.settings.dataset
@@ -250,7 +248,10 @@ class AtomsTrainer:
             self._go_on(reload=raw_data is not None)
         else:
             self.load()
+            distributed.share(self.model)
             self.net.fit(self.train_dataset, None)
+        # The first process alone has the checkpoint of the best model.
+        distributed.share(self.model)
         self._predictor = None
         self._say(f"training took {time.perf_counter() - begun:.1f} s")
 
@@ -259,8 +260,8 @@ class AtomsTrainer:
             self.load_dataset(self.scalers)
         previous, history = self.cp_dir, self.net.history
         self._start_folder()
-        if previous is not None and self.cp_dir is not None and previous != self.cp_dir:
-            for name in ("params.pt", "optimizer.pt", "criterion.pt", "history.json"):
+        if previous is not None and self.cp_dir is not None and distributed.is_first():
+            for name in (*checkpoint.OF_BEST, "descriptor.json"):
                 if (Path(previous) / name).is_file():
                     shutil.copyfile(Path(previous) / name, Path(self.cp_dir) / name)
         optimizer, state = self.net.optimizer_.state_dict(), self._resume_state
@@ -292,8 +293,8 @@ class AtomsTrainer:
         own_config = bool(self.config)
         if not own_config:
             self._configure(_predicting(stored["config"], gpu2cpu))
-        setup = stored["config"]["dataset"]["descriptor"]
-        self.descriptor = construct_descriptor(setup)
+        self._loaded_setup = stored["config"]["dataset"]["descriptor"]
+        self.descriptor = construct_descriptor(self._loaded_setup)
         self.elements = list(self.descriptor.elements)
         self.input_dim = stored["config"]["dataset"]["fp_length"]
         self._take_scalers(stored["normalizers"])
@@ -421,7 +422,10 @@ def _predicting(config: Mapping[str, Any], on_cpu: bool) -> dict[str, Any]:
     return {**config, "optim": optim}
 
 
-def _device(gpus: int) -> torch.device:
-    if gpus and not torch.cuda.is_available():
-        raise ValueError(f"optim: gpus is {gpus}, but torch finds no GPU on this machine")
-    return torch.device("cuda:0" if gpus else "cpu")
+def _without_paths(value: Any) -> Any:
+    """Paths as strings: what is read from files may hold no other objects than it must."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list):
+        return [_without_paths(entry) for entry in value]
+    return value

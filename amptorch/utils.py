@@ -55,6 +55,13 @@ def save_normalizers(normalizers: dict[str, Any], path: str | Path) -> None:
 
 
 def check_memory() -> tuple[float, float]:
-    """Memory of this machine that is free, and all of it, in GB."""
+    """Memory of this machine that can be had, and all of it, in GB."""
     page = os.sysconf("SC_PAGE_SIZE") / 1e9
-    return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+    total = os.sysconf("SC_PHYS_PAGES") * page
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            entries = dict(line.split(":", 1) for line in file)
+        # Unlike the pages that are free, this counts what files take up only for the time being.
+        return int(entries["MemAvailable"].split()[0]) * 1024 / 1e9, total
+    except (OSError, KeyError):
+        return os.sysconf("SC_AVPHYS_PAGES") * page, total

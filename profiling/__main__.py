@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from . import demo, fit, kernels, optimizers, training
+from . import demo, fit, kernels, optimizers, store, training
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     kernels.add_command(commands)
     optimizers.add_command(commands)
     training.add_command(commands)
+    store.add_command(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from amptorch.report import summary
 from datasets.water_iron import SAMPLE, load
 
-from .fit import fit, summary
+from .fit import fit
 
 # Every tenth trajectory is kept apart, so that no test frame has a relative in training.
 TEST_EVERY = 10
@@ -48,7 +49,8 @@ def config(epochs: int, run_dir: Path) -> dict[str, Any]:
             "fp_scheme": "gaussian",
             "fp_params": SYMMETRY_FUNCTIONS,
             "save_fps": False,
-            "scaling": {"type": "standardize"},
+            "scaling": {"type": "standardize", "threshold": 1e-3},
+            "target_scaling": "forces",
             "baseline": "linear",
         },
         "cmd": {

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +16,7 @@ from ase import Atoms
 from ase.io import read
 
 from amptorch import AtomsTrainer
-
-from . import fit_plots
-from .fit_errors import Evaluation, by_element, evaluate
-from .machine import describe
+from amptorch.report import Part, summary, training_parts, write_report
 
 SYMMETRY_FUNCTIONS = {
     "default": {
@@ -56,7 +51,7 @@ def fit(
     data: Path,
     out: Path,
 ) -> dict[str, Any]:
-    """Train, evaluate, write ``report.json``, ``report.md`` and plots to ``out``.
+    """Train, evaluate, and write the report of ``amptorch.report`` to ``out``.
 
     Args:
         name: title of the report.
@@ -67,91 +62,12 @@ def fit(
     Returns:
         What ``report.json`` holds.
     """
-    out.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
     trainer = AtomsTrainer({**config, "dataset": {**config["dataset"], "raw_data": train}})
     trainer.train()
     seconds = time.perf_counter() - begun
-    evaluations = {"training": evaluate(trainer, train), "test": evaluate(trainer, test)}
-    history = trainer.net.history.to_list()
-    report = {
-        "name": name,
-        "data": describe_data(data, train, test),
-        "machine": describe(),
-        "epochs": len(history),
-        "seconds": {
-            "data set and training": seconds,
-            "an epoch": float(np.median([row["dur"] for row in history])),
-        },
-        "errors": {kind: each.errors() for kind, each in evaluations.items()},
-        "test_force_errors_by_element": by_element(test, evaluations["test"].forces),
-    }
-    _write(out, report, history, evaluations)
-    return report
-
-
-def describe_data(data: Path, train: Sequence[Atoms], test: Sequence[Atoms]) -> dict[str, Any]:
-    """File, checksum, numbers of frames and of their atoms."""
-    sizes = [len(image) for image in (*train, *test)]
-    return {
-        "file": data.name,
-        "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
-        "training_frames": len(train),
-        "test_frames": len(test),
-        "atoms": [min(sizes), max(sizes)],
-    }
-
-
-def _write(
-    out: Path,
-    report: dict[str, Any],
-    history: Sequence[dict[str, Any]],
-    evaluations: dict[str, Evaluation],
-) -> None:
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    (out / "report.md").write_text(_markdown(report), encoding="utf-8")
-    fit_plots.learning_curve(history, out / "learning_curve.png")
-    for quantity in ("energy", "forces"):
-        fit_plots.parity(evaluations, quantity, out / f"parity_{quantity}.png")
-        fit_plots.error_histogram(evaluations, quantity, out / f"errors_{quantity}.png")
-
-
-def summary(report: dict[str, Any]) -> str:
-    """The table of errors."""
-    lines = [
-        "| | energy RMSE (meV/atom) | energy MAE (meV/atom) "
-        "| force RMSE (eV/Å) | force MAE (eV/Å) |",
-        "|---|---|---|---|---|",
-    ]
-    for kind, errors in report["errors"].items():
-        energy, forces = errors["energy"], errors["forces"]
-        lines.append(
-            f"| {kind} | {1000 * energy['rmse']:.1f} | {1000 * energy['mae']:.1f} "
-            f"| {forces['rmse']:.3f} | {forces['mae']:.3f} |"
-        )
-    return "\n".join(lines)
-
-
-def _markdown(report: dict[str, Any]) -> str:
-    data, machine, seconds = report["data"], report["machine"], report["seconds"]
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    return f"""# {report["name"]}
-
-Trained on {data["training_frames"]} frames of {data["atoms"][0]} to {data["atoms"][1]} atoms of
-`{data["file"]}`, evaluated on {data["test_frames"]} frames kept apart.
-
-{summary(report)}
-
-{report["epochs"]} epochs; data set and training {seconds["data set and training"]:.0f} s, an epoch
-{seconds["an epoch"]:.2f} s.
-
-![Learning curve](learning_curve.png)
-![Energies](parity_energy.png) ![Forces](parity_forces.png)
-![Energy errors](errors_energy.png) ![Force errors](errors_forces.png)
-
-Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["threads"]} threads, Python
-{machine["python"]}, {packages}. Data: sha256 {data["sha256"]}.
-"""
+    parts = {**training_parts(trainer, train, data), "test": Part(test, data)}
+    return write_report(trainer, parts, out, name, seconds)
 
 
 def add_command(commands: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,11 @@ from ase.io import read
 from amptorch.descriptor import BaseDescriptor, construct_descriptor
 from amptorch.kernels.environment import Environment
 from amptorch.preprocessing.validation import elements_of
+from amptorch.report.machine import describe
 
 from .fit import SYMMETRY_FUNCTIONS
-from .machine import describe
 from .neighbor_scaling import neighbor_scaling
+from .streaming import streaming_memory
 from .timing import milliseconds, spread
 
 SETS: dict[str, tuple[str, Any]] = {
@@ -108,18 +108,6 @@ def cost(
     }
 
 
-def streaming_memory(descriptor: BaseDescriptor, images: Sequence[Atoms]) -> dict[str, float]:
-    """Peak resident memory in MB after streaming over the images once, and after four times."""
-
-    def stream(times: int) -> float:
-        for _ in range(times):
-            for image in images:
-                descriptor.jacobian(descriptor.environment(image))
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-    return {"once": stream(1), "four times": stream(3)}
-
-
 def measure(
     images: Sequence[Atoms], threads: int, dtype: torch.dtype, repeats: int
 ) -> dict[str, Any]:
@@ -130,7 +118,7 @@ def measure(
         results[name] = {
             "disagreement": disagreement(descriptor, descriptor.environment(images[0]), dtype),
             **cost(descriptor, images, dtype, repeats),
-            "peak_megabytes_streaming": streaming_memory(descriptor, images),
+            "streaming": streaming_memory(descriptor, images),
         }
     return {
         "name": "kernels",
@@ -155,6 +143,9 @@ def table(report: dict[str, Any]) -> str:
             f"{name}: differs from the reference by at most {worst:.1e}; Jacobian "
             f"{result['jacobian_megabytes']:.2f} MB",
         ]
+        memory = zip(*result["streaming"].values(), strict=True)
+        peaks = [f"{peak:.1f} MB after {frames} frames" for frames, peak in memory]
+        lines.append(f"  peak memory of a process that keeps nothing: {', '.join(peaks)}")
         for operation, value in result["milliseconds"].items():
             lines.append(
                 f"  {operation:32s} {value['median']:8.2f} ms  ({value['q1']:.2f} to "
@@ -183,6 +174,8 @@ def _command(arguments: argparse.Namespace) -> None:
     print(table(report))
     if arguments.scaling:
         report["neighbor_scaling"] = neighbor_scaling(images[0], arguments.scaling)
+        for name, curve in report["neighbor_scaling"].items():
+            print(f"{name}: cost grows as neighbours to the power {curve['exponent']:.2f}")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -20,9 +20,9 @@ from ase import Atoms
 from ase.io import read
 
 from amptorch import AtomsTrainer
+from amptorch.report.machine import describe
 
 from .fit import original_config
-from .machine import describe
 
 ORIGINAL_EPOCH = 8.8
 """Seconds of an epoch of 360 frames of water on iron in the original, on 2 cores."""

@@ -251,7 +251,9 @@ def rewrite(path: Path, key: str, value: Any) -> None:
 def test_a_file_is_open_once_and_closed_when_unused(two_files):
     datasets = [get_lmdb_dataset(two_files), get_lmdb_dataset([*two_files, two_files[0]])]
     assert len(datasets[1]) == 13
-    assert datasets[0]._files[0] is datasets[1]._files[2]
+    one, two = (dataset._images._files for dataset in datasets)
+    assert one[0].environment is two[2].environment
+    del one, two
     del datasets
     lmdb.open(two_files[0], subdir=False).close()  # lmdb refuses to open a file a second time
 

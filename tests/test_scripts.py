@@ -18,9 +18,10 @@ from ase.optimize import BFGS
 from amptorch.ase_utils import AMPtorch, AmpTorch
 from amptorch.dataset import AtomsDataset, DataCollater
 from amptorch.descriptor.Gaussian import GaussianDescriptorSet
+from amptorch.store import open_store
 from amptorch.trainer import AtomsTrainer
 
-from .potentials import history, listing, weights
+from .potentials import history, weights
 
 
 def get_images():
@@ -250,7 +251,8 @@ def test_get_fingerprints_script():
     assert np.shape(fingerprints) == (12, 3, 36)
     assert np.min(fingerprints) >= -1e-12
     assert np.max(fingerprints) <= 1 + 1e-12
-    assert len(list(Path("processed/descriptors").rglob("*.npz"))) == 12
+    (file,) = Path("processed/descriptors").rglob("*.lmdb")
+    assert open_store(file).n_frames == 12
     batch = DataCollater(train=False, forcetraining=False)(list(dataset)[:4])
     assert batch.fingerprint.shape == (12, 36)
     assert batch.batch.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
@@ -366,10 +368,11 @@ def test_run_dir_is_where_everything_goes():
 def test_saved_fingerprints_are_read_again():
     one = AtomsTrainer(get_config())
     one.train()
-    kept = listing(Path("processed"))
+    (file,) = Path("processed").rglob("*.lmdb")
+    kept = file.read_bytes()
     two = AtomsTrainer(get_config())
     two.train()
-    assert listing(Path("processed")) == kept
+    assert file.read_bytes() == kept
     assert history(one) == history(two)
 
 

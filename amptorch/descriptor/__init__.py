@@ -29,6 +29,11 @@ def construct_descriptor(
         raise ValueError(f"fp_scheme: unknown scheme {scheme!r}; {nearest(name, SCHEMES)}")
     if not parameters:
         raise ValueError("fp_params: expected descriptor parameters, found none")
+    if is_auto(parameters):
+        raise ValueError(
+            "fp_params: 'auto' is decided by the data: expected explicit parameters here, such as "
+            "amptorch.descriptor.from_data.choose(setup, images).setup"
+        )
     if name == "gaussian":
         options = cutoff_params if isinstance(cutoff_params, Mapping) else {}
         check_keys(options, ["cutoff_func", "gamma"], "cutoff_params")
@@ -36,4 +41,9 @@ def construct_descriptor(
     return (GMP if name == "gmp" else GMPOrderNorm)(parameters, elements)
 
 
-__all__ = ["SCHEMES", "BaseDescriptor", "construct_descriptor"]
+def is_auto(parameters: Any) -> bool:
+    """Whether ``fp_params`` asks for a set chosen from the data."""
+    return parameters == "auto" or (isinstance(parameters, Mapping) and "auto" in parameters)
+
+
+__all__ = ["SCHEMES", "BaseDescriptor", "construct_descriptor", "is_auto"]

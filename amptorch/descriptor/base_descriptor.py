@@ -9,12 +9,11 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from ase import Atoms
 from torch import Tensor
 
 from ..kernels.environment import Environment
-from ..kernels.neighbors import find_neighbors_of_frames
+from ..kernels.neighbors import find_nearest, find_neighbors_of_frames
 from .util import COINCIDENT, check_elements, list_symbols_to_indices, validate_image
 
 
@@ -121,12 +120,7 @@ def _canonical(value: Any) -> str:
 
 
 def _check_coincidence(environment: Environment, name: str) -> None:
-    if not environment.n_pairs:
-        return
-    distances = torch.linalg.vector_norm(environment.vectors, dim=1)
-    nearest = int(distances.argmin())
-    if distances[nearest] < COINCIDENT:
-        i, j = int(environment.centers[nearest]), int(environment.neighbors[nearest])
-        raise ValueError(
-            f"{name}: atoms {i} and {j} are on one spot (distance {distances[nearest]:.2e} Å)"
-        )
+    pair, distance = find_nearest(environment)
+    if distance < COINCIDENT:
+        i, j = int(environment.centers[pair]), int(environment.neighbors[pair])
+        raise ValueError(f"{name}: atoms {i} and {j} are on one spot (distance {distance:.2e} Å)")

@@ -83,7 +83,6 @@ class MultipoleDescriptor(BaseDescriptor):
             solid=bool(self.MCSHs.get("solid_harmonics", self.default_solid)),
             square=bool(self.MCSHs.get("square", self.default_square)),
             densities=stack([densities[element] for element in self.elements]),
-            cutoff=self.cutoff,
             n_species=len(self.elements),
             n_features=len(self.probes),
         )

@@ -49,13 +49,10 @@ Operations, all on an :class:`Environment` of one or many frames, on the device 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from .. import _native
-from .environment import Environment
 from .operators import Operators
 from .reference import gmp as reference
 
@@ -74,7 +71,6 @@ class GaussianMultipoles:
         solid: solid harmonics, else surface harmonics.
         square: features are S, else sqrt(S).
         densities: [n_species, n_gaussians, 2], float64, B and beta (1/Å^2), padded with 0 and 1.
-        cutoff: Å, of the neighbour list that the features are meant for.
         n_species: number of elements.
         n_features: number of columns of G.
     """
@@ -87,7 +83,6 @@ class GaussianMultipoles:
     solid: bool
     square: bool
     densities: Tensor
-    cutoff: float
     n_species: int
     n_features: int
 
@@ -98,77 +93,8 @@ class GaussianMultipoles:
         return columns.expand(self.n_species, self.n_species, -1).contiguous()
 
 
-def forward(environment: Environment, multipoles: GaussianMultipoles) -> Tensor:
-    """Fingerprints [n_atoms, n_features]."""
-    return OPERATORS.forward(environment, multipoles)
-
-
-def jacobian(environment: Environment, multipoles: GaussianMultipoles) -> tuple[Tensor, Tensor]:
-    """Fingerprints [n_atoms, n_features], and dG_i/dR_ij [n_pairs, n_features, 3]."""
-    return OPERATORS.jacobian(environment, multipoles)
-
-
-def vjp(environment: Environment, multipoles: GaussianMultipoles, gradient: Tensor) -> Tensor:
-    """dE/dR_ij [n_pairs, 3] from dE/dG ``gradient`` [n_atoms, n_features]."""
-    return OPERATORS.vjp(environment, multipoles, gradient)
-
-
-def jvp(environment: Environment, multipoles: GaussianMultipoles, changes: Tensor) -> Tensor:
-    """dG [n_atoms, n_features] from ``changes`` [n_pairs, 3] of the pair vectors."""
-    return OPERATORS.jvp(environment, multipoles, changes)
-
-
-class _Native:
-    """The C++ kernel: allocates what it fills."""
-
-    def forward(self, environment: Environment, multipoles: GaussianMultipoles) -> Tensor:
-        features = _features(environment, multipoles)
-        _native.gmp_forward(*_inputs(environment, multipoles), features)
-        return features
-
-    def jacobian(
-        self, environment: Environment, multipoles: GaussianMultipoles, touch: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        features = _features(environment, multipoles)
-        blocks = environment.vectors.new_empty((environment.n_pairs, touch.shape[-1], 3))
-        _native.gmp_jacobian(*_inputs(environment, multipoles), features, blocks)
-        return features, blocks
-
-    def vjp(
-        self, environment: Environment, multipoles: GaussianMultipoles, gradient: Tensor
-    ) -> Tensor:
-        pulled = torch.empty_like(environment.vectors)
-        _native.gmp_vjp(*_inputs(environment, multipoles), gradient, pulled)
-        return pulled
-
-    def jvp(
-        self, environment: Environment, multipoles: GaussianMultipoles, changes: Tensor
-    ) -> Tensor:
-        features = _features(environment, multipoles)
-        _native.gmp_jvp(*_inputs(environment, multipoles), changes, features)
-        return features
-
-
-def _features(environment: Environment, multipoles: GaussianMultipoles) -> Tensor:
-    return environment.vectors.new_empty((environment.n_atoms, multipoles.n_features))
-
-
-def _inputs(environment: Environment, multipoles: GaussianMultipoles) -> tuple[Any, ...]:
-    return (
-        environment.vectors.detach(),
-        environment.first,
-        environment.neighbors,
-        environment.species,
-        multipoles.orders,
-        multipoles.groups,
-        multipoles.sigmas,
-        multipoles.prefactors,
-        multipoles.inverse_rs,
-        multipoles.solid,
-        multipoles.square,
-        multipoles.densities,
-        torch.get_num_threads(),
-    )
-
-
-OPERATORS = Operators("gmp", GaussianMultipoles, _Native(), reference.forward)
+OPERATORS = Operators("gmp", GaussianMultipoles, reference.forward)
+forward = OPERATORS.forward
+jacobian = OPERATORS.jacobian
+vjp = OPERATORS.vjp
+jvp = OPERATORS.jvp

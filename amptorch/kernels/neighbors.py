@@ -72,6 +72,12 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
     ]
 
 
+def find_nearest(environment: Environment) -> tuple[int, float]:
+    """The pair with the shortest vector and its length in Å, in float64 on the CPU; -1 and infinity
+    where there are no pairs."""
+    return _native.find_nearest(environment.vectors)
+
+
 def _full_cell(cell: ArrayLike, pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The cell with unit vectors, orthogonal to the rest, in place of non-periodic ones."""
     cell = np.asarray(cell, dtype=np.float64)

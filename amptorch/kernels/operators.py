@@ -17,66 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Protocol, get_type_hints
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor
-from torch.library import CustomOpDef, custom_op
 
 from . import cuda
+from .backends import Cpp, Native, Parameters, Reference
 from .environment import Environment
-from .reference import derivatives
+from .registration import define
 
 COMPILED = (torch.float32, torch.float64)
 """Precisions that the kernels are compiled for."""
-
-
-class Parameters(Protocol):
-    """Parameters of a kernel: a frozen dataclass of tensors, integers, floats and booleans."""
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns of G."""
-        ...
-
-    def touch(self) -> Tensor:
-        """[n_species, n_species, n_touched], see ``kernels/pair_jacobian.py``."""
-        ...
-
-
-class Native(Protocol):
-    """The four operations of a C++ or Triton kernel, on contiguous tensors; no autograd."""
-
-    def forward(self, environment: Environment, parameters: Any, /) -> Tensor: ...
-
-    def jacobian(
-        self, environment: Environment, parameters: Any, touch: Tensor, /
-    ) -> tuple[Tensor, Tensor]: ...
-
-    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor, /) -> Tensor: ...
-
-    def jvp(self, environment: Environment, parameters: Any, changes: Tensor, /) -> Tensor: ...
-
-
-class Reference:
-    """The backend that follows from a differentiable ``forward(environment, parameters)``."""
-
-    def __init__(self, forward: Callable[[Environment, Any], Tensor]) -> None:
-        self.forward = forward
-
-    def jacobian(self, environment: Environment, parameters: Any) -> tuple[Tensor, Tensor]:
-        forward = self._of_environment(parameters)
-        blocks = derivatives.jacobian(forward, environment, parameters.touch())
-        return forward(environment), blocks
-
-    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor) -> Tensor:
-        return derivatives.vjp(self._of_environment(parameters), environment, gradient)
-
-    def jvp(self, environment: Environment, parameters: Any, changes: Tensor) -> Tensor:
-        return derivatives.jvp(self._of_environment(parameters), environment, changes)
-
-    def _of_environment(self, parameters: Any) -> Callable[[Environment], Tensor]:
-        return lambda environment: self.forward(environment, parameters)
 
 
 class Operators:
@@ -85,8 +37,8 @@ class Operators:
     Args:
         stem: name of the kernel; its operators are ``amptorch::<stem>_forward`` and so on.
         parameters: the frozen dataclass that holds its parameters.
-        native: the C++ implementation, taken for float32 and float64 on the CPU; on a GPU it is
-            that of ``kernels/cuda/<stem>.py``.
+        native: kernels for float32 and float64 on the CPU in the place of those in C++; on a GPU
+            those of ``kernels/cuda/<stem>.py`` are taken.
         reference: forward in plain torch, differentiable any number of times; with its
             derivatives by autograd it is taken for everything else.
     """
@@ -95,11 +47,11 @@ class Operators:
         self,
         stem: str,
         parameters: type[Parameters],
-        native: Native,
         reference: Callable[[Environment, Any], Tensor],
+        native: Native | None = None,
     ) -> None:
         self.reference = Reference(reference)
-        self.compiled = Compiled(stem, parameters, native, self.reference)
+        self.compiled = Compiled(stem, parameters, native or Cpp(stem), self.reference)
 
     def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
         """Fingerprints [n_atoms, n_features]."""
@@ -143,13 +95,19 @@ class Compiled:
         numbers = [name for name, kind in self.types.items() if kind is not Tensor]
         self.n_features = numbers.index("n_features")
         self.operators = {
-            "forward": self._define("forward", "", "Tensor"),
-            "jacobian": self._define("jacobian", ", Tensor touch", "(Tensor, Tensor)"),
-            "vjp": self._define("vjp", ", Tensor gradient", "Tensor"),
-            "jvp": self._define("jvp", ", Tensor changes", "Tensor"),
+            "forward": self._define(
+                "forward", "", "Tensor", self._features, self._differentiate_forward
+            ),
+            "jacobian": self._define(
+                "jacobian", ", Tensor touch", "(Tensor, Tensor)", self._blocks
+            ),
+            "vjp": self._define(
+                "vjp", ", Tensor gradient", "Tensor", _like_vectors, self._differentiate_vjp
+            ),
+            "jvp": self._define(
+                "jvp", ", Tensor changes", "Tensor", self._features, self._differentiate_jvp
+            ),
         }
-        self._register_shapes()
-        self._register_derivatives()
 
     def native(self, vectors: Tensor, parameters: Parameters) -> Native | None:
         """The kernels for these vectors; None where only the reference can do it."""
@@ -173,7 +131,14 @@ class Compiled:
     def jvp(self, environment: Environment, parameters: Parameters, changes: Tensor) -> Tensor:
         return self.operators["jvp"](*flatten(environment, parameters), changes)
 
-    def _define(self, operation: str, argument: str, returns: str) -> CustomOpDef:
+    def _define(
+        self,
+        operation: str,
+        argument: str,
+        returns: str,
+        shapes: Callable[..., Any],
+        backward: Callable[..., Any] | None = None,
+    ) -> Any:
         def run(*inputs: Any) -> Any:
             environment, parameters, rest = self._rebuild(*inputs)
             native = self.native(environment.vectors, parameters)
@@ -183,8 +148,7 @@ class Compiled:
             "(Tensor vectors, Tensor first, Tensor neighbors, Tensor species, "
             f"Tensor[] tensors, float[] numbers{argument}) -> {returns}"
         )
-        name = f"amptorch::{self.stem}_{operation}"
-        return custom_op(name, run, mutates_args=(), schema=schema)
+        return define(f"{self.stem}_{operation}", schema, run, shapes, backward, _save)
 
     def _rebuild(self, *inputs: Any) -> tuple[Environment, Parameters, list[Tensor]]:
         vectors, first, neighbors, species, tensors, numbers, *rest = inputs
@@ -195,45 +159,41 @@ class Compiled:
         ]
         return environment, self.parameters(*values), [tensor.contiguous() for tensor in rest]
 
-    def _register_shapes(self) -> None:
-        def features(*inputs: Any) -> Tensor:
-            vectors, _, _, species, _, numbers = inputs[:6]
-            return vectors.new_empty((species.shape[0], int(numbers[self.n_features])))
+    def _features(self, *inputs: Any) -> Tensor:
+        vectors, _, _, species, _, numbers = inputs[:6]
+        return vectors.new_empty((species.shape[0], int(numbers[self.n_features])))
 
-        def blocks(*inputs: Any) -> tuple[Tensor, Tensor]:
-            vectors, touch = inputs[0], inputs[6]
-            return features(*inputs), vectors.new_empty((vectors.shape[0], touch.shape[-1], 3))
+    def _blocks(self, *inputs: Any) -> tuple[Tensor, Tensor]:
+        vectors, touch = inputs[0], inputs[6]
+        return self._features(*inputs), vectors.new_empty((vectors.shape[0], touch.shape[-1], 3))
 
-        self.operators["forward"].register_fake(features)
-        self.operators["jvp"].register_fake(features)
-        self.operators["jacobian"].register_fake(blocks)
-        self.operators["vjp"].register_fake(lambda *inputs: inputs[0].new_empty(inputs[0].shape))
+    def _differentiate_forward(self, ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        return _pad(ctx, self.operators["vjp"](*_saved(ctx), gradient))
 
-    def _register_derivatives(self) -> None:
-        def forward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-            return _pad(ctx, self.operators["vjp"](*_saved(ctx), gradient))
+    def _differentiate_vjp(self, ctx: Any, changes: Tensor) -> tuple[Any, ...]:
+        *inputs, gradient = _saved(ctx)
+        return self._differentiate_product(ctx, inputs, gradient, changes, "jvp", changes)
 
-        def vjp(ctx: Any, changes: Tensor) -> tuple[Any, ...]:
-            *inputs, gradient = _saved(ctx)
-            curvature = direction = None
-            if ctx.needs_input_grad[0]:
-                curvature = self._curvature(inputs, gradient, changes)
-            if ctx.needs_input_grad[-1]:
-                direction = self.operators["jvp"](*inputs, changes)
-            return _pad(ctx, curvature, direction)
+    def _differentiate_jvp(self, ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        *inputs, changes = _saved(ctx)
+        return self._differentiate_product(ctx, inputs, gradient, changes, "vjp", gradient)
 
-        def jvp(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-            *inputs, changes = _saved(ctx)
-            curvature = direction = None
-            if ctx.needs_input_grad[0]:
-                curvature = self._curvature(inputs, gradient, changes)
-            if ctx.needs_input_grad[-1]:
-                direction = self.operators["vjp"](*inputs, gradient)
-            return _pad(ctx, curvature, direction)
-
-        self.operators["forward"].register_autograd(forward, setup_context=_save)
-        self.operators["vjp"].register_autograd(vjp, setup_context=_save)
-        self.operators["jvp"].register_autograd(jvp, setup_context=_save)
+    def _differentiate_product(
+        self,
+        ctx: Any,
+        inputs: list[Any],
+        gradient: Tensor,
+        changes: Tensor,
+        transpose: str,
+        direction: Tensor,
+    ) -> tuple[Any, ...]:
+        """Gradients of g . J v in R, and in g or v, where it is linear."""
+        curvature = linear = None
+        if ctx.needs_input_grad[0]:
+            curvature = self._curvature(inputs, gradient, changes)
+        if ctx.needs_input_grad[-1]:
+            linear = self.operators[transpose](*inputs, direction)
+        return _pad(ctx, curvature, linear)
 
     def _curvature(self, inputs: list[Any], gradient: Tensor, changes: Tensor) -> Tensor:
         """d(g . J v)/dR [n_pairs, 3], by differentiating the reference twice."""
@@ -270,6 +230,10 @@ def _check(name: str, values: Tensor, shape: tuple[int, ...], vectors: Tensor) -
             f"{name}: expected shape {shape} and {vectors.dtype}, "
             f"got shape {tuple(values.shape)} and {values.dtype}"
         )
+
+
+def _like_vectors(vectors: Tensor, *_: Any) -> Tensor:
+    return vectors.new_empty(vectors.shape)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

@@ -28,13 +28,10 @@ Operations, all on an :class:`Environment` of one or many frames, on the device 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from .. import _native
-from .environment import Environment
 from .operators import Operators
 from .reference import symmetry_functions as reference
 
@@ -82,60 +79,7 @@ class SymmetryFunctions:
         return torch.tensor(rows, dtype=torch.int64).view(self.n_species, self.n_species, width)
 
 
-class _Native:
-    """The C++ implementation, for float32 and float64 on the CPU."""
-
-    def forward(self, environment: Environment, functions: SymmetryFunctions) -> Tensor:
-        features = _features(environment, functions)
-        _native.symmetry_functions_forward(*_inputs(environment, functions), features)
-        return features
-
-    def jacobian(
-        self, environment: Environment, functions: SymmetryFunctions, touch: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        features = _features(environment, functions)
-        blocks = environment.vectors.new_empty((environment.n_pairs, touch.shape[-1], 3))
-        _native.symmetry_functions_jacobian(
-            *_inputs(environment, functions), touch, features, blocks
-        )
-        return features, blocks
-
-    def vjp(
-        self, environment: Environment, functions: SymmetryFunctions, gradient: Tensor
-    ) -> Tensor:
-        pulled = environment.vectors.new_empty((environment.n_pairs, 3))
-        _native.symmetry_functions_vjp(*_inputs(environment, functions), gradient.detach(), pulled)
-        return pulled
-
-    def jvp(
-        self, environment: Environment, functions: SymmetryFunctions, changes: Tensor
-    ) -> Tensor:
-        features = _features(environment, functions)
-        _native.symmetry_functions_jvp(*_inputs(environment, functions), changes.detach(), features)
-        return features
-
-
-def _features(environment: Environment, functions: SymmetryFunctions) -> Tensor:
-    return environment.vectors.new_empty((environment.n_atoms, functions.n_features))
-
-
-def _inputs(environment: Environment, functions: SymmetryFunctions) -> tuple[Any, ...]:
-    """The arguments that all operations of the C++ implementation share."""
-    return (
-        environment.vectors.detach(),
-        environment.first,
-        environment.neighbors,
-        environment.species,
-        functions.kinds,
-        functions.values,
-        functions.gamma,
-        functions.n_species,
-        functions.n_features,
-        torch.get_num_threads(),
-    )
-
-
-OPERATORS = Operators("symmetry_functions", SymmetryFunctions, _Native(), reference.forward)
+OPERATORS = Operators("symmetry_functions", SymmetryFunctions, reference.forward)
 forward = OPERATORS.forward
 jacobian = OPERATORS.jacobian
 vjp = OPERATORS.vjp

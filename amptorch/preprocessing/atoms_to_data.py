@@ -64,7 +64,9 @@ class AtomsToData:
     def convert(self, image: Atoms, idx: int | None = None) -> AtomsData:
         """One image; ``idx`` names it in errors."""
         name = "image" if idx is None else f"image {idx}"
-        return self._convert(image, self.descriptor.environment(image, name), idx, name)
+        data = self._convert(image, self.descriptor.environment(image, name), idx, name)
+        self._flush()
+        return data
 
     def convert_all(
         self, images: Sequence[Atoms], disable_tqdm: bool = False, first: int = 0
@@ -82,7 +84,12 @@ class AtomsToData:
                 for entry in zip(chunk, environments, indices, names, strict=True):
                     data.append(self._convert(*entry))
                     bar.update()
+                self._flush()
         return data
+
+    def _flush(self) -> None:
+        if self.cache is not None:
+            self.cache.flush()
 
     def _convert(
         self, image: Atoms, environment: Environment, idx: int | None, name: str
@@ -117,21 +124,22 @@ class AtomsToData:
             fingerprint = self.descriptor.fingerprints(environment)
             return fingerprint, OnTheFly(environment, torch.ones_like(fingerprint), self.descriptor)
         fingerprint, values = self._cached(image, environment, with_primes=True)
+        assert values is not None
         factors = torch.ones_like(fingerprint)
         return fingerprint, PairJacobian(environment, factors, values, self.touch)
 
     def _cached(
         self, image: Atoms, environment: Environment, with_primes: bool
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         if self.cache is None:
             return self._compute(environment, with_primes)
         stored = self.cache.read(image, with_primes)
         if stored is None:
             stored = self._compute(environment, with_primes)
-            self.cache.write(image, *stored)
+            self.cache.write(image, environment, *stored)
         return stored
 
-    def _compute(self, environment: Environment, with_primes: bool) -> tuple[Tensor, Tensor]:
+    def _compute(self, environment: Environment, with_primes: bool) -> tuple[Tensor, Tensor | None]:
         if with_primes:
             return self.descriptor.jacobian(environment)
-        return self.descriptor.fingerprints(environment), torch.empty(0, dtype=torch.float64)
+        return self.descriptor.fingerprints(environment), None

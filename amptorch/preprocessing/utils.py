@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -16,6 +15,7 @@ from ..data import AtomsData
 from ..errors import check_keys
 from ..primes import sparse_block_diag
 from .pca import PCAReducer
+from .statistics import FeatureStatistics, Statistics
 
 __all__ = [
     "AtomicCorrectionScaler",
@@ -41,7 +41,7 @@ class FeatureScaler:
     A range or deviation under ``threshold`` counts as 1.
 
     Args:
-        data_list: images to take the statistics from.
+        data_list: images to take the statistics from, or their statistics.
         forcetraining: primes are scaled too.
         scaling: ``{"type": "normalize", "range": (lo, hi)}`` or ``{"type": "standardize"}``, with
             ``elementwise`` (True: separately for each element) and ``threshold`` (1e-6).
@@ -54,7 +54,7 @@ class FeatureScaler:
 
     def __init__(
         self,
-        data_list: Sequence[AtomsData],
+        data_list: Sequence[AtomsData] | Statistics,
         forcetraining: bool,
         scaling: Mapping[str, Any] | None = None,
     ) -> None:
@@ -71,26 +71,23 @@ class FeatureScaler:
         self.forcetraining = forcetraining
         self.elementwise = scaling.get("elementwise", True)
         self.threshold = scaling.get("threshold", 1e-6)
-        fingerprints = torch.cat([data.fingerprint for data in data_list])
-        self._fit(fingerprints, torch.cat([data.atomic_numbers for data in data_list]), low, high)
+        self._fit(_statistics(data_list), low, high)
 
-    def _fit(self, fingerprints: Tensor, numbers: Tensor, low: float, high: float) -> None:
+    def _fit(self, statistics: Statistics, low: float, high: float) -> None:
         if self.elementwise:
-            self.unique = torch.unique(numbers).tolist()
-            groups = {number: fingerprints[numbers == number] for number in self.unique}
+            self.unique = statistics.numbers
+            groups = {number: statistics.features[number] for number in self.unique}
             self.scales = {number: self._scale(g, low, high) for number, g in groups.items()}
         else:
-            groups = {0: fingerprints}
-            self.scale = self._scale(fingerprints, low, high)
-        self.ranges = {number: (g.amin(0), g.amax(0)) for number, g in groups.items()}
+            groups = {0: statistics.all_features}
+            self.scale = self._scale(groups[0], low, high)
+        self.ranges = {number: (g.minimum, g.maximum) for number, g in groups.items()}
 
-    def _scale(self, fingerprints: Tensor, low: float, high: float) -> Scale:
+    def _scale(self, features: FeatureStatistics, low: float, high: float) -> Scale:
         if self.transform == "standardize":
-            deviation = fingerprints.std(0, correction=0)
-            return {"offset": fingerprints.mean(0), "scale": self._safe(deviation)}
-        minimum = fingerprints.amin(0)
-        scale = (high - low) / self._safe(fingerprints.amax(0) - minimum)
-        return {"offset": low - minimum * scale, "scale": scale}
+            return {"offset": features.mean, "scale": self._safe(features.std)}
+        scale = (high - low) / self._safe(features.maximum - features.minimum)
+        return {"offset": low - features.minimum * scale, "scale": scale}
 
     def _safe(self, spread: Tensor) -> Tensor:
         return torch.where(spread < self.threshold, torch.ones_like(spread), spread)
@@ -100,13 +97,13 @@ class FeatureScaler:
     ) -> Sequence[AtomsData]:
         """Scale fingerprints (and primes) of images in place; returns the images."""
         for data in tqdm(data_list, desc="scaling features", unit=" images", disable=disable_tqdm):
-            factors, shifts = self._affine(data.atomic_numbers)
+            factors, shifts = self.affine(data.atomic_numbers)
             data.fingerprint = data.fingerprint * factors + shifts
             if getattr(data, "primes", None) is not None:
                 data.primes = data.primes.scaled(factors)
         return data_list
 
-    def _affine(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    def affine(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Factors and shifts [n_atoms, n_features] of G' = factor G + shift."""
         values, where = torch.unique(numbers, return_inverse=True)
         scales = [self._of_element(number) for number in values.tolist()]
@@ -165,11 +162,15 @@ class TargetScaler:
     """
 
     def __init__(
-        self, data_list: Sequence[AtomsData], forcetraining: bool, scaling: str = "energy"
+        self,
+        data_list: Sequence[AtomsData] | Statistics,
+        forcetraining: bool,
+        scaling: str = "energy",
     ) -> None:
         self.forcetraining = forcetraining
-        energies = torch.stack([data.energy.reshape(()) for data in data_list])
-        deviation = _spread(data_list, energies, scaling)
+        statistics = _statistics(data_list)
+        energies = torch.from_numpy(statistics.energies)
+        deviation = _spread(statistics, scaling)
         spread = bool(deviation > 0)
         self.target_mean = energies.mean() if spread else energies.new_zeros(())
         self.target_std = deviation if spread else energies.new_ones(())
@@ -195,11 +196,13 @@ class TargetScaler:
         raise ValueError(f"pred: expected 'energy' or 'forces', got {pred!r}")
 
 
-def _spread(data_list: Sequence[AtomsData], energies: Tensor, scaling: str) -> Tensor:
+def _spread(statistics: Statistics, scaling: str) -> Tensor:
     if scaling == "forces":
-        return torch.cat([data.forces for data in data_list]).square().mean().sqrt()
+        mean = statistics.force_squares / max(statistics.force_count, 1)
+        return torch.tensor(mean, dtype=torch.float64).sqrt()
+    energies = torch.from_numpy(statistics.energies)
     if scaling == "per_atom":
-        energies = energies / torch.tensor([data.num_nodes for data in data_list])
+        energies = energies / torch.from_numpy(statistics.compositions.sum(1))
     return energies.std() if len(energies) > 1 else energies.new_zeros(())
 
 
@@ -213,14 +216,8 @@ class AtomicCorrectionScaler:
         energies: {atomic number: eV}.
     """
 
-    def __init__(self, data_list: Sequence[AtomsData]) -> None:
-        numbers = torch.unique(torch.cat([data.atomic_numbers for data in data_list])).tolist()
-        counts = np.array(
-            [[int((data.atomic_numbers == z).sum()) for z in numbers] for data in data_list]
-        )
-        targets = np.array([float(data.energy) for data in data_list])
-        solution, *_ = np.linalg.lstsq(counts.astype(float), targets, rcond=None)
-        self.energies = {z: float(energy) for z, energy in zip(numbers, solution, strict=True)}
+    def __init__(self, data_list: Sequence[AtomsData] | Statistics) -> None:
+        self.energies = _statistics(data_list).baseline()
 
     def total(self, numbers: Tensor) -> float:
         """Sum of E0 over atoms, eV."""
@@ -234,3 +231,7 @@ class AtomicCorrectionScaler:
         for data in data_list:
             data.energy = data.energy - self.total(data.atomic_numbers)
         return data_list
+
+
+def _statistics(data: Sequence[AtomsData] | Statistics) -> Statistics:
+    return data if isinstance(data, Statistics) else Statistics.of(data)

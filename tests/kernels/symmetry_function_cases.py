@@ -20,7 +20,7 @@ class Case:
     """Values (cutoff, eta, rs or zeta, lambda) by type, for all combinations of species.
 
     With ``uneven`` the centres of species s leave out every function whose number is a multiple
-    of s + 2, so that sets and their lengths differ.
+    of s + 2, so that sets and their lengths differ. With ``bare`` only those of species 0 have any.
     """
 
     g2: tuple[Values, ...] = ()
@@ -28,11 +28,12 @@ class Case:
     g5: tuple[Values, ...] = ()
     gamma: float = 0.0
     uneven: bool = False
+    bare: bool = False
 
     def functions(self, n_species: int) -> SymmetryFunctions:
         kinds, values = [], []
         for center in range(n_species):
-            rows = self._rows(center, n_species)
+            rows = [] if self.bare and center else self._rows(center, n_species)
             kinds += [(center, feature, *kind) for feature, (kind, _) in enumerate(rows)]
             values += [value for _, value in rows]
         return SymmetryFunctions(
@@ -76,4 +77,5 @@ CASES = {
         g5=angular([0.01], [1.0]) + angular([0.03], [2.0], 5.0),
         uneven=True,
     ),
+    "bare_species": Case(G2, angular([0.01], [1.0]), angular([0.01], [1.0]), bare=True),
 }

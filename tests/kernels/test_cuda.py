@@ -175,7 +175,7 @@ def operators(stem: str) -> Operators:
     if DEVICE == "cuda":
         return own
     kernels = STEMS[stem].kernels
-    return Operators(f"interpreted_{stem}", own.compiled.parameters, kernels, own.reference.forward)
+    return Operators(f"interpreted_{stem}", own.compiled.parameters, own.reference.forward, kernels)
 
 
 @pytest.mark.skipif(INTERPRETED, reason="is the interpreter")

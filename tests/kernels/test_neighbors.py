@@ -10,7 +10,7 @@ from ase.neighborlist import neighbor_list
 from vesin import NeighborList
 
 from amptorch.kernels.environment import Environment, concatenate
-from amptorch.kernels.neighbors import find_neighbors, find_neighbors_of_frames
+from amptorch.kernels.neighbors import find_nearest, find_neighbors, find_neighbors_of_frames
 from tests.systems import SYSTEMS
 
 CUTOFFS = (3.1, 6.0)
@@ -76,6 +76,16 @@ def test_wrapping_changes_neither_pairs_nor_their_order(system: str) -> None:
 def test_pairs_come_in_both_directions() -> None:
     found = find_neighbors(*_frame(SYSTEMS["nial_triclinic"]()), 5.0)
     torch.testing.assert_close(found.vectors.sum(0), torch.zeros(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_nearest_pair_is_that_of_ase(system: str) -> None:
+    atoms = SYSTEMS[system]()
+    found = find_neighbors(*_frame(atoms), 6.0)
+    pair, distance = find_nearest(found)
+    lengths = neighbor_list("d", atoms, 6.0)
+    assert distance == pytest.approx(lengths.min(initial=np.inf), rel=1e-12)
+    assert pair == -1 or float(found.vectors[pair].norm()) == pytest.approx(distance, rel=1e-15)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -32,7 +32,7 @@ from ..tolerances import (
     KERNEL,
     SYMMETRY,
 )
-from . import finite_differences
+from . import finite_differences, fuzz
 from .symmetry_function_cases import CASES, G2, Case, angular
 
 REFERENCE = OPERATORS.reference
@@ -64,10 +64,7 @@ class Expected:
     pushed: Tensor
 
 
-@cache
-def expected(system: str, case: str) -> Expected:
-    environment = environment_of(system)
-    functions = functions_for(environment, case)
+def expect(environment: Environment, functions: SymmetryFunctions) -> Expected:
     gradient = random(environment.n_atoms, functions.n_features)
     changes = random(environment.n_pairs, 3)
     return Expected(
@@ -77,6 +74,12 @@ def expected(system: str, case: str) -> Expected:
         REFERENCE.vjp(environment, functions, gradient),
         REFERENCE.jvp(environment, functions, changes),
     )
+
+
+@cache
+def expected(system: str, case: str) -> Expected:
+    environment = environment_of(system)
+    return expect(environment, functions_for(environment, case))
 
 
 def random(*shape: int) -> Tensor:
@@ -132,8 +135,13 @@ def push(environment: Environment, slopes: Tensor, changes: Tensor) -> Tensor:
 def test_kernel_matches_reference(system: str, case: str, dtype: torch.dtype) -> None:
     environment = environment_of(system)
     functions = functions_for(environment, case)
-    wanted, given, tolerance = expected(system, case), environment.to(dtype), KERNEL[dtype]
+    check_operations(environment, functions, expected(system, case), dtype)
 
+
+def check_operations(
+    environment: Environment, functions: SymmetryFunctions, wanted: Expected, dtype: torch.dtype
+) -> None:
+    given, tolerance = environment.to(dtype), KERNEL[dtype]
     forward = symmetry_functions.forward(given, functions)
     features, blocks = symmetry_functions.jacobian(given, functions)
     pulled = symmetry_functions.vjp(given, functions, wanted.gradient.to(dtype))
@@ -314,45 +322,25 @@ def test_derivatives_are_finite(system: str, case: str) -> None:
 
 @st.composite
 def fuzzed(draw: st.DrawFn) -> tuple[Environment, SymmetryFunctions]:
-    """A random structure whose atoms keep 0.5 Å apart, and a random case."""
-    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n_species = draw(st.integers(1, 4))
-    cell = np.diag(random.uniform(3.0, 7.0, 3)) + random.uniform(-1.0, 1.0, (3, 3))
-    scaled = random.permutation(np.indices((3, 3, 3)).reshape(3, -1).T / 3)
-    positions = (scaled[: draw(st.integers(1, 6))] + random.uniform(-0.05, 0.05, 3)) @ cell
-    positions += random.uniform(-0.1, 0.1, positions.shape)
-    pbc = draw(st.tuples(st.booleans(), st.booleans(), st.booleans()))
-    species = random.integers(0, n_species, len(positions))
-    cutoff = draw(st.sampled_from([1.0, 3.0, 4.5]))
-    environment = find_neighbors(positions, cell, pbc, species, cutoff)
+    environment, n_species, cutoff = draw(fuzz.environments())
     values = st.tuples(
         st.sampled_from([cutoff, 0.8 * cutoff]),
         st.sampled_from([0.0, 0.01, 0.5, 20.0]),
         st.sampled_from([1.0, 2.0, 3.0, 5.0, 1.5, 7.25]),
         st.sampled_from([1.0, -1.0]),
     )
-    sets = [tuple(draw(st.lists(values, min_size=low, max_size=3))) for low in (1, 0, 0)]
+    uneven = draw(st.booleans())
+    fewest = 2 if uneven else 1, 0, 0  # of two functions the first element keeps one
+    sets = [tuple(draw(st.lists(values, min_size=low, max_size=3))) for low in fewest]
     gamma = draw(st.sampled_from([0.0, 2.0, 3.0, 5.5]))
-    case = Case(*sets, gamma=gamma, uneven=draw(st.booleans()))
+    case = Case(*sets, gamma=gamma, uneven=uneven)
     return environment, case.functions(n_species)
 
 
+@fuzz.MANY
 @given(fuzzed())
 def test_random_structures_and_functions(drawn: tuple[Environment, SymmetryFunctions]) -> None:
-    environment, functions = drawn
-    features, blocks = REFERENCE.jacobian(environment, functions)
-    slopes = spread(environment, functions, blocks)
-    gradient, changes = random(*features.shape), random(environment.n_pairs, 3)
-    actual, actual_blocks = symmetry_functions.jacobian(environment, functions)
-    tolerance = KERNEL[torch.float64]
-    assert_close(symmetry_functions.forward(environment, functions), features, tolerance)
-    assert_close(actual, features, tolerance)
-    assert_close(spread(environment, functions, actual_blocks), slopes, tolerance)
-    pulled = symmetry_functions.vjp(environment, functions, gradient)
-    assert_close(pulled, pull(environment, slopes, gradient), tolerance)
-    pushed = symmetry_functions.jvp(environment, functions, changes)
-    terms = push(environment, slopes.abs(), changes.abs())
-    assert_close(pushed, push(environment, slopes, changes), tolerance, terms)
+    check_operations(*drawn, expect(*drawn), torch.float64)
 
 
 class TestAutograd:

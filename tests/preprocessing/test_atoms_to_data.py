@@ -13,8 +13,9 @@ from amptorch.data import AtomsData, collate
 from amptorch.dataset import AtomsDataset, construct_descriptor
 from amptorch.descriptor.descriptor_calculator import DescriptorCalculator
 from amptorch.preprocessing import AtomsToData, PCAReducer
+from amptorch.store import open_store
 
-from ..potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, alloy_frames, cuco_frames, listing
+from ..potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, alloy_frames, cuco_frames
 from ..systems import SYSTEMS
 
 ELEMENTS = ["Cu", "Pd"]
@@ -100,7 +101,7 @@ def saved(run_dir):
     a2d = AtomsToData(construct_descriptor(SETUP), save_fps=True)
     image = alloy_frames(1)[0]
     a2d.convert(image)
-    (path,) = Path("processed").rglob("*.npz")
+    (path,) = Path("processed").rglob("*.lmdb")
     return a2d, image, path
 
 
@@ -116,32 +117,43 @@ def test_saved_fingerprints_are_read_not_computed(saved, monkeypatch):
     assert_same(a2d.convert(image), expected)
 
 
-@pytest.mark.parametrize("damage", [b"", b"no zip", None])
-def test_a_damaged_file_is_computed_again(saved, damage):
-    a2d, image, path = saved
+@pytest.mark.parametrize("damage", ["empty", "text", "half", "byte"])
+def test_a_damaged_file_is_computed_again(run_dir, damage, monkeypatch):
+    image = alloy_frames(1)[0]
+    AtomsToData(construct_descriptor(SETUP), save_fps=True).convert(image)
+    (path,) = Path("processed").rglob("*.lmdb")
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    assert_same(a2d.convert(image), AtomsToData(construct_descriptor(SETUP)).convert(image))
-    with np.load(path) as again:
-        assert set(again.files) == {"fingerprint", "jacobian"}
+    record = whole.index(b"AMPF")
+    damaged = {
+        "empty": b"",
+        "text": b"no frames",
+        "half": whole[: len(whole) // 2],
+        "byte": whole[: record + 99] + bytes([whole[record + 99] ^ 1]) + whole[record + 100 :],
+    }
+    path.write_bytes(damaged[damage])
+    again = AtomsToData(construct_descriptor(SETUP), save_fps=True)
+    expected = AtomsToData(construct_descriptor(SETUP)).convert(image)
+    assert_same(again.convert(image), expected)
+    monkeypatch.setattr(type(again.descriptor), "jacobian", None)
+    assert_same(again.convert(image), expected)
 
 
 def test_a_file_of_another_descriptor_is_not_read(saved):
     a2d, image, path = saved
     other = construct_descriptor(("gaussian", GAUSSIAN_G5, COSINE, ELEMENTS))
     AtomsToData(other, save_fps=True).convert(image)
-    assert len({file.parent for file in Path("processed").rglob("*.npz")}) == 2
+    assert len(list(Path("processed").rglob("*.lmdb"))) == 2
     polynomial = construct_descriptor(
         ("gaussian", GAUSSIAN, {"cutoff_func": "Polynomial"}, ELEMENTS)
     )
     AtomsToData(polynomial, save_fps=True).convert(image)
     swapped = construct_descriptor(("gaussian", GAUSSIAN, COSINE, ELEMENTS[::-1]))
     AtomsToData(swapped, save_fps=True).convert(image)
-    assert len({file.parent for file in Path("processed").rglob("*.npz")}) == 4
+    assert len(list(Path("processed").rglob("*.lmdb"))) == 4
     moved = image.copy()
     moved.positions[0, 0] += 1e-9
     a2d.convert(moved)
-    assert len(list(path.parent.iterdir())) == 2
+    assert open_store(path).n_frames == 2
 
 
 def test_fingerprints_saved_without_primes_are_completed(run_dir):
@@ -150,9 +162,28 @@ def test_fingerprints_saved_without_primes_are_completed(run_dir):
     AtomsToData(descriptor, save_fps=True, fprimes=False).convert(image)
     data = AtomsToData(descriptor, save_fps=True).convert(image)
     assert_same(data, AtomsToData(descriptor).convert(image))
-    before = listing(Path("processed"))
+    before = {path: path.read_bytes() for path in Path("processed").rglob("*.lmdb")}
     AtomsToData(descriptor, save_fps=True, fprimes=False).convert(image)
-    assert listing(Path("processed")) == before
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_saved_fingerprints_do_not_lie_in_the_file(saved):
+    """What was read may be changed, and outlives the file."""
+    a2d, image, path = saved
+    data = a2d.convert(image)
+    path.unlink()
+    data.fingerprint += 1
+    data.primes.values *= 2
+
+
+def test_two_converters_share_a_file(saved, monkeypatch):
+    a2d = saved[0]
+    other = AtomsToData(construct_descriptor(SETUP), save_fps=True)
+    second = alloy_frames(2)[1]
+    other.convert(second)
+    expected = AtomsToData(construct_descriptor(SETUP)).convert(second)
+    monkeypatch.setattr(type(a2d.descriptor), "jacobian", None)
+    assert_same(a2d.convert(second), expected)
 
 
 def test_a_folder_that_cannot_be_written_warns_once(saved):

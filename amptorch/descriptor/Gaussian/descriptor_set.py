@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import check_keys, nearest
 from ..util import check_elements
@@ -48,6 +48,18 @@ class GaussianDescriptorSet:
         self.cutoff_params = dict(cutoff_params or {"cutoff_func": "Cosine"})
         self.cutoff_gamma = cutoff_exponent(self.cutoff_params)
         self._rows: dict[str, set[Row]] = {element: set() for element in self.elements}
+
+    @classmethod
+    def from_tables(
+        cls, tables: Mapping[str, ArrayLike], cutoff_params: Mapping[str, Any] | None = None
+    ) -> GaussianDescriptorSet:
+        """The set whose :attr:`descriptor_setup` is ``tables``, [n_functions, 7] an element."""
+        made = cls(list(tables), cutoff_params=cutoff_params)
+        for element, table in tables.items():
+            for number, z_j, z_k, *values in np.reshape(table, (-1, 7)).tolist():
+                row = (int(number), int(z_j), int(z_k), *values)
+                made._rows[element].add(row)  # type: ignore[arg-type]
+        return made
 
     def add_g2(
         self,
@@ -125,6 +137,8 @@ class GaussianDescriptorSet:
             Gs: ``{"default": {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"}, "G5": ...,
                 "cutoff": Å}}``; keys are centre elements, or "default" for all others.
         """
+        if not isinstance(Gs, Mapping):
+            raise ValueError(f"fp_params: expected a dict of symmetry functions, got {Gs!r}")
         check_keys(Gs, ["default", *atomic_numbers], "fp_params")
         for element in self.elements:
             if element not in Gs and "default" not in Gs:

@@ -170,7 +170,7 @@ struct Inputs {
     Numbers sigmas, prefactors, inverse_rs;
     bool solid, square;
     Array<const double, -1, -1, 2> densities;
-    int threads;
+    int n_species, n_features, threads;
 
     Parameters parameters() const {
         return {orders.data(),
@@ -179,8 +179,8 @@ struct Inputs {
                 prefactors.data(),
                 inverse_rs.data(),
                 densities.data(),
-                static_cast<int>(orders.shape(0)),
-                static_cast<int>(densities.shape(0)),
+                n_features,
+                n_species,
                 static_cast<int>(densities.shape(1)),
                 solid,
                 square};
@@ -219,7 +219,8 @@ void forward(const Inputs<T>& inputs, Matrix<T> features) {
 }
 
 template <typename T>
-void jacobian(const Inputs<T>& inputs, Matrix<T> features, Array<T, -1, -1, 3> blocks) {
+void jacobian(const Inputs<T>& inputs, Array<const Index, -1, -1, -1> /* touches all */,
+              Matrix<T> features, Array<T, -1, -1, 3> blocks) {
     Task<T> task{};
     task.features = features.data();
     task.blocks = blocks.data();
@@ -251,14 +252,16 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
         [operation](Array<const T, -1, 3> vectors, Indices first, Indices neighbors,
                     Indices species, Indices orders, Indices groups, Numbers sigmas,
                     Numbers prefactors, Numbers inverse_rs, bool solid, bool square,
-                    Array<const double, -1, -1, 2> densities, int threads, Arrays... arrays) {
+                    Array<const double, -1, -1, 2> densities, int n_species, int n_features,
+                    int threads, Arrays... arrays) {
             const nb::gil_scoped_release release;
             operation({vectors, first, neighbors, species, orders, groups, sigmas, prefactors,
-                       inverse_rs, solid, square, densities, threads},
+                       inverse_rs, solid, square, densities, n_species, n_features, threads},
                       arrays...);
         },
         fixed(0), fixed(1), fixed(2), fixed(3), fixed(4), fixed(5), fixed(6), fixed(7), fixed(8),
-        nb::arg(), nb::arg(), fixed(9), nb::arg(), fixed(static_cast<Arrays*>(nullptr))...);
+        nb::arg(), nb::arg(), fixed(9), nb::arg(), nb::arg(), nb::arg(),
+        fixed(static_cast<Arrays*>(nullptr))...);
 }
 
 template <typename T>

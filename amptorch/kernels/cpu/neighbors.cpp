@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -303,12 +304,28 @@ nb::list find_all(Array<const double, -1, 3> positions, Array<const double, -1, 
     return results;
 }
 
+// The shortest vector and its length; -1 and infinity where there is none.
+nb::tuple find_nearest(Array<const double, -1, 3> vectors) {
+    Index nearest = -1;
+    double least = std::numeric_limits<double>::infinity();
+    const double* r = vectors.data();
+    for (Index pair = 0; pair < static_cast<Index>(vectors.shape(0)); ++pair, r += 3) {
+        const double square = r[0] * r[0] + r[1] * r[1] + r[2] * r[2];
+        if (square < least) {
+            least = square;
+            nearest = pair;
+        }
+    }
+    return nb::make_tuple(nearest, std::sqrt(least));
+}
+
 }  // namespace
 
 void bind_neighbors(nb::module_& module) {
     module.def("find_neighbors", &find_all, nb::arg().noconvert(), nb::arg().noconvert(),
                nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
                nb::arg().noconvert(), nb::arg(), nb::arg());
+    module.def("find_nearest", &find_nearest, nb::arg().noconvert());
 }
 
 }  // namespace amptorch

@@ -46,10 +46,7 @@ int column(const Table& table, const Row& row, int neighbor) {
 class Slots {
 public:
     Slots(const Table& table, std::vector<int>& slots, std::vector<int>& n_slots)
-        : table_(table), slots_(slots), n_slots_(n_slots) {
-        slots_.resize(static_cast<std::size_t>(table.n_species * table.n_touched));
-        n_slots_.resize(static_cast<std::size_t>(table.n_species));
-    }
+        : table_(table), slots_(slots), n_slots_(n_slots) {}
 
     int next(const Row& row, int neighbor) {
         if (!table_.touch) return 0;
@@ -111,6 +108,11 @@ void append(Group& group, Slots& slots, const Row& row) {
 }  // namespace
 
 Plan::Plan(const Table& table) : centers_(static_cast<std::size_t>(table.n_species)) {
+    // Also those of a species without functions are asked how many slots they have.
+    for (Center& center : centers_) {
+        center.slots.resize(static_cast<std::size_t>(table.n_species * table.n_touched));
+        center.n_slots.resize(static_cast<std::size_t>(table.n_species));
+    }
     for (const Row& row : sorted(table)) {
         Center& center = centers_[static_cast<std::size_t>(row.center)];
         Slots slots(table, center.slots, center.n_slots);

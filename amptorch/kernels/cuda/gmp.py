@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..environment import Environment
 from .gmp_kernels import pull, push, sum_multipoles
+from .operations import OPTIONS, Kernels, Launch
 from .tables import TableCache, Tables, power_of_two
 
 if TYPE_CHECKING:
@@ -25,39 +26,6 @@ if TYPE_CHECKING:
 
 TILE = 512
 """Components times neighbours that a program holds at a time."""
-
-
-class _Kernels:
-    """The four operations, see :class:`amptorch.kernels.operators.Native`."""
-
-    def takes(self, multipoles: GaussianMultipoles) -> bool:
-        return multipoles.solid and not bool(multipoles.groups.any())
-
-    def forward(self, environment: Environment, multipoles: GaussianMultipoles) -> Tensor:
-        return _Launch(environment, multipoles).features
-
-    def jacobian(
-        self, environment: Environment, multipoles: GaussianMultipoles, touch: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        launch = _Launch(environment, multipoles)
-        blocks = environment.vectors.new_empty(environment.n_pairs, touch.shape[-1], 3)
-        launch.pull(None, blocks)
-        return launch.features, blocks
-
-    def vjp(
-        self, environment: Environment, multipoles: GaussianMultipoles, gradient: Tensor
-    ) -> Tensor:
-        pulled = torch.empty_like(environment.vectors)
-        _Launch(environment, multipoles).pull(gradient, pulled)
-        return pulled
-
-    def jvp(
-        self, environment: Environment, multipoles: GaussianMultipoles, changes: Tensor
-    ) -> Tensor:
-        return _Launch(environment, multipoles).push(changes)
-
-
-KERNELS = _Kernels()
 
 
 @dataclass(frozen=True)
@@ -150,30 +118,36 @@ def _factor(order: int) -> float:
 plan = TableCache(build)
 
 
-class _Launch:
+class _Launch(Launch):
     """G and the multipoles, from which the other operations go on."""
 
     def __init__(self, environment: Environment, multipoles: GaussianMultipoles) -> None:
         self.environment = environment
         self.vectors = environment.vectors.detach()
         self.plan = plan(multipoles, self.vectors)
-        self.sizes: dict[str, Any] = {**self.plan.sizes, "num_warps": 4}
+        self.sizes: dict[str, Any] = {**self.plan.sizes, "num_warps": 4, **OPTIONS}
         n_atoms, n_sigmas = environment.n_atoms, len(self.plan.columns)
         self.grid = n_atoms, n_sigmas
         self.n_features = multipoles.n_features
         shape = (n_atoms, n_sigmas, self.sizes["ORDERS"], self.sizes["ROWS"])
         self.multipoles = self.vectors.new_empty(shape)
-        self.features = self.vectors.new_empty(n_atoms, self.n_features)
+        self.values = self.vectors.new_empty(n_atoms, self.n_features)
         with torch.cuda.device_of(self.vectors):
             sum_multipoles[self.grid](
                 self.vectors, environment.first, environment.neighbors, environment.species,
                 self.plan.gaussians, self.plan.columns, self.plan.norms, self.plan.factors,
-                self.features, self.multipoles, n_sigmas, self.n_features, **self.sizes,
+                self.values, self.multipoles, n_sigmas, self.n_features, **self.sizes,
                 SQUARE=multipoles.square, EPSILON=torch.finfo(self.vectors.dtype).eps,
             )  # fmt: skip
 
+    @staticmethod
+    def takes(multipoles: GaussianMultipoles) -> bool:
+        return multipoles.solid and not bool(multipoles.groups.any())
+
+    def features(self) -> Tensor:
+        return self.values
+
     def pull(self, gradient: Tensor | None, output: Tensor) -> None:
-        """Fills dE/dR_ij [n_pairs, 3], without a gradient dG/dR_ij [n_pairs, n_features, 3]."""
         environment, plan = self.environment, self.plan
         weights_of_g = self.vectors if gradient is None else gradient.detach()
         with torch.cuda.device_of(self.vectors):
@@ -185,9 +159,8 @@ class _Launch:
             )  # fmt: skip
 
     def push(self, changes: Tensor) -> Tensor:
-        """The change of G [n_atoms, n_features] with the vectors."""
         environment, plan = self.environment, self.plan
-        change = torch.empty_like(self.features)
+        change = torch.empty_like(self.values)
         with torch.cuda.device_of(self.vectors):
             push[self.grid](
                 self.vectors, changes.detach(), environment.first, environment.neighbors,
@@ -195,3 +168,6 @@ class _Launch:
                 change, len(plan.columns), self.n_features, **self.sizes,
             )  # fmt: skip
         return change
+
+
+KERNELS = Kernels(_Launch)

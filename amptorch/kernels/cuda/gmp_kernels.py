@@ -153,13 +153,13 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, multip
             above = climb(now, below, order, z, rho, ROWS)
             slope_above = climb_slope(slope, slope_below, below, order, z, rho, ROWS)
             below, now, slope_below, slope = now, above, slope, slope_above
-            column = tl.load(columns + sigma * ORDERS + order)
+            column = tl.broadcast_to(tl.load(columns + sigma * ORDERS + order), [BLOCK])
+            known = inside & (column >= 0)
             place = ((center * n_sigmas + sigma) * ORDERS + order) * ROWS
             multipole = tl.load(multipoles + place[None, :] + row)
             if JACOBIAN:
                 bent, level, tilted, raised = zero, zero, zero, zero
             else:
-                known = inside & (column >= 0)
                 g = tl.load(gradient + center * n_features + column, mask=known, other=0.0)
                 multipole *= g[None, :]
             scaled = multipole * tl.sum(weight, 0)[None, :]
@@ -170,9 +170,9 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, multip
             if JACOBIAN:
                 gx, gy, gz = gather(bent, level, tilted, raised, x, y, z, flat, flat_x, flat_y)
                 block = output + (pairs * n_features + column) * 3
-                tl.store(block, gx, mask=inside & (column >= 0))
-                tl.store(block + 1, gy, mask=inside & (column >= 0))
-                tl.store(block + 2, gz, mask=inside & (column >= 0))
+                tl.store(block, gx, mask=known)
+                tl.store(block + 1, gy, mask=known)
+                tl.store(block + 2, gz, mask=known)
             weight *= contraction
     if not JACOBIAN:
         gx, gy, gz = gather(bent, level, tilted, raised, x, y, z, flat, flat_x, flat_y)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..environment import Environment
+from .operations import OPTIONS, Kernels, Launch
 from .symmetry_functions_kernels import pull, sum_angular, sum_radial, weigh_pairs
 from .symmetry_functions_plan import plan
 
@@ -25,41 +26,7 @@ PARTNER_BLOCK = 32
 FUNCTION_BLOCK = 8
 
 
-class _Kernels:
-    """The four operations, see :class:`amptorch.kernels.operators.Native`."""
-
-    def takes(self, functions: SymmetryFunctions) -> bool:
-        """One program writes a feature, so no two functions may share one."""
-        return len(functions.kinds[:, :2].unique(dim=0)) == len(functions.kinds)
-
-    def forward(self, environment: Environment, functions: SymmetryFunctions) -> Tensor:
-        return _Launch(environment, functions).features(None)
-
-    def jacobian(
-        self, environment: Environment, functions: SymmetryFunctions, touch: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        launch = _Launch(environment, functions)
-        blocks = environment.vectors.new_zeros(environment.n_pairs, touch.shape[-1], 3)
-        launch.pull(None, blocks)
-        return launch.features(None), blocks
-
-    def vjp(
-        self, environment: Environment, functions: SymmetryFunctions, gradient: Tensor
-    ) -> Tensor:
-        pulled = torch.empty_like(environment.vectors)
-        _Launch(environment, functions).pull(gradient, pulled)
-        return pulled
-
-    def jvp(
-        self, environment: Environment, functions: SymmetryFunctions, changes: Tensor
-    ) -> Tensor:
-        return _Launch(environment, functions).features(changes)
-
-
-KERNELS = _Kernels()
-
-
-class _Launch:
+class _Launch(Launch):
     """What the operations on one environment share."""
 
     def __init__(self, environment: Environment, functions: SymmetryFunctions) -> None:
@@ -69,9 +36,20 @@ class _Launch:
         self.plan = plan(functions, self.vectors)
         self.centers = environment.centers
         self.starts = self._starts()
-        self.common: dict[str, Any] = {"COSINE": functions.gamma == 0}
+        self.common: dict[str, Any] = {"COSINE": functions.gamma == 0, **OPTIONS}
         self.angular = {"BITS": self.plan.bits, "TERMS": self.plan.terms.shape[1], **self.common}
         self.weights = self._weights()
+
+    @staticmethod
+    def takes(functions: SymmetryFunctions) -> bool:
+        """One program writes a feature, so no two functions may share one."""
+        return len(functions.kinds[:, :2].unique(dim=0)) == len(functions.kinds)
+
+    def features(self) -> Tensor:
+        return self._sum(None)
+
+    def push(self, changes: Tensor) -> Tensor:
+        return self._sum(changes.detach())
 
     def _starts(self) -> Tensor:
         """[n_atoms * n_species + 1]: pairs of a centre whose neighbours are of one species."""
@@ -91,12 +69,12 @@ class _Launch:
             )  # fmt: skip
         return weights
 
-    def features(self, changes: Tensor | None) -> Tensor:
+    def _sum(self, changes: Tensor | None) -> Tensor:
         """G [n_atoms, n_features], or its change with the vectors."""
         plan, n_atoms = self.plan, self.environment.n_atoms
         n_species, n_features = self.functions.n_species, self.functions.n_features
         features = self.vectors.new_zeros(n_atoms, n_features)
-        tangent = self.vectors if changes is None else changes.detach()
+        tangent = self.vectors if changes is None else changes
         inputs = (self.vectors, tangent, self.environment.species, self.starts)
         options = {**self.angular, "TANGENT": changes is not None}
         with torch.cuda.device_of(self.vectors):
@@ -113,7 +91,6 @@ class _Launch:
         return features
 
     def pull(self, gradient: Tensor | None, output: Tensor) -> None:
-        """Fills dE/dR_ij [n_pairs, 3], without a gradient dG/dR_ij [n_pairs, n_touched, 3]."""
         plan, environment = self.plan, self.environment
         weights_of_g = self.vectors if gradient is None else gradient.detach()
         n_pairs, n_channels = environment.n_pairs, len(plan.curves)
@@ -128,3 +105,6 @@ class _Launch:
                 n_touched, **self.angular, JACOBIAN=gradient is None,
                 RADIAL_BLOCK=FUNCTION_BLOCK, BLOCK=PARTNER_BLOCK, num_warps=1,
             )  # fmt: skip
+
+
+KERNELS = Kernels(_Launch)

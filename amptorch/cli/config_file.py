@@ -1,0 +1,73 @@
+"""The trainer's configuration from a file: its nested dict, with classes by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from .. import model
+from ..errors import nearest
+from .settings import Loader, read_settings
+
+_ACTIVATIONS = {
+    name.lower(): kind
+    for name, kind in vars(nn.modules.activation).items()
+    if inspect.isclass(kind) and issubclass(kind, nn.Module)
+}
+_LOSSES = {kind.__name__.lower(): kind for kind in (model.CustomLoss, model.PerAtomLoss)}
+_DTYPES = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}
+_NAMES: dict[tuple[str, str], dict[str, Any]] = {
+    ("model", "activation"): _ACTIVATIONS,
+    ("optim", "loss_fn"): _LOSSES,
+    ("cmd", "dtype"): _DTYPES,
+}
+
+
+def read_config(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """The configuration in a YAML or JSON file.
+
+    Args:
+        path: the file; activation, loss_fn and dtype by name ("tanh", "peratomloss", "float32"),
+            any case; optimizers have names anyway.
+        changes: ``section.key=value``, the value as in YAML, put in place of the file's.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not YAML, a section that is not a mapping, a name that is not known, or a
+            change of another form.
+    """
+    config = read_settings(path, "config")
+    for name, section in config.items():
+        if not isinstance(section, Mapping):
+            raise ValueError(f"config: {path}: expected {name} to be a mapping, got {section!r}")
+        config[name] = dict(section)
+    for change in changes:
+        _apply(config, change)
+    for (section, key), known in _NAMES.items():
+        value = config.get(section, {}).get(key)
+        if isinstance(value, str):
+            config[section][key] = _named(value, known, f"{section}: {key}")
+    return config
+
+
+def _apply(config: dict[str, Any], change: str) -> None:
+    place, equals, value = change.partition("=")
+    section, dot, key = place.partition(".")
+    if not (section and dot and key and equals):
+        raise ValueError(f"--set: expected section.key=value, got {change!r}")
+    try:
+        config.setdefault(section, {})[key] = yaml.load(value, Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"--set: {value!r} is not a value in YAML: {error}") from error
+
+
+def _named(value: str, known: Mapping[str, Any], where: str) -> Any:
+    if value.lower() not in known:
+        raise ValueError(f"{where}: unknown name {value!r}; {nearest(value.lower(), known)}")
+    return known[value.lower()]

@@ -1,0 +1,35 @@
+"""``evaluate``: errors of a trained potential on images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..preprocessing.validation import load_images
+from ..report import Part, summary, write_report
+from ..report.plots import check_matplotlib
+from ..trainer import AtomsTrainer
+
+
+def add_command(commands: Any) -> None:
+    """Add this command to a parser."""
+    parser = commands.add_parser("evaluate", help="report the errors of a trained potential")
+    parser.add_argument("checkpoint", help="checkpoint folder")
+    parser.add_argument("data", type=Path, help="file of images that ASE reads, with energies")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--no-plots", dest="plots", action="store_false", help="text only")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Load, evaluate, write the report, print the table of errors."""
+    if arguments.plots:
+        check_matplotlib()
+    images = load_images(arguments.data, "data")
+    trainer = AtomsTrainer()
+    trainer.load_pretrained(arguments.checkpoint, gpu2cpu=True)
+    name = f"{Path(arguments.checkpoint).name} on {arguments.data.name}"
+    parts = {"test": Part(images, arguments.data)}
+    report = write_report(trainer, parts, arguments.out, name, plots=arguments.plots)
+    print(f"\n{summary(report)}\n\nreport: {arguments.out / 'report.html'}")

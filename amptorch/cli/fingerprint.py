@@ -1,0 +1,94 @@
+"""``fingerprint``: build a store from images."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+
+from ..config import DatasetConfig
+from ..descriptor.from_data import choose, depends_on_data
+from ..errors import check_keys
+from ..store import build_store
+from ..store.cluster import build_with_dask
+from ..store.header import Setup
+from ..store.source import ImagesOf, read_images
+from .settings import read_settings
+
+_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune")
+
+
+def add_command(commands: Any) -> None:
+    """Add this command to a parser."""
+    parser = commands.add_parser(
+        "fingerprint",
+        help="compute fingerprints of images and keep them in a store",
+        description="Compute fingerprints of images and keep them in a store. A build that was "
+        "interrupted goes on when it is started again.",
+    )
+    parser.add_argument("data", help="file or database that ASE reads")
+    parser.add_argument("--out", required=True, help="store to write")
+    parser.add_argument(
+        "--config",
+        required=True,
+        help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements, prune, at its "
+        "top or in its section 'dataset'",
+    )
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument(
+        "--derivatives", choices=("auto", "cached", "on_the_fly", "none"), default="auto"
+    )
+    parser.add_argument("--no-forces", action="store_true", help="the images have no forces")
+    parser.add_argument("--processes", type=int, help="default: by cores and number of images")
+    parser.add_argument("--chunk", type=int, default=64, help="images that a kill may lose")
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="compute on a Dask cluster, 'tcp://host:port' or 'local'; --out is then a manifest, "
+        "*.json, beside a folder of stores that all workers must see",
+    )
+    parser.add_argument("--quiet", action="store_true")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Build the store that the arguments ask for."""
+    setup = descriptor_setup(arguments.config, arguments.data, not arguments.quiet)
+    options: dict[str, Any] = {
+        "dtype": getattr(torch, arguments.dtype),
+        "derivatives": arguments.derivatives,
+        "forces": not arguments.no_forces,
+        "verbose": not arguments.quiet,
+    }
+    if arguments.dask is not None:
+        store = build_with_dask(arguments.data, arguments.out, setup, arguments.dask, **options)
+    else:
+        options.update(processes=arguments.processes, chunk=arguments.chunk)
+        store = build_store(arguments.data, arguments.out, setup, **options)
+    print(f"{arguments.out}: {len(store)} images, {store.n_frames} geometries")
+
+
+def descriptor_setup(config: str, data: str, verbose: bool) -> Setup:
+    """(fp_scheme, fp_params, cutoff_params, elements) of a file; defaults are those of a training
+    configuration, and elements those found in the data."""
+    settings = read_settings(config, "config")
+    section = settings.get("dataset", settings)
+    if section is settings:
+        check_keys(section, _KEYS, "config")
+    chosen = DatasetConfig(**{key: section[key] for key in _KEYS if key in section})
+    elements = chosen.elements or elements_in(data)
+    setup = (chosen.fp_scheme, chosen.fp_params, chosen.cutoff_params, list(elements))
+    if not depends_on_data(chosen.fp_params, chosen.prune):
+        return setup
+    choice = choose(setup, ImagesOf(data), chosen.prune, verbose)
+    print(choice.summary())
+    return choice.setup
+
+
+def elements_in(data: str) -> list[str]:
+    """Chemical symbols found in the images of a file, sorted; reads it from end to end."""
+    found: set[str] = set()
+    for image in read_images(data):
+        found.update(image.get_chemical_symbols())
+    return sorted(found)

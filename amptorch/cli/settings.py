@@ -1,0 +1,39 @@
+"""Settings from files: YAML, of which JSON is a part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class Loader(yaml.SafeLoader):
+    """YAML's safe types, where 1e-2 is a number too (PyYAML takes it for text)."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_settings(path: str | Path, argument: str) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file; ``argument`` is its name in errors.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not YAML, or not a mapping.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{argument}: file not found: {path}")
+    try:
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{argument}: {path} is not YAML or JSON: {error}") from error
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{argument}: {path}: expected a mapping, got {type(values).__name__}")
+    return dict(values)

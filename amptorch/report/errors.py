@@ -1,0 +1,204 @@
+"""Errors of a potential on images: what a report of a fit states."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import PropertyNotImplementedError
+from numpy.typing import NDArray
+
+from ..preprocessing import ExtrapolationWarning
+from ..preprocessing.validation import read_energy
+
+Array = NDArray[np.float64]
+QUANTITIES = ("energy", "forces", "stress")
+
+
+@dataclass
+class Parity:
+    """Reference and predicted values of one property.
+
+    Attributes:
+        reference, predicted: of one shape; energies in eV/atom, forces in eV/Å, stresses in
+            eV/Å^3.
+    """
+
+    reference: Array
+    predicted: Array
+
+    @property
+    def difference(self) -> Array:
+        """Predicted minus reference."""
+        return self.predicted - self.reference
+
+    @property
+    def rmse(self) -> float:
+        """Root of the mean square of the differences."""
+        return float(np.sqrt((self.difference**2).mean()))
+
+    def errors(self) -> dict[str, float | None]:
+        """RMSE, MAE, largest error, R^2 (None where the references do not vary), and how many."""
+        error = self.difference
+        spread = float(((self.reference - self.reference.mean()) ** 2).sum())
+        squares = float((error**2).sum())
+        return {
+            "rmse": self.rmse,
+            "mae": float(np.abs(error).mean()),
+            "max": float(np.abs(error).max()),
+            "r2": 1.0 - squares / spread if spread > 0 else None,
+            "values": error.size,
+        }
+
+
+@dataclass
+class Frame:
+    """An image, its energy per atom [1], and forces [n_atoms, 3] and stress [6] where both the
+    image and the potential have them."""
+
+    index: int
+    image: Atoms
+    energy: Parity
+    forces: Parity | None
+    stress: Parity | None
+
+    @property
+    def group(self) -> str:
+        """``atoms.info["group"]``, or nothing."""
+        return str(self.image.info.get("group", ""))
+
+    def summary(self) -> dict[str, Any]:
+        """Error of the energy (eV/atom), RMSE and largest error of force components (eV/Å)."""
+        forces = self.forces.errors() if self.forces is not None else {}
+        return {
+            "frame": self.index,
+            "formula": self.image.get_chemical_formula(),
+            "group": self.group,
+            "energy": float(self.energy.difference[0]),
+            "forces_rmse": forces.get("rmse"),
+            "forces_max": forces.get("max"),
+        }
+
+
+@dataclass
+class Evaluation:
+    """Predictions for a set of images beside their own values.
+
+    Attributes:
+        extrapolation: what the potential said of fingerprints outside its training range, if any.
+    """
+
+    frames: Sequence[Frame]
+    extrapolation: str = ""
+
+    def parity(self, quantity: str) -> Parity | None:
+        """All values of "energy", "forces" or "stress", or None where there are none."""
+        found = [each for frame in self.frames if (each := getattr(frame, quantity)) is not None]
+        return _joined(found) if found else None
+
+    @property
+    def quantities(self) -> list[str]:
+        """Of "energy", "forces" and "stress", those there are."""
+        return [name for name in QUANTITIES if self.parity(name) is not None]
+
+    def errors(self) -> dict[str, dict[str, float | None]]:
+        """Errors by quantity."""
+        parities = {name: self.parity(name) for name in QUANTITIES}
+        return {name: each.errors() for name, each in parities.items() if each is not None}
+
+    def forces_by_element(self) -> dict[str, dict[str, float | None]]:
+        """Force errors of the atoms of each element."""
+        frames = [frame for frame in self.frames if frame.forces is not None]
+        symbols = np.array([symbol for frame in frames for symbol in frame.image.symbols])
+        forces = self.parity("forces")
+        if forces is None:
+            return {}
+        return {
+            str(element): Parity(forces.reference[own], forces.predicted[own]).errors()
+            for element in np.unique(symbols)
+            for own in [symbols == element]
+        }
+
+    def by_group(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """Errors of each ``atoms.info["group"]``; empty where no image has one."""
+        groups = sorted({frame.group for frame in self.frames})
+        if groups == [""]:
+            return {}
+        return {
+            group: Evaluation([f for f in self.frames if f.group == group]).errors()
+            for group in groups
+        }
+
+    def worst(self, number: int) -> dict[str, list[dict[str, Any]]]:
+        """The frames with the largest errors of energy, and those of force components."""
+        frames = [frame.summary() for frame in self.frames]
+        with_forces = [each for each in frames if each["forces_max"] is not None]
+        return {
+            "energy": sorted(frames, key=lambda each: -abs(each["energy"]))[:number],
+            "forces": sorted(with_forces, key=lambda each: -each["forces_max"])[:number],
+        }
+
+
+def evaluate(
+    trainer: Any, images: Sequence[Atoms], indices: Sequence[int] | None = None
+) -> Evaluation:
+    """Predict images and set the numbers beside their own.
+
+    Args:
+        trainer: a trained or loaded :class:`amptorch.AtomsTrainer`.
+        images: with energies; forces and stresses are compared where an image has them.
+        indices: what the frames are called, default their places in ``images``.
+
+    Raises:
+        ValueError: an image without energy.
+    """
+    indices = range(len(images)) if indices is None else indices
+    out, extrapolation = _predict(trainer, images)
+    frames = []
+    for place, (index, image) in enumerate(zip(indices, images, strict=True)):
+        energy = np.array([read_energy(image, f"image {index}"), out["energy"][place]])
+        forces, stress = (out[name][place] if out[name] else None for name in ("forces", "stress"))
+        frames.append(
+            Frame(
+                index,
+                image,
+                Parity(energy[:1] / len(image), energy[1:] / len(image)),
+                _compared(lambda: image.get_forces(apply_constraint=False), forces),  # noqa: B023
+                _compared(lambda: image.get_stress(apply_constraint=False), stress),  # noqa: B023
+            )
+        )
+    return Evaluation(frames, extrapolation)
+
+
+def _predict(trainer: Any, images: Sequence[Atoms]) -> tuple[dict[str, Any], str]:
+    """Predictions, and as text the warning that belongs into a report."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        out = trainer.predict(images, disable_tqdm=not trainer.verbose)
+    texts = []
+    for each in caught:
+        if issubclass(each.category, ExtrapolationWarning):
+            texts.append(str(each.message))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return out, "; ".join(texts)
+
+
+def _compared(reference: Callable[[], Array], predicted: Array | None) -> Parity | None:
+    if predicted is None:
+        return None
+    try:
+        return Parity(np.asarray(reference(), dtype=float), predicted)
+    except (PropertyNotImplementedError, RuntimeError):
+        return None
+
+
+def _joined(parts: Sequence[Parity]) -> Parity:
+    return Parity(
+        np.concatenate([part.reference for part in parts]),
+        np.concatenate([part.predicted for part in parts]),
+    )

@@ -1,0 +1,250 @@
+"""Building stores: images in, records out, a chunk at a time."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from ase import Atoms
+from tqdm import tqdm
+
+from ..descriptor.base_descriptor import BaseDescriptor
+from ..errors import nearest
+from ..preprocessing.validation import read_energy, read_forces
+from .compute import Computer
+from .errors import StoreError
+from .estimate import estimate
+from .header import Header, Setup, setup_of
+from .image import Image, pack_image
+from .keys import content_key
+from .open import open_store
+from .reader import FingerprintStore
+from .record import pairs_of
+from .sealed import Bytes
+from .source import Source, count_images, read_images, sampled
+from .writer import StoreWriter
+
+# Atoms that are computed or wait to be written at a time: bounds memory (20 kB an atom is
+# usual for cached derivatives in float32), whatever the size of frames and number of processes.
+ATOMS_UNDERWAY = 40_000
+# Fewer images, or cores, are not worth the seconds that processes take to start: threads do.
+MANY_IMAGES = 1000
+MANY_CORES = 5
+FORMS = ("auto", "cached", "on_the_fly", "none")
+# Images on which "auto" measures.
+SAMPLED = 8
+
+
+def build_store(
+    source: Source,
+    path: str | Path,
+    descriptor: BaseDescriptor | Setup,
+    dtype: torch.dtype = torch.float32,
+    derivatives: str = "auto",
+    processes: int | None = None,
+    forces: bool = True,
+    chunk: int = 64,
+    verbose: bool = True,
+) -> FingerprintStore:
+    """Compute fingerprints of a data set and keep them in a file; go on where a build ended.
+
+    Numbers are computed in float64 and kept in ``dtype``. What is there already is checked and not
+    computed again; a build that was killed loses at most a chunk.
+
+    Args:
+        source: file or database that ASE reads, or an iterable of ``Atoms``; never held whole.
+        path: file to write.
+        descriptor: a descriptor, or (fp_scheme, fp_params, cutoff_params, elements).
+        dtype: float32 or float64.
+        derivatives: "cached" (keep the pair Jacobian), "on_the_fly" (keep pairs), "none", or
+            "auto": what the file has, if there is one; else "cached" where that fits into a
+            quarter of the free disk and half of the free memory, by an estimate that is printed.
+        processes: that compute; 1 for this one alone, with as many threads as torch is set to.
+            Default 1 for few cores or images, else the number of cores.
+        forces: read forces, and keep what training on them needs.
+        chunk: images that are computed and written at a time: what a kill may lose at most.
+        verbose: show a progress bar.
+
+    Raises:
+        ValueError: an image without energy or forces, or that cannot be described; names it.
+        StoreError: ``path`` holds another data set or another descriptor, or cannot be written.
+    """
+    if chunk < 1:
+        raise ValueError(f"chunk: expected at least 1, got {chunk!r}")
+    if derivatives not in FORMS:
+        hint = nearest(str(derivatives), FORMS)
+        raise ValueError(f"derivatives: unknown form {derivatives!r}; {hint}")
+    total = count_images(source)
+    workers = _check_processes(processes) or _default_processes(total)
+    setup = setup_of(descriptor)
+    if not forces:
+        derivatives = "none"
+    elif derivatives == "auto":
+        at_once = workers if workers > 1 else torch.get_num_threads()
+        derivatives, source = choose_derivatives(
+            source, total, Path(path), setup, dtype, at_once, verbose
+        )
+    header = Header(setup, dtype, derivatives)
+    writer = StoreWriter(path, header)
+    try:
+        with (
+            Computer(header, workers) as computer,
+            tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
+        ):
+            _Build(writer, computer, forces, chunk, bar).run(read_images(source))
+        writer.finish()
+    finally:
+        writer.close()
+    return open_store(path)
+
+
+def _check_processes(processes: int | None) -> int | None:
+    if processes is not None and processes < 1:
+        raise ValueError(f"processes: expected at least 1, got {processes!r}")
+    return processes
+
+
+def _default_processes(total: int | None) -> int:
+    cores = len(os.sched_getaffinity(0))
+    few = cores < MANY_CORES or (total is not None and total < MANY_IMAGES)
+    return 1 if few else cores
+
+
+def choose_derivatives(
+    source: Source,
+    total: int | None,
+    path: Path,
+    setup: Setup,
+    dtype: torch.dtype,
+    at_once: int,
+    verbose: bool,
+) -> tuple[str, Source]:
+    """The form of derivatives that "auto" means, and a source that still gives all images."""
+    if path.exists():
+        return open_store(path).header.derivatives, source
+    sample, source = sampled(source, SAMPLED)
+    if not sample:
+        return "cached", source
+    path.parent.mkdir(parents=True, exist_ok=True)
+    costs = estimate(sample, total, setup, dtype, path.parent, at_once)
+    if verbose:
+        print(costs)
+    return costs.choice, source
+
+
+@dataclass
+class _Batch:
+    """Images of one transaction; only geometries that are not in the store are ``missing``."""
+
+    images: dict[int, Image] = field(default_factory=dict)
+    missing: dict[bytes, tuple[str, Atoms]] = field(default_factory=dict)
+    n_atoms: int = 0
+
+
+class _Build:
+    """One run over the images of a source."""
+
+    def __init__(
+        self,
+        writer: StoreWriter,
+        computer: Computer,
+        forces: bool,
+        chunk: int,
+        bar: tqdm,
+    ) -> None:
+        self.writer = writer
+        self.computer = computer
+        self.forces = forces
+        # Batches beside the one that is being written: all of them together are a chunk.
+        self.ahead = min(computer.at_once, chunk - 1)
+        self.images_of_a_batch = chunk // (self.ahead + 1)
+        self.atoms_of_a_batch = ATOMS_UNDERWAY // (self.ahead + 1)
+        self.bar = bar
+        self.underway: deque[tuple[_Batch, Future[list[Bytes]]]] = deque()
+        self.computing: set[bytes] = set()
+
+    def run(self, images: Iterator[Atoms]) -> None:
+        """Write every image that is not there yet."""
+        count = 0
+        current = _Batch()
+        for place, image in enumerate(images):
+            self._take(current, place, image)
+            count = place + 1
+            if self._is_full(current):
+                self._submit(current)
+                current = _Batch()
+        self._submit(current)
+        while self.underway:
+            self._write_first()
+        if not count:
+            raise ValueError("source: expected at least one image, got none")
+        if len(self.writer) > count:
+            raise StoreError(
+                f"path: {self.writer.path} holds {len(self.writer)} images, but the source gave "
+                f"{count}; give another path"
+            )
+
+    def _is_full(self, batch: _Batch) -> bool:
+        return len(batch.images) >= self.images_of_a_batch or batch.n_atoms >= self.atoms_of_a_batch
+
+    def _take(self, batch: _Batch, place: int, image: Atoms) -> None:
+        """Put an image into the chunk, unless it is in the store as it is."""
+        name, key = f"image {place}", content_key(image)
+        targets = Image(
+            key,
+            len(image),
+            0,
+            read_energy(image, name),
+            torch.from_numpy(read_forces(image, name)) if self.forces else None,
+        )
+        known = self.writer.image(place)
+        if known is not None and known.key != key:
+            raise StoreError(
+                f"path: {self.writer.path} holds another data set: its {name} is another one than "
+                "the source's; give another path"
+            )
+        there = self.writer.has_frame(key)
+        if there and known is not None and _same_targets(known, targets):
+            self.bar.update()
+            return
+        batch.images[place] = targets
+        if not there and key not in self.computing:
+            self.computing.add(key)
+            batch.missing[key] = (name, image)
+            batch.n_atoms += len(image)
+
+    def _submit(self, batch: _Batch) -> None:
+        while len(self.underway) > self.ahead:
+            self._write_first()
+        names = [name for name, _ in batch.missing.values()]
+        images = [image for _, image in batch.missing.values()]
+        self.underway.append((batch, self.computer.submit(list(batch.missing), images, names)))
+
+    def _write_first(self) -> None:
+        batch, computed = self.underway.popleft()
+        records = dict(zip(batch.missing, computed.result(), strict=True))
+        images = {}
+        for place, image in batch.images.items():
+            n_pairs = (
+                pairs_of(records[image.key])
+                if image.key in records
+                else self.writer.n_pairs(image.key)
+            )
+            images[place] = pack_image(replace(image, n_pairs=n_pairs))
+        if images:
+            self.writer.write(records, images)
+        self.computing -= records.keys()
+        self.bar.update(len(images))
+
+
+def _same_targets(known: Image, given: Image) -> bool:
+    if known.forces is None or given.forces is None:
+        same = known.forces is given.forces
+    else:
+        same = torch.equal(known.forces, given.forces)
+    return same and known.energy == given.energy

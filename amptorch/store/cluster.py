@@ -1,0 +1,216 @@
+"""Building stores over a Dask cluster: a file for each run of images, joined by a manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase import Atoms
+from tqdm import tqdm
+
+from ..descriptor.base_descriptor import BaseDescriptor
+from ..preprocessing.validation import read_energy, read_forces
+from .build import build_store, choose_derivatives
+from .errors import StoreError
+from .header import Header, Setup, setup_of
+from .keys import content_key
+from .manifest import write_manifest
+from .open import open_store
+from .reader import FingerprintStore
+from .source import Source, count_images, read_images
+
+IMAGES_OF_A_SHARD = 500
+# Shards that are sent for each thread of the cluster: one is computed while others wait.
+AHEAD = 2
+
+
+def build_with_dask(
+    source: Source,
+    path: str | Path,
+    descriptor: BaseDescriptor | Setup,
+    cluster: str = "local",
+    dtype: torch.dtype = torch.float32,
+    derivatives: str = "auto",
+    forces: bool = True,
+    images_of_a_shard: int = IMAGES_OF_A_SHARD,
+    verbose: bool = True,
+) -> FingerprintStore:
+    """Compute fingerprints on the workers of a Dask cluster; go on where a build ended.
+
+    Each worker writes files of its own, ``<path without suffix>-shards/00000.lmdb`` and so on, in
+    a folder that all of them must see; ``path`` is the manifest that joins them. A file appears
+    under its name when it is whole. What a worker leaves unfinished, because it was killed or lost,
+    is done again by another.
+
+    Args:
+        source: file or database that ASE reads, or an iterable of ``Atoms``; never held whole.
+        path: manifest to write, ``*.json``.
+        descriptor: a descriptor, or (fp_scheme, fp_params, cutoff_params, elements).
+        cluster: address of a scheduler, "tcp://host:port", or "local" for a worker a core here.
+        dtype, derivatives, forces, verbose: see :func:`amptorch.store.build_store`.
+        images_of_a_shard: images of a file.
+
+    Raises:
+        ImportError: the package distributed is not installed.
+        ValueError: an image without energy or forces, or that cannot be described; names it.
+        StoreError: the files there are of another data set, or a shard ended several workers.
+    """
+    path = Path(path)
+    if path.suffix != ".json":
+        raise ValueError(f"path: expected the manifest's name to end in .json, got {path}")
+    if images_of_a_shard < 1:
+        raise ValueError(f"images_of_a_shard: expected at least 1, got {images_of_a_shard!r}")
+    folder = path.with_name(f"{path.stem}-shards")
+    folder.mkdir(parents=True, exist_ok=True)
+    total = count_images(source)
+    setup = setup_of(descriptor)
+    first = _shard_path(folder, 0)
+    if not forces:
+        derivatives = "none"
+    elif derivatives == "auto":
+        derivatives, source = choose_derivatives(source, total, first, setup, dtype, 1, verbose)
+    header = Header(setup, dtype, derivatives)
+    with (
+        _client(cluster) as client,
+        tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
+    ):
+        shards = _Build(client, header, folder, forces, bar).run(
+            read_images(source), images_of_a_shard
+        )
+    if not shards:
+        raise ValueError("source: expected at least one image, got none")
+    for left in folder.glob(".*"):
+        left.unlink(missing_ok=True)
+    write_manifest(path, shards)
+    return open_store(path)
+
+
+def _shard_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:05d}.lmdb"
+
+
+@contextlib.contextmanager
+def _client(cluster: str) -> Iterator[Any]:
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise ImportError(
+            "dask: needs the package distributed: pip install 'amptorch[dask]'"
+        ) from None
+    # Images travel with their tasks, so that they are still there when a worker is not.
+    quiet = {"distributed.admin.large-graph-warning-threshold": "1GB"}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(quiet))
+        address: Any = cluster
+        if cluster == "local":
+            address = stack.enter_context(
+                LocalCluster(
+                    n_workers=len(os.sched_getaffinity(0)),
+                    threads_per_worker=1,
+                    dashboard_address=":0",
+                )
+            )
+        yield stack.enter_context(Client(address))
+
+
+class _Build:
+    """One run over the images of a source."""
+
+    def __init__(self, client: Any, header: Header, folder: Path, forces: bool, bar: tqdm) -> None:
+        self.client = client
+        self.header = header
+        self.folder = folder
+        self.forces = forces
+        self.bar = bar
+        self.underway: dict[Any, str] = {}
+
+    def run(self, images: Iterator[Atoms], size: int) -> list[Path]:
+        """Make every shard that is not there yet; their paths."""
+        shards: list[Path] = []
+        while part := list(itertools.islice(images, size)):
+            path = _shard_path(self.folder, len(shards))
+            first = size * len(shards)
+            shards.append(path)
+            if self._is_there(path, part, first):
+                self.bar.update(len(part))
+            else:
+                self._submit(path, part, first)
+        while self.underway:
+            self._take_finished()
+        surplus = _shard_path(self.folder, len(shards))
+        if surplus.exists():
+            raise StoreError(f"path: {surplus} is of another data set; give another path")
+        return shards
+
+    def _submit(self, path: Path, part: list[Atoms], first: int) -> None:
+        while len(self.underway) >= AHEAD * max(1, sum(self.client.ncores().values())):
+            self._take_finished()
+        future = self.client.submit(
+            build_shard, part, path.resolve(), self.header, self.forces, first, pure=False
+        )
+        self.underway[future] = f"images {first} to {first + len(part) - 1}"
+
+    def _take_finished(self) -> None:
+        from distributed import KilledWorker, wait
+
+        for future in wait(list(self.underway), return_when="FIRST_COMPLETED").done:
+            name = self.underway.pop(future)
+            try:
+                self.bar.update(future.result())
+            except KilledWorker as error:
+                raise StoreError(f"{name} ended several workers: {error}") from error
+
+    def _is_there(self, path: Path, part: list[Atoms], first: int) -> bool:
+        if not path.exists():
+            return False
+        store = open_store(path)
+        if store.header != self.header:
+            raise StoreError(
+                f"path: {path} was built otherwise: {store.header}, expected {self.header}"
+            )
+        if len(store) != len(part) or any(
+            not _is_image(store.image(k), image, f"image {first + k}", self.forces)
+            for k, image in enumerate(part)
+        ):
+            raise StoreError(f"path: {path} is of another data set; give another path")
+        return True
+
+
+def _is_image(known: Any, image: Atoms, name: str, forces: bool) -> bool:
+    if known.key != content_key(image) or known.energy != read_energy(image, name):
+        return False
+    return not forces or torch.equal(known.forces, torch.from_numpy(read_forces(image, name)))
+
+
+def build_shard(images: list[Atoms], path: Path, header: Header, forces: bool, first: int) -> int:
+    """Write one shard, on a worker; the number of its images.
+
+    Under a name of its own until it is whole: a worker that was given up may still be writing.
+    """
+    torch.set_num_threads(1)
+    part = path.with_name(f".{path.stem}-{os.getpid()}-{uuid.uuid4().hex}.lmdb")
+    try:
+        build_store(
+            images,
+            part,
+            header.setup,
+            header.dtype,
+            header.derivatives,
+            processes=1,
+            forces=forces,
+            verbose=False,
+        ).close()
+        os.replace(part, path)
+    except ValueError as error:
+        raise type(error)(f"counted from image {first}: {error}") from error
+    finally:
+        for left in (part, part.with_name(f"{part.name}-lock")):
+            left.unlink(missing_ok=True)
+    return len(images)

@@ -1,0 +1,106 @@
+"""From images to records of their frames, in this process or in others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
+
+import torch
+from ase import Atoms
+
+from ..descriptor.base_descriptor import BaseDescriptor
+from ..kernels.environment import Environment
+from .header import Header
+from .record import Frame, pack_frame
+from .sealed import Bytes
+from .worker import WorkerProcess
+
+
+def frame_records(
+    header: Header, keys: Sequence[bytes], images: Sequence[Atoms], names: Sequence[str]
+) -> list[Bytes]:
+    """Records of images; ``names`` stand in errors."""
+    environments = header.descriptor.environments(images, names)
+    return [
+        pack_frame(key, compute_frame(header, image, environment))
+        for key, image, environment in zip(keys, images, environments, strict=True)
+    ]
+
+
+def compute_frame(header: Header, image: Atoms, environment: Environment) -> Frame:
+    """Fingerprints, and what the header's form of the derivatives needs, in its precision."""
+    fingerprint, blocks = _numbers(header.descriptor, environment, header.derivatives)
+    kept = None if header.derivatives == "none" else environment.to(header.dtype)
+    return Frame(
+        torch.tensor(image.numbers, dtype=torch.int64),
+        environment.species,
+        fingerprint.to(header.dtype),
+        kept,
+        None if blocks is None else blocks.to(header.dtype),
+    )
+
+
+def _numbers(
+    descriptor: BaseDescriptor, environment: Environment, derivatives: str
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    if derivatives == "cached":
+        return descriptor.jacobian(environment)
+    return descriptor.fingerprints(environment), None
+
+
+class Computer:
+    """Computes batches of images while others are written.
+
+    Args:
+        header: what to compute.
+        processes: 1 computes in this process, in as many threads as torch is set to, a batch in
+            each: threads within a frame would wait for each other. More computes in so many other
+            processes.
+
+    Attributes:
+        at_once: batches that are computed at the same time.
+    """
+
+    def __init__(self, header: Header, processes: int) -> None:
+        self._header = header
+        self._threads = torch.get_num_threads()
+        self.at_once = processes if processes > 1 else self._threads
+        # Threads that compute, or that wait for a process that does.
+        start = partial(torch.set_num_threads, 1) if processes == 1 else None
+        self._executor = ThreadPoolExecutor(self.at_once, initializer=start)
+        self._workers = [WorkerProcess(header) for _ in range(processes)] if processes > 1 else []
+        self._idle: SimpleQueue[WorkerProcess] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+
+    def __enter__(self) -> Computer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.stop()
+        self._executor.shutdown()
+        # What one thread sets is what threads started later begin with.
+        torch.set_num_threads(self._threads)
+
+    def submit(
+        self, keys: Sequence[bytes], images: Sequence[Atoms], names: Sequence[str]
+    ) -> Future[list[Bytes]]:
+        """Records of images, at some time; errors name them by ``names``."""
+        return self._executor.submit(self._compute, keys, images, names)
+
+    def _compute(
+        self, keys: Sequence[bytes], images: Sequence[Atoms], names: Sequence[str]
+    ) -> list[Bytes]:
+        if not keys:
+            return []
+        if not self._workers:
+            return frame_records(self._header, keys, images, names)
+        worker = self._idle.get()
+        try:
+            return worker.compute(keys, images, names)
+        finally:
+            self._idle.put(worker)

@@ -1,0 +1,161 @@
+"""What a store holds, said once: descriptor, precision, form of the derivatives. Plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+import xxhash
+
+from ..descriptor import construct_descriptor
+from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.Gaussian import Gaussian, GaussianDescriptorSet
+from ..errors import nearest
+from .errors import StoreError
+from .record import DERIVATIVES, DTYPES
+
+FORMAT = 1
+"""Version of the layout of stores."""
+
+KERNEL_VERSION = 2
+"""Raise it when the numbers that kernels give change: stores of another version are not read."""
+
+Setup = tuple[str, Any, Any, Sequence[str]]
+
+_TABLES = "gaussian_descriptor_set"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What every record of a store has in common.
+
+    Attributes:
+        setup: (fp_scheme, fp_params, cutoff_params, elements), see ``construct_descriptor``.
+        dtype: of fingerprints, vectors and blocks.
+        derivatives: "cached" (pair Jacobian stored), "on_the_fly" (pairs stored), "sparse"
+            (matrices stored, as in files of the original) or "none".
+        kernel_version: of the kernels that computed them.
+    """
+
+    setup: Setup
+    dtype: torch.dtype = torch.float32
+    derivatives: str = "cached"
+    kernel_version: int = KERNEL_VERSION
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {self.dtype!r}")
+        if self.derivatives not in DERIVATIVES:
+            hint = nearest(str(self.derivatives), DERIVATIVES)
+            raise ValueError(f"derivatives: unknown form {self.derivatives!r}; {hint}")
+
+    @cached_property
+    def descriptor(self) -> BaseDescriptor:
+        """The descriptor of the setup."""
+        return construct_descriptor(self.setup)
+
+    @property
+    def elements(self) -> list[str]:
+        """Chemical symbols, in the descriptor's order."""
+        return self.descriptor.elements
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Header):
+            return NotImplemented
+        return self.summary() == other.summary()
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def summary(self) -> dict[str, Any]:
+        """What two stores must agree in."""
+        return {
+            "descriptor": self.descriptor.descriptor_type,
+            "descriptor_hash": self.descriptor.descriptor_setup_hash,
+            "elements": self.elements,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "derivatives": self.derivatives,
+            "kernel_version": self.kernel_version,
+        }
+
+    def __str__(self) -> str:
+        entries = {**self.summary(), "elements": "-".join(self.elements)}
+        return ", ".join(f"{name} {value}" for name, value in entries.items())
+
+    @property
+    def hash(self) -> str:
+        """Sixteen digits that stand for :meth:`summary`."""
+        return xxhash.xxh3_64_hexdigest(json.dumps(self.summary(), sort_keys=True).encode())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        scheme, parameters, cutoff_params, elements = self.setup
+        return {
+            "format": FORMAT,
+            **self.summary(),
+            "setup": [scheme, _plain(parameters), _plain(cutoff_params), list(elements)],
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Header:
+        """The header of :meth:`to_json`.
+
+        Raises:
+            StoreError: another format or kernel version, or parameters that do not give the
+                descriptor they are said to give.
+        """
+        for name, known in (("format", FORMAT), ("kernel_version", KERNEL_VERSION)):
+            if values.get(name) != known:
+                raise StoreError(
+                    f"its {name} is {values.get(name)!r}, expected {known}; build it again"
+                )
+        scheme, parameters, cutoff_params, elements = values["setup"]
+        header = cls(
+            (scheme, _from_plain(parameters), cutoff_params, elements),
+            getattr(torch, values["dtype"]),
+            values["derivatives"],
+        )
+        found = header.descriptor.descriptor_setup_hash
+        if found != values["descriptor_hash"]:
+            raise StoreError(
+                f"its parameters give the descriptor {found}, not {values['descriptor_hash']}, "
+                "for which it was built"
+            )
+        return header
+
+
+def setup_of(descriptor: BaseDescriptor | Setup) -> Setup:
+    """(fp_scheme, fp_params, cutoff_params, elements) that construct a descriptor."""
+    if not isinstance(descriptor, BaseDescriptor):
+        return descriptor
+    if isinstance(descriptor, Gaussian):
+        return ("gaussian", descriptor.descriptor_set, None, descriptor.elements)
+    parameters = vars(descriptor)["MCSHs"]
+    return (descriptor.descriptor_type.lower(), parameters, None, descriptor.elements)
+
+
+def _plain(value: Any) -> Any:
+    """Parameters as JSON knows them."""
+    if isinstance(value, GaussianDescriptorSet):
+        tables = {element: table.tolist() for element, table in value.descriptor_setup.items()}
+        return {_TABLES: tables, "cutoff_params": _plain(value.cutoff_params)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, set, np.ndarray)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    raise ValueError(f"fp_params: a store cannot hold a {type(value).__name__}: {value!r}")
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, Mapping) and _TABLES in value:
+        return GaussianDescriptorSet.from_tables(value[_TABLES], value["cutoff_params"])
+    return value

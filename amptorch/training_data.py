@@ -1,0 +1,202 @@
+"""The data set of a configuration: in memory, in files, or in a store that is built for it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import xxhash
+from ase import Atoms
+from torch.utils.data import RandomSampler
+
+from .config import Config
+from .dataset import AtomsDataset
+from .dataset_lmdb import (
+    AtomsLMDBDataset,
+    AtomsLMDBDatasetCache,
+    AtomsLMDBDatasetPartialCache,
+    get_lmdb_dataset,
+)
+from .descriptor import BaseDescriptor, construct_descriptor
+from .descriptor.from_data import Choice, choose, depends_on_data
+from .distributed import first_alone, is_first
+from .loader import ChunkSampler, PartialCacheSampler
+from .memory import Survey, estimate_memory, fits_in_memory
+from .preprocessing.scaling import Scalers
+from .preprocessing.validation import load_images, read_energy, read_forces
+from .store import Header, build_store, content_key, open_store
+from .store.source import ImagesOf, read_images
+
+# Files above this size are read image by image, to see first whether they fit into memory.
+LARGE_FILE = 100e6
+
+
+class TrainingData:
+    """Makes the data set that a configuration asks for.
+
+    Args:
+        settings: the configuration.
+        device: where the network is.
+        scalers: to apply, instead of fitting them.
+        elements: in place of those found in the images.
+        setup: (fp_scheme, fp_params, cutoff_params, elements) of a checkpoint, in place of what
+            the data would decide: that is decided once.
+        check: is given the descriptor, and may raise, before anything is computed.
+
+    Attributes:
+        choice: what the data decided of the descriptor, or None.
+    """
+
+    def __init__(
+        self,
+        settings: Config,
+        device: torch.device,
+        scalers: Scalers | None = None,
+        elements: Sequence[str] | None = None,
+        setup: Any = None,
+        check: Callable[[BaseDescriptor], None] = lambda descriptor: None,
+    ) -> None:
+        self.settings = settings
+        self.device = device
+        self.scalers = scalers
+        self.elements = elements
+        self.setup = setup
+        self.choice: Choice | None = None
+        self.check = check
+        self.forces = settings.model.get_forces
+        self.dtype = settings.cmd.torch_dtype
+
+    def load(self) -> AtomsDataset | AtomsLMDBDataset:
+        """The data set."""
+        settings = self.settings.dataset
+        settings.check_source()
+        if settings.lmdb_path is not None:
+            return self._from_files(settings.lmdb_path, settings.cache)
+        return self._from_images(settings.raw_data)
+
+    def _from_files(self, paths: Any, cache: str) -> AtomsLMDBDataset:
+        settings = self.settings.dataset
+        dataset = get_lmdb_dataset(
+            paths,
+            cache,
+            self.dtype,
+            self.device,
+            forcetraining=self.forces,
+            scaling=dict(settings.scaling),
+            baseline=settings.baseline,
+            target_scaling=settings.target_scaling,
+            scalers=self.scalers,
+            verbose=self.settings.cmd.verbose,
+        )
+        self.check(dataset.descriptor)
+        return dataset
+
+    def _from_images(self, raw_data: Any) -> AtomsDataset | AtomsLMDBDataset:
+        settings = self.settings.dataset
+        images = None if _is_large(raw_data) else load_images(raw_data)
+        found = Survey.of(read_images(raw_data) if images is None else images)
+        elements = list(settings.elements or self.elements or found.elements)
+        setup = self._explicit(elements, ImagesOf(raw_data) if images is None else images)
+        descriptor = construct_descriptor(setup)
+        self.check(descriptor)
+        in_memory = "cached" if settings.derivatives == "auto" else settings.derivatives
+        needed = estimate_memory(found, descriptor, self.forces, self.dtype, in_memory)
+        if not fits_in_memory(needed) and not self.settings.cmd.debug:
+            self.settings.check_for_files()
+            self._say(
+                f"{found.n_images} images would take {needed / 1e9:.2f} GB of memory, more than "
+                "half of what is free: they go into a store"
+            )
+            return self._through_a_store(raw_data if images is None else images, setup)
+        return self._in_memory(images or load_images(raw_data), setup, in_memory)
+
+    def _explicit(self, elements: list[str], images: Iterable[Atoms]) -> Any:
+        """(fp_scheme, fp_params, cutoff_params, elements) without anything left to decide."""
+        settings = self.settings.dataset
+        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
+        if not depends_on_data(settings.fp_params, settings.prune):
+            return setup
+        if self.setup is not None:
+            return self.setup
+        self.choice = choose(setup, images, settings.prune, self.settings.cmd.verbose)
+        self._say(self.choice.summary())
+        return self.choice.setup
+
+    def _in_memory(self, images: list[Atoms], setup: Any, derivatives: str) -> AtomsDataset:
+        settings = self.settings
+        return AtomsDataset(
+            images,
+            setup,
+            forcetraining=self.forces,
+            save_fps=settings.dataset.save_fps and not settings.cmd.debug and is_first(),
+            scaling=dict(settings.dataset.scaling),
+            baseline=settings.dataset.baseline,
+            scalers=self.scalers,
+            dtype=self.dtype,
+            cache_dir=str(Path(settings.cmd.run_dir) / "processed"),
+            verbose=settings.cmd.verbose,
+            derivatives=derivatives,
+            target_scaling=settings.dataset.target_scaling,
+            stress=settings.optim.stress_coefficient > 0,
+            weight_key=settings.dataset.weight_key,
+        )
+
+    def _through_a_store(self, source: str | Path | list[Atoms], setup: Any) -> AtomsLMDBDataset:
+        derivatives = self.settings.dataset.derivatives if self.forces else "none"
+        folder = Path(self.settings.cmd.run_dir) / "processed"
+        path = folder / _store_name(source, Header(setup, self.dtype), derivatives, self.forces)
+
+        def build() -> None:
+            if not _is_complete(path):
+                verbose = self.settings.cmd.verbose
+                options = {"forces": self.forces, "verbose": verbose}
+                build_store(source, path, setup, self.dtype, derivatives, **options)
+
+        first_alone(build)
+        return self._from_files([path], "no")
+
+    def _say(self, text: str) -> None:
+        if self.settings.cmd.verbose:
+            print(text)
+
+
+def reading(dataset: Any, val_split: float) -> dict[str, Any]:
+    """How batches for training are read: keyword arguments of ``amptorch.loader.BatchLoader``."""
+    if isinstance(dataset, AtomsLMDBDatasetPartialCache):
+        sampler = PartialCacheSampler(dataset.length_list, val_split)
+        return {"order": lambda _: sampler, "prefetch": True}
+    if isinstance(dataset, AtomsLMDBDataset) and not isinstance(dataset, AtomsLMDBDatasetCache):
+        return {"order": ChunkSampler, "prefetch": True}
+    return {"order": RandomSampler, "prefetch": False}
+
+
+def _is_large(raw_data: Any) -> bool:
+    if not isinstance(raw_data, (str, Path)):
+        return False
+    path = Path(raw_data)
+    return path.is_file() and path.stat().st_size > LARGE_FILE
+
+
+def _is_complete(path: Path) -> bool:
+    return path.is_file() and all(shard.complete for shard in open_store(path).shards)
+
+
+def _store_name(
+    source: str | Path | list[Atoms], header: Header, derivatives: str, forces: bool
+) -> str:
+    """A name that changes with the data, the descriptor and the precision."""
+    digest = xxhash.xxh3_64(f"{header.hash} {derivatives}".encode())
+    if isinstance(source, (str, Path)):
+        path = Path(source).resolve()
+        status = path.stat()
+        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}".encode())
+        return f"{path.stem}-{digest.hexdigest()}.lmdb"
+    for index, image in enumerate(source):
+        name = f"image {index}"
+        digest.update(content_key(image))
+        digest.update(struct.pack("<d", read_energy(image, name)))
+        digest.update(read_forces(image, name).tobytes() if forces else b"")
+    return f"images-{digest.hexdigest()}.lmdb"

@@ -1,0 +1,38 @@
+"""Published grids against numbers worked out by hand from the papers' formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amptorch.descriptor.Gaussian import grids
+
+
+def test_imbalzano_shifted():
+    """rc 8, n = 4: radii 8, 4 sqrt 2, 4, 2 sqrt 2, 2."""
+    root = np.sqrt(2.0)
+    radii = [2.0, 2 * root, 4.0, 4 * root]
+    steps = [2 * root - 2, 4 - 2 * root, 4 * root - 4, 8 - 4 * root]
+    expected = np.column_stack([1 / np.square(steps), radii])
+    np.testing.assert_allclose(grids.imbalzano_shifted(8.0, 4), expected, rtol=1e-13)
+
+
+def test_gastegger_centered():
+    """Widths 1, 2, 3, 4 Å."""
+    expected = [1 / 2, 1 / 8, 1 / 18, 1 / 32]
+    np.testing.assert_allclose(grids.gastegger_centered(1.0, 4.0, 4), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("grid", "arguments", "match"),
+    [
+        (grids.imbalzano_shifted, (6.0, 1), "number: expected an integer >= 2, got 1"),
+        (grids.imbalzano_shifted, (6.0, 5.5), "number: expected an integer >= 2, got 5.5"),
+        (grids.imbalzano_shifted, (-1.0, 5), "cutoff: expected a length > 0"),
+        (grids.gastegger_centered, (0.0, 6.0, 3), "cutoff: expected a length > 0"),
+        (grids.gastegger_centered, (1.0, 6.0, 0), "number: expected an integer >= 1, got 0"),
+    ],
+)
+def test_bad_arguments(grid, arguments, match):
+    with pytest.raises(ValueError, match=match):
+        grid(*arguments)

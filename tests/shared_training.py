@@ -1,0 +1,114 @@
+"""Runs that tests compare between one process and several; started by ``torchrun``, or imported."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase import Atoms
+
+from amptorch import AtomsTrainer, distributed
+from amptorch.model import PerAtomLoss
+
+from .potentials import alloy_frames, config, history, with_emt
+
+
+def frames() -> list[Atoms]:
+    """Ten frames of two to four atoms, so that equal numbers of images are unequal of atoms."""
+    images = alloy_frames(10)
+    for index, image in enumerate(images):
+        del image[4 - index % 3 :]
+        with_emt(image)
+    return images
+
+
+EPOCHS = 5
+# Seven images for training in batches of three: the last one leaves a process without an image.
+BASE: dict[str, dict[str, Any]] = {
+    "optim": {"batch_size": 3, "epochs": EPOCHS},
+    "dataset": {"val_split": 0.3, "elements": ["Cu", "Pd"]},
+}
+RUNS: dict[str, dict[str, dict[str, Any]]] = {
+    "raw data": {},
+    "single network": {"model": {"name": "singlenn"}},
+    "per atom": {"optim": {"loss_fn": PerAtomLoss}},
+    "absolute errors": {"optim": {"loss": "mae", "metric": "mse", "cp_metric": "forces"}},
+    "energies": {"model": {"get_forces": False}, "optim": {"force_coefficient": 0}},
+    "schedule": {
+        "optim": {
+            "lr": 0.5,
+            "scheduler": {
+                "policy": "ReduceLROnPlateau",
+                "params": {"patience": 0, "monitor": "valid_loss"},
+            },
+        }
+    },
+    "lbfgs": {"optim": {"optimizer": torch.optim.LBFGS, "lr": 0.1, "batch_size": 7}},
+    "store": {"dataset": {"lmdb_path": True}},
+    "parts of a store": {
+        "dataset": {"lmdb_path": True, "cache": "partial", "val_split_mode": "inorder"}
+    },
+    "store in memory": {"dataset": {"lmdb_path": True, "cache": "full"}},
+}
+
+
+def settings(name: str, folder: Path, images: Any) -> dict[str, Any]:
+    """The configuration of a run; stores are ``frames.lmdb`` in the folder."""
+    sections = {
+        section: {**BASE.get(section, {}), **RUNS[name].get(section, {})}
+        for section in ("model", "optim", "dataset", "cmd")
+    }
+    made = config(images, folder, **sections)
+    if "lmdb_path" in made["dataset"]:
+        made["dataset"].update(raw_data=None, fp_params=None, lmdb_path=[folder / "frames.lmdb"])
+    return made
+
+
+def result(trainer: AtomsTrainer, images: list[Atoms]) -> dict[str, Any]:
+    """What a run gives: history, weights after loading the best model back, predictions."""
+    weights = [value.flatten().tolist() for value in trainer.model.state_dict().values()]
+    energies = trainer.predict(images)["energy"]
+    return {"history": history(trainer), "weights": weights, "energies": energies}
+
+
+def gone_on(name: str, folder: Path, images: list[Atoms]) -> AtomsTrainer:
+    """The run in two parts."""
+    made = settings(name, folder, images)
+    made["optim"]["epochs"] = 3
+    first = AtomsTrainer(made)
+    first.train()
+    made["optim"]["epochs"] = EPOCHS - 3
+    second = AtomsTrainer(made)
+    second.load_pretrained(str(first.cp_dir))
+    second.train()
+    return second
+
+
+def main(folder: Path) -> None:
+    """Every run; each process writes what it got."""
+    torch.set_num_threads(1)
+    images, results = frames(), {}
+    for name in RUNS:
+        trainer = AtomsTrainer(settings(name, folder, images))
+        trainer.train()
+        results[name] = result(trainer, images)
+    results["in two parts"] = result(gone_on("store", folder, images), images)
+    results["dropout"] = result(_dropout(folder, images), images)
+    rank, count = distributed.start()
+    results["processes"] = count
+    (folder / f"rank{rank}.json").write_text(json.dumps(results))
+
+
+def _dropout(folder: Path, images: list[Atoms]) -> AtomsTrainer:
+    made = settings("raw data", folder, images)
+    made["model"].update(dropout=True, dropout_rate=0.2)
+    trainer = AtomsTrainer(made)
+    trainer.train()
+    return trainer
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,140 @@
+"""Two processes that share every batch train as one process does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from amptorch import AtomsTrainer
+from amptorch.store import build_store
+
+from .potentials import COSINE, GAUSSIAN
+from .shared_training import RUNS, frames, result, settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def torchrun(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
+    """Run under ``torchrun``, which looks for a free port itself."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc_per_node={processes}", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+    )
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
+    """Folder of the runs, and what each of two processes got."""
+    folder = tmp_path_factory.mktemp("shared")
+    setup = ("gaussian", GAUSSIAN, COSINE, ["Cu", "Pd"])
+    build_store(frames(), folder / "frames.lmdb", setup, torch.float64, verbose=False, processes=1)
+    done = torchrun("-m", "tests.shared_training", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder, [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(2)]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_two_processes_take_the_steps_of_one(shared, name, tmp_path):
+    folder, (first, _) = shared
+    assert first["processes"] == 2
+    (tmp_path / "frames.lmdb").symlink_to(folder / "frames.lmdb")
+    alone = AtomsTrainer(settings(name, tmp_path, frames()))
+    alone.train()
+    expected = result(alone, frames())
+    assert len(expected["history"]) == 5
+    for epoch, (one, other) in enumerate(
+        zip(first[name]["history"], expected["history"], strict=True)
+    ):
+        assert one == pytest.approx(other, rel=1e-9), f"epoch {epoch + 1}"
+    assert first[name]["energies"] == pytest.approx(expected["energies"], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", [*RUNS, "in two parts", "dropout"])
+def test_all_processes_end_with_the_same_model(shared, name):
+    _, (first, second) = shared
+    assert second[name] == first[name]
+
+
+def test_a_run_in_two_parts_is_one_run(shared):
+    _, (first, _) = shared
+    for one, other in zip(first["in two parts"]["history"], first["store"]["history"], strict=True):
+        assert one == pytest.approx(other, rel=1e-9)
+
+
+def test_only_one_process_writes(shared):
+    folder, _ = shared
+    runs = list((folder / "checkpoints").iterdir())
+    # Those of the test, one that has two parts, and one with dropped nodes.
+    assert len(runs) == len(RUNS) + 2 + 1
+    for run in runs:
+        assert {"params.pt", "config.pt", "history.json"} <= {path.name for path in run.iterdir()}
+
+
+def test_dropped_nodes_do_not_part_the_processes(shared):
+    _, (first, _) = shared
+    assert np.isfinite([row["train_loss"] for row in first["dropout"]["history"]]).all()
+
+
+FAILING = """
+import sys
+from amptorch import AtomsTrainer
+from tests.potentials import config
+from tests.shared_training import frames
+
+made = config(frames(), sys.argv[1], **{0})
+AtomsTrainer(made).train()
+"""
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"model": {"batchnorm": True}}, "model: batchnorm would see a part of each batch"),
+        ({"dataset": {"fp_params": {"default": {"G3": {}}}}}, "G3"),
+    ],
+)
+def test_errors_end_all_processes(tmp_path, sections, message):
+    script = tmp_path / "train.py"
+    script.write_text(FAILING.replace("{0}", repr(sections)))
+    done = torchrun(str(script), str(tmp_path))
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert not (tmp_path / "checkpoints").exists()
+
+
+LARGE = """
+import json, sys
+from pathlib import Path
+import amptorch.memory
+from amptorch import AtomsTrainer, distributed
+from tests.potentials import config, history
+from tests.shared_training import frames
+
+amptorch.memory.check_memory = lambda: (1e-6, 100.0)
+made = config(frames(), sys.argv[1], dataset={"derivatives": "cached"})
+trainer = AtomsTrainer(made)
+trainer.train()
+rank, _ = distributed.start()
+Path(sys.argv[1], f"rank{rank}.json").write_text(json.dumps(history(trainer)))
+"""
+
+
+def test_one_process_builds_the_store_of_all(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(LARGE)
+    done = torchrun(str(script), str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "processed").glob("*.lmdb"))) == 1
+    one, other = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
+    assert one == other
+    assert len(one) == 3
