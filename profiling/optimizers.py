@@ -60,11 +60,12 @@ class Curve(Callback):
     Args:
         batches: test data.
         sizes: atoms of the test frames.
+        scale: eV of a scaled energy of 1.
         seconds: of training.
     """
 
-    def __init__(self, batches: Any, sizes: Sequence[int], seconds: float) -> None:
-        self.batches, self.sizes, self.seconds = batches, sizes, seconds
+    def __init__(self, batches: Any, sizes: Sequence[int], scale: float, seconds: float) -> None:
+        self.batches, self.sizes, self.scale, self.seconds = batches, sizes, scale, seconds
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self.rows_: list[dict[str, float]] = []
@@ -109,11 +110,6 @@ class Curve(Callback):
         energies = energies / np.array(self.sizes)
         return float(np.sqrt((energies**2).mean())), float(np.sqrt((forces**2).mean()))
 
-    @property
-    def scale(self) -> float:
-        """eV of a scaled energy of 1."""
-        return float(self.batches.dataset.target_scaler.target_std)
-
 
 def config(name: str, hidden: Sequence[int], run_dir: str) -> dict[str, Any]:
     """The configuration: targets divided by the size of the forces, forces 100 times energies."""
@@ -156,7 +152,8 @@ def run_one(
         )
         before = _largest_memory()
         batches = trainer.net.get_iterator(held, training=False)
-        curve = Curve(batches, [len(frame) for frame in test], 60.0 * minutes)
+        sizes, scale = [len(frame) for frame in test], float(trainer.target_scaler.target_std)
+        curve = Curve(batches, sizes, scale, 60.0 * minutes)
         trainer.net.callbacks.append(("curve", curve))
         trainer.net.fit(trainer.train_dataset, None)
     return {
@@ -205,11 +202,11 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _markdown(report: dict[str, Any], plot_name: str) -> str:
-    data, machine = report["data"], report["machine"]
+    data, machine = report["training"], report["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     return f"""# Optimizers
 
-{data["training_frames"]} frames of `{data["file"]}`, errors on {data["test_frames"]} kept apart;
+{data["frames"]} frames of `{data["file"]}`, errors on {report["test"]["frames"]} kept apart;
 networks of {" and ".join(map(str, report["hidden"]))} nodes, {report["minutes"]:g} minutes of
 training each. An epoch of lbfgs and bfgs is an iteration. Memory is the largest of the process,
 data included.
@@ -253,10 +250,8 @@ def _command(arguments: argparse.Namespace) -> None:
         last = results[name]["last"]
         print(f"{name}: {1e3 * last['energy_rmse']:.1f} meV/atom, {last['force_rmse']:.3f} eV/Å")
     report = {
-        "data": {
-            "training": Part(train, arguments.data).describe(),
-            "test": Part(test, arguments.data).describe(),
-        },
+        "training": Part(train, arguments.data).describe(),
+        "test": Part(test, arguments.data).describe(),
         "machine": describe(),
         "hidden": hidden,
         "minutes": arguments.minutes,

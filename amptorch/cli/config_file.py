@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import nn
 
-from .. import model, optimizers
+from .. import model
 from ..errors import nearest
 from .settings import Loader, read_settings
 
@@ -20,18 +20,10 @@ _ACTIVATIONS = {
     for name, kind in vars(nn.modules.activation).items()
     if inspect.isclass(kind) and issubclass(kind, nn.Module)
 }
-# Names that the configuration knows stay names; the rest are torch's classes.
-_OPTIMIZERS: dict[str, Any] = {
-    name.lower(): kind
-    for name, kind in vars(torch.optim).items()
-    if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)
-}
-_OPTIMIZERS.update({name: name for name in optimizers.NAMES})
 _LOSSES = {kind.__name__.lower(): kind for kind in (model.CustomLoss, model.PerAtomLoss)}
 _DTYPES = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}
 _NAMES: dict[tuple[str, str], dict[str, Any]] = {
     ("model", "activation"): _ACTIVATIONS,
-    ("optim", "optimizer"): _OPTIMIZERS,
     ("optim", "loss_fn"): _LOSSES,
     ("cmd", "dtype"): _DTYPES,
 }
@@ -41,8 +33,8 @@ def read_config(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]
     """The configuration in a YAML or JSON file.
 
     Args:
-        path: the file; activation, optimizer, loss_fn and dtype by name ("tanh", "adam",
-            "peratomloss", "float32"), any case.
+        path: the file; activation, loss_fn and dtype by name ("tanh", "peratomloss", "float32"),
+            any case; optimizers have names anyway.
         changes: ``section.key=value``, the value as in YAML, put in place of the file's.
 
     Raises:

@@ -1,7 +1,7 @@
 """Optimizers, by name or class: see ``docs/optimizers.md``."""
 
 from .annealing import Annealing
-from .choice import NAMES, Choice, check_settings, choose, defaults
+from .choice import Choice, check_settings, choose, defaults
 from .full_batch import BFGS, LBFGSB
 from .kalman import KalmanFilter
 from .levenberg_marquardt import LevenbergMarquardt
@@ -9,7 +9,6 @@ from .levenberg_marquardt import LevenbergMarquardt
 __all__ = [
     "BFGS",
     "LBFGSB",
-    "NAMES",
     "Annealing",
     "Choice",
     "KalmanFilter",

@@ -29,8 +29,11 @@ _OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
     "kalman": (KalmanFilter, {"lr": 1.0, "batch_size": 1}),
     "levenberg_marquardt": (LevenbergMarquardt, {"lr": 1.0, "batch_size": 16}),
 }
-NAMES = (*_OPTIMIZERS, "annealing")
-"""Optimizers that go by name."""
+_OF_TORCH = {
+    name.lower(): kind
+    for name, kind in vars(torch.optim).items()
+    if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)
+}
 _NETS = {LBFGSB: FullBatchNet, BFGS: FullBatchNet}
 _NETS.update(dict.fromkeys((KalmanFilter, LevenbergMarquardt), BatchNet))
 # Settings of ``optim`` that speak of gradients or of batches, and are not for all.
@@ -61,17 +64,18 @@ class Choice:
 
 def defaults(optimizer: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Learning rate and batch size that suit an optimizer given by name; classes have none."""
-    if optimizer == "annealing":
+    if _is_annealing(optimizer):
         optimizer = arguments.get("then", "adam")
-    known = isinstance(optimizer, str) and optimizer in _OPTIMIZERS
-    return dict(_OPTIMIZERS[optimizer][1]) if known else {}
+    known = isinstance(optimizer, str) and optimizer.lower() in _OPTIMIZERS
+    return dict(_OPTIMIZERS[optimizer.lower()][1]) if known else {}
 
 
 def choose(optimizer: Any, arguments: Mapping[str, Any]) -> Choice:
     """What trains, for a name or a class and its arguments.
 
     Args:
-        optimizer: a name, or a class of torch's kind.
+        optimizer: a name, in any case, those of torch's classes among them ("lbfgs" is scipy's), or
+            a class.
         arguments: of the optimizer, with or without the prefix ``optimizer__``. "annealing" takes
             those of :class:`Annealing`, and in "then" the name or class that follows, by default
             "adam", with its arguments.
@@ -85,18 +89,29 @@ def choose(optimizer: Any, arguments: Mapping[str, Any]) -> Choice:
     annealing: Annealing | None = None
     kind: Any = optimizer
     known: list[str] = []
-    if optimizer == "annealing":
+    if _is_annealing(optimizer):
         known = list(inspect.signature(Annealing).parameters)
         annealing = Annealing(**{name: given.pop(name) for name in known if name in given})
         kind = given.pop("then", "adam")
     if isinstance(kind, str):
-        if kind not in _OPTIMIZERS:
-            raise ValueError(f"optim: unknown optimizer {kind!r}; {nearest(kind, NAMES)}")
-        kind = _OPTIMIZERS[kind][0]
+        kind = _named(kind)
     known += [name for name in inspect.signature(kind).parameters if name not in _NOT_GIVEN]
     check_keys(given, known, "optim, optimizer_args")
     rest = {_PREFIX + name: value for name, value in given.items()}
     return Choice(kind, _NETS.get(kind, AtomsNet), rest, annealing)
+
+
+def _is_annealing(optimizer: Any) -> bool:
+    return isinstance(optimizer, str) and optimizer.lower() == "annealing"
+
+
+def _named(name: str) -> type:
+    named = {key: kind for key, (kind, _) in _OPTIMIZERS.items()}
+    named = {**_OF_TORCH, **named}
+    if name.lower() not in named:
+        known = [*named, "annealing"]
+        raise ValueError(f"optim: unknown optimizer {name!r}; {nearest(name.lower(), known)}")
+    return named[name.lower()]
 
 
 def check_settings(choice: Choice, optim: Any) -> None:

@@ -130,6 +130,7 @@ class FullBatchNet(AtomsNet):
         self.check_data(X, y)
         self.check_training_readiness()
         train, valid = self.get_split_datasets(X, y)
+        self._n_images = len(train)
         self._batches = self.get_iterator(train, training=False)
         self._valid = None if valid is None else self.get_iterator(valid, training=False)
         self._parts = {"dataset_train": train, "dataset_valid": valid}
@@ -163,11 +164,10 @@ class FullBatchNet(AtomsNet):
     def _evaluate(self, weights: Vector) -> Evaluation:
         self._set_weights(weights)
         found = Evaluation(weights.copy(), 0.0, np.zeros_like(weights), [])
-        total = len(self._batches.dataset)
         for batch in self._batches:
             self.module_.zero_grad()
             step = self.train_step_single(batch)
-            share = batch[0].num_graphs / total
+            share = batch[0].num_graphs / self._n_images
             found.loss += share * float(step["loss"].detach())
             gradients = [
                 torch.zeros_like(p) if p.grad is None else p.grad for p in self.module_.parameters()
