@@ -32,7 +32,7 @@ SYMMETRY_FUNCTIONS = {
 
 
 def config(epochs: int, run_dir: Path) -> dict[str, Any]:
-    """Forces weighted about as energies, per-element energies taken off, standardized
+    """Targets divided by the size of the forces, per-element energies taken off, standardized
     fingerprints, small batches, a cosine schedule, float32, and the best validation forces kept."""
     return {
         "model": {"name": "bpnn", "get_forces": True, "hidden_layers": [40, 40]},
