@@ -33,6 +33,7 @@ class BatchLoader:
         order: Order | None = None,
         prefetch: bool = False,
     ) -> None:
+        self.dataset = dataset
         sampler = SequentialSampler(dataset) if order is None else order(dataset)
         batches = self.batches(sampler, batch_size)
         self._loader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate_fn)

@@ -52,7 +52,7 @@ def measure(
         "name": "store",
         "machine": {**describe(), "threads": threads},
         "data": data.name,
-        "frames_in_file": rows[0]["build"]["from_file"],
+        "frames_in_file": max(row["build"]["from_file"] for row in rows),
         "dtype": str(torch.float32).removeprefix("torch."),
         "rows": rows,
     }

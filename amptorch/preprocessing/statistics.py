@@ -90,11 +90,12 @@ class Statistics:
         rows: list[dict[int, int]] = []
         force_squares, force_count = 0.0, 0
         for data in images:
-            numbers = data.atomic_numbers
-            elements, counts = torch.unique(numbers, return_counts=True)
+            # numpy: torch would start threads for every mask of a hundred atoms.
+            numbers, fingerprint = data.atomic_numbers.numpy(), data.fingerprint.numpy()
+            elements, counts = np.unique(numbers, return_counts=True)
             rows.append(dict(zip(elements.tolist(), counts.tolist(), strict=True)))
             for number in rows[-1]:
-                part = FeatureStatistics.of(data.fingerprint[numbers == number])
+                part = FeatureStatistics.of(torch.from_numpy(fingerprint[numbers == number]))
                 features[number] = features[number].joined(part) if number in features else part
             if "energy" in data:
                 energies.append(float(data.energy))

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -105,10 +106,11 @@ class FeatureScaler:
 
     def affine(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Factors and shifts [n_atoms, n_features] of G' = factor G + shift."""
-        values, where = torch.unique(numbers, return_inverse=True)
+        # numpy: torch would start threads to pick a hundred rows.
+        values, where = np.unique(numbers.numpy(), return_inverse=True)
         scales = [self._of_element(number) for number in values.tolist()]
-        offset = torch.stack([scale["offset"] for scale in scales])[where]
-        scale = torch.stack([scale["scale"] for scale in scales])[where]
+        offset = torch.from_numpy(np.stack([scale["offset"] for scale in scales])[where])
+        scale = torch.from_numpy(np.stack([scale["scale"] for scale in scales])[where])
         if self.transform == "standardize":
             return 1.0 / scale, -offset / scale
         return scale, offset

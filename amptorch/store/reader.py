@@ -104,15 +104,9 @@ class FingerprintStore(Dataset):
         return self._data(image, frame.clone(), index)
 
     def fingerprints(self) -> Iterator[AtomsData]:
-        """All images without primes.
-
-        Their records are not checked, so that of large ones only what is given is read from disk;
-        a damaged one is found when it is read with its primes.
-        """
+        """All images without primes."""
         for index in range(len(self)):
-            shard, place = self._locate(index)
-            image = shard.image(place)
-            frame = shard.frame(image.key, checksum=False)
+            image, frame = self.record(index)
             bare = Frame(frame.numbers, frame.species, frame.fingerprint)
             yield self._data(image, bare, index)
 

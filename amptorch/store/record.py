@@ -116,13 +116,13 @@ def pack_frame(key: bytes, frame: Frame) -> Bytes:
     return sealed(record)
 
 
-def unpack_frame(key: bytes, record: Bytes, checksum: bool = True) -> Frame:
-    """The frame of a record, as views of it; ``checksum`` says whether to compare it.
+def unpack_frame(key: bytes, record: Bytes) -> Frame:
+    """The frame of a record, as views of it.
 
     Raises:
         StoreError: the record is damaged.
     """
-    check(record, _HEADER, _MAGIC, key, checksum)
+    check(record, _HEADER, _MAGIC, key)
     *sizes, dtype, derivatives = _HEADER.unpack_from(record.data)[4:]
     layout, size = _layout(
         (sizes[0], sizes[1], sizes[2], sizes[3]),

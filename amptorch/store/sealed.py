@@ -27,28 +27,18 @@ def sealed(record: Bytes) -> Bytes:
     return record
 
 
-def check(
-    record: Bytes,
-    header: struct.Struct,
-    magic: bytes,
-    key: bytes | None = None,
-    checksum: bool = True,
-) -> None:
-    """Raise a ``StoreError`` unless a record is whole, and the one under ``key``.
-
-    Without ``checksum`` only what stands before it is compared, and the rest is not read.
-    """
+def check(record: Bytes, header: struct.Struct, magic: bytes, key: bytes | None = None) -> None:
+    """Raise a ``StoreError`` unless a record is whole, and the one under ``key``."""
     if len(record) < header.size:
         raise StoreError(f"expected at least {header.size} bytes, found {len(record)}")
-    found, version, expected, found_key = header.unpack_from(record.data)[:4]
+    found, version, checksum, found_key = header.unpack_from(record.data)[:4]
     if (found, version) != (magic, VERSION):
         raise StoreError(
             f"expected a record {magic!r} of version {VERSION}, found {found!r} of {version}"
         )
-    if checksum:
-        computed = xxhash.xxh3_64_intdigest(record.data[_CHECKED:])
-        if computed != expected:
-            raise StoreError(f"its checksum is {computed:016x}, expected {expected:016x}")
+    computed = xxhash.xxh3_64_intdigest(record.data[_CHECKED:])
+    if computed != checksum:
+        raise StoreError(f"its checksum is {computed:016x}, expected {checksum:016x}")
     if key is not None and found_key != key:
         raise StoreError(f"expected the frame {key.hex()}, found {found_key.hex()}")
 

@@ -63,19 +63,16 @@ class Shard:
         record = self._snapshot.get("images", place_key(place))
         return read_record(self.path, f"image {place}", record, unpack_image)
 
-    def frame(self, key: bytes, checksum: bool = True) -> Frame:
+    def frame(self, key: bytes) -> Frame:
         """Fingerprints by the key of their geometry, as views of the file.
-
-        Args:
-            key: of the geometry.
-            checksum: compare it, for which the whole record is read.
 
         Raises:
             StoreError: no record of it, or a damaged one.
         """
         record = self._snapshot.get("frames", key)
-        name = f"frame {key.hex()}"
-        return read_record(self.path, name, record, lambda r: unpack_frame(key, r, checksum))
+        return read_record(
+            self.path, f"frame {key.hex()}", record, lambda record: unpack_frame(key, record)
+        )
 
     def has_frame(self, key: bytes) -> bool:
         """Whether there is a record of a geometry."""

@@ -13,8 +13,8 @@ from .descriptor_set import check_cutoff
 
 
 def imbalzano_shifted(cutoff: float, number: int) -> NDArray[np.float64]:
-    """Rows (eta, r_s) of ``number`` shells, narrow near the atom, wide far from it, r_s ascending:
-    r_m = rc / n^(m/n), r_s = r_m, eta = 1 / (r_(m-1) - r_m)^2, m = 1..n, n = number."""
+    """Rows (eta, r_s) of ``number`` shells, narrow near the atom and wide far from it:
+    r_m = rc / n^(m/n), r_s = r_m, eta = 1 / (r_(m-1) - r_m)^2, m = n..1, n = number."""
     n = _at_least(number, 2)
     radii = check_cutoff(cutoff) * float(n) ** -(np.arange(n + 1) / n)
     return np.stack([(radii[:-1] - radii[1:]) ** -2, radii[1:]], axis=1)[::-1]

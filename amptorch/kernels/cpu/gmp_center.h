@@ -4,7 +4,7 @@
 
 namespace amptorch::gmp::AMPTORCH_ISA {
 
-#include "symmetry_functions_simd.h"
+#include "simd.h"
 
 constexpr int r2_row = 3, weights_row = 4;
 

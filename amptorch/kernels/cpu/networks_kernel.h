@@ -3,7 +3,7 @@
 
 namespace amptorch::networks::AMPTORCH_ISA {
 
-#include "symmetry_functions_simd.h"
+#include "simd.h"
 #include "networks_products.h"
 
 // Calls visit(numbers from, Vec) for all vectors of a row.

@@ -1,5 +1,5 @@
 // Products of small matrices with rows of a tile. Included once per instruction set, inside its
-// namespace, after symmetry_functions_simd.h.
+// namespace, after simd.h.
 
 // A matrix in memory: entry (r, c) lies at r * row + c * column.
 template <typename T>

@@ -5,7 +5,7 @@
 
 namespace amptorch::symmetry::AMPTORCH_ISA {
 
-#include "symmetry_functions_simd.h"
+#include "simd.h"
 #include "symmetry_functions_pack.h"
 #include "symmetry_functions_cutoff.h"
 #include "symmetry_functions_center.h"

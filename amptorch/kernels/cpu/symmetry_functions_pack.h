@@ -1,5 +1,5 @@
 // Writing some lanes of a vector one after the other.
-// Included once per instruction set, inside its namespace, after symmetry_functions_simd.h.
+// Included once per instruction set, inside its namespace, after simd.h.
 
 #if AMPTORCH_SIMD_BYTES == 32
 
