@@ -32,7 +32,7 @@ from amptorch.dataset import AtomsDataset
 from amptorch.report import Part
 from amptorch.report.machine import describe
 
-from .demo import SYMMETRY_FUNCTIONS
+from .fit import SYMMETRY_FUNCTIONS
 
 POINTS = 40  # of a curve
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -227,7 +227,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training, each")
     parser.add_argument("--json", type=Path, required=True, help="file to write, .md and .png too")
-    parser.add_argument("--hidden", default="15,15", help="widths of the hidden layers")
+    parser.add_argument("--hidden", default="10,10", help="widths of the hidden layers")
     parser.add_argument("--test", type=int, default=40, help="frames kept apart, the last ones")
     parser.add_argument("--names", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

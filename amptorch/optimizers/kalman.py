@@ -51,7 +51,7 @@ class KalmanFilter(Optimizer):
         lr: float = 1.0,
         energy_noise: float = 1e-2,
         force_noise: float = 0.3,
-        fraction: float = 0.05,
+        fraction: float = 0.1,
         forgetting: float = 0.98,
         forgetting_rate: float = 0.9987,
         covariance: float = 1e-2,
