@@ -13,6 +13,7 @@ import atexit
 import datetime
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ Value = TypeVar("Value")
 
 # While the first process builds a store, which may take hours, the others wait.
 PATIENCE = datetime.timedelta(days=2)
+GRACE = 0.1  # seconds
 
 
 def start() -> tuple[int, int]:
@@ -50,7 +52,11 @@ def start() -> tuple[int, int]:
 
 def _stop() -> None:
     if dist.is_initialized():
+        # gloo's threads may still hold tensors of the last message, and abort the process if they
+        # let go of them when the interpreter is gone: this lets them do so before.
+        time.sleep(GRACE)
         dist.destroy_process_group()
+        time.sleep(GRACE)
 
 
 def is_first() -> bool:
