@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "arrays.h"
+#include "dispatch.h"
 #include "symmetry_functions_plan.h"
 
 namespace amptorch {
@@ -16,16 +17,10 @@ namespace {
 
 template <typename T>
 const Kernel<T>& kernel() {
-    constexpr bool is_double = sizeof(T) == sizeof(double);
 #ifdef AMPTORCH_HAS_AVX2
-    static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (has_avx2) {
-        if constexpr (is_double) return avx2::double_kernel;
-        else return avx2::float_kernel;
-    }
+    if (has_avx2()) return of_type<T, Kernel>(avx2::double_kernel, avx2::float_kernel);
 #endif
-    if constexpr (is_double) return baseline::double_kernel;
-    else return baseline::float_kernel;
+    return of_type<T, Kernel>(baseline::double_kernel, baseline::float_kernel);
 }
 
 // The memory behind one thread's Scratch.

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "instruction_sets.h"
+
 namespace amptorch::symmetry {
 
 using Index = std::int64_t;
@@ -114,8 +116,7 @@ constexpr int packed_size = (packed_rows + gradient_rows * max_terms) * packed_s
     extern const Kernel<float> float_kernel;           \
     }
 AMPTORCH_KERNELS(baseline)
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AMPTORCH_HAS_AVX2
+#ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_KERNELS(avx2)
 #endif
 #undef AMPTORCH_KERNELS
