@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from .document import Measurement
+from .parts import Measurement
 
 # Told apart by people who see colours otherwise, and on dark and light ground.
 COLORS = ("#cc7733", "#4477aa", "#228833", "#aa3377", "#66aacc", "#999933")
