@@ -122,7 +122,7 @@ class Listing:
     """Numbered lines, each with an anchor ``#<name>-<number>``; ``#<name>`` is the first's.
 
     Attributes:
-        name: of letters, digits, "-", "_" and ".".
+        name: of letters, digits, "-", "_", "." and "/".
         lines: as they are shown; alignment is kept.
         caption: such as a file and a function.
         first: number of the first line.
