@@ -23,7 +23,7 @@ class Measurement:
     Attributes:
         key: such as "optimized/fingerprints"; the same in every report of a command.
         unit: such as "ms/frame" or "MB".
-        samples: one finite number each time it was measured. Three or more tell of the noise.
+        samples: one finite number each time it was measured. Five or more tell the noise.
         larger_is_better: a rate, not a cost.
 
     Raises:

@@ -141,7 +141,9 @@ def test_columns_of_numbers_are_aligned_on_the_right():
 
 
 def test_links_and_code():
-    text = prose("<see> [line 3](#gmp.py-3), [more](other.md) and `a[i]`; [no](http://x) [b](c:d) [e](//f)")
+    text = prose(
+        "<see> [line 3](#gmp.py-3), [more](other.md) and `a[i]`; [no](http://x) [b](c:d) [e](//f)"
+    )
     assert text == (
         '&lt;see&gt; <a href="#gmp.py-3">line 3</a>, <a href="other.md">more</a> and '
         "<code>a[i]</code>; [no](http://x) [b](c:d) [e](//f)"
