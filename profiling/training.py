@@ -25,7 +25,7 @@ from .report import Data, Figure, Report, Section, finish, typed
 from .report.plots import bars
 
 ORIGINAL_EPOCH, ORIGINAL_ATOMS = 8.8, 360 * 164
-"""Seconds of an epoch of 360 frames of water on iron in the original, on 2 cores, and their atoms."""
+"""Seconds of an epoch of 360 frames of water on iron in the original, on 2 cores; their atoms."""
 
 AGREEMENT = {"float64": 1e-9, "float32": 1e-4}
 CHECKED_FRAMES, CHECKED_EPOCHS = 16, 5
