@@ -88,10 +88,9 @@ def test_a_build_killed_at_twenty_moments_loses_a_chunk_each_time(path, tmp_path
     assert contents(path) == contents(whole)
 
 
-def read_until_complete(path: Path, wanted: int) -> None:
-    """Reads everything again and again, and compares it with what is computed here."""
-    reference = path.with_name(f"reference-{multiprocessing.current_process().pid}.lmdb")
-    expected = build(cuco_frames(wanted), reference)
+def read_until_complete(path: Path, reference: Path, wanted: int) -> None:
+    """Reads everything again and again, and compares it with a store that is whole."""
+    expected = open_store(reference)
     sizes = set()
     while max(sizes, default=0) < wanted:
         try:
@@ -106,8 +105,10 @@ def read_until_complete(path: Path, wanted: int) -> None:
 
 
 def test_two_readers_and_a_writer_at_once(path, tmp_path, start):
-    readers = [start(read_until_complete, path, FRAMES) for _ in range(2)]
-    writer = start(build_slowly, path, tmp_path / "log", 0.01)
+    whole = path.with_name("whole.lmdb")
+    build(cuco_frames(FRAMES), whole).close()
+    readers = [start(read_until_complete, path, whole, FRAMES) for _ in range(2)]
+    writer = start(build_slowly, path, tmp_path / "log", 0.02)
     for process in (writer, *readers):
         process.join(600)
         assert process.exitcode == 0
