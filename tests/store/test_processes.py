@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from amptorch.store import StoreError, compute, open_store
 
 from ..potentials import cuco_frames
+from ..processes import forked_after_importing
 from .conftest import assert_same_data, build, contents
 
 FRAMES = 120
@@ -23,17 +23,8 @@ KILLS = 20
 
 @pytest.fixture(scope="module")
 def start():
-    """Starts processes quickly: they are forked from one that has done nothing but import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-
-    def started(function, *arguments):
-        process = context.Process(target=function, args=arguments)
-        process.start()
-        return process
-
-    yield started
-    multiprocessing.forkserver._forkserver._stop()
+    with forked_after_importing(__name__) as started:
+        yield started
 
 
 def build_slowly(path: Path, log: Path, moment: float) -> None:
