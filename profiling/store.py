@@ -12,7 +12,7 @@ import torch
 
 from amptorch.report.machine import describe
 
-from . import resident
+from .store_runs import flatness, measure
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -25,29 +25,8 @@ ORIGINAL = {"build": 407.0 + 94.0, "epoch": 11.0 + 21.0}
 ORIGINAL_ATOMS = 164
 
 
-def measure(
-    data: Path, sizes: list[int], modes: list[str], threads: int, work: Path
-) -> dict[str, Any]:
-    """Build and train at every size and in every mode, each in a process of its own.
-
-    A build takes as many processes or threads as it chooses by itself.
-    """
-    rows = []
-    for mode in modes:
-        for size in sizes:
-            path = work / f"{mode}-{size}.lmdb"
-            for old in (path, Path(f"{path}-lock")):
-                old.unlink(missing_ok=True)
-            step = [str(data), str(size), mode, str(path)]
-            row: dict[str, Any] = {"derivatives": mode, "frames": size}
-            row["build"] = resident.run("profiling.store_step", ["build", *step], threads)
-            row["epoch"] = resident.run("profiling.store_step", ["epoch", str(path)], threads)
-            if size == min(sizes):
-                row["read"] = resident.run("profiling.store_step", ["read", str(path)], 1)
-            for old in (path, Path(f"{path}-lock")):
-                old.unlink(missing_ok=True)
-            rows.append(row)
-            print(_line(row))
+def report_of(data: Path, rows: list[dict[str, Any]], threads: int) -> dict[str, Any]:
+    """The report of what was measured."""
     return {
         "name": "store",
         "machine": {**describe(), "threads": threads},
@@ -55,6 +34,7 @@ def measure(
         "frames_in_file": max(row["build"]["from_file"] for row in rows),
         "dtype": str(torch.float32).removeprefix("torch."),
         "rows": rows,
+        "flatness": flatness(rows),
     }
 
 
@@ -79,6 +59,30 @@ def _read_line(row: dict[str, Any]) -> str:
         f"Reading and checking a record ({row['derivatives']}) takes "
         f"{read['record_milliseconds']:.3f} ms, {ratio:.2f} times what copying its "
         f"{read['copied_megabytes']:.2f} MB of numbers takes.\n"
+    )
+
+
+def _flatness_line(mode: str, steps: dict[str, dict[str, float]]) -> str:
+    parts = [
+        f"{step} {100 * values['a frame']:.0f} % ({100 * values['an atom']:.0f} % an atom)"
+        for step, values in steps.items()
+    ]
+    return f"Seconds a frame of all sizes differ by ({mode}): {', '.join(parts)}.\n"
+
+
+def _start_line(rows: list[dict[str, Any]]) -> str:
+    each = {
+        step: sorted(row[step]["start_seconds"] for row in rows)[len(rows) // 2]
+        for step in ("build", "epoch")
+    }
+    loads = ", ".join(
+        f"{row['epoch']['load_seconds']:.1f} ({row['derivatives']}, {row['frames']})"
+        for row in rows
+    )
+    return (
+        f"Not counted: starting a process and importing takes {each['build']:.1f} s before a build "
+        f"and {each['epoch']:.1f} s before training, and what training does before its first "
+        f"epoch, in seconds: {loads}.\n"
     )
 
 
@@ -110,6 +114,8 @@ def table(report: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *map(_line, report["rows"]),
         "",
+        *[_flatness_line(mode, steps) for mode, steps in report["flatness"].items()],
+        _start_line(report["rows"]),
         *[_read_line(row) for row in report["rows"] if "read" in row],
     ]
     return "\n".join(lines) + "\n"
@@ -146,9 +152,9 @@ def _command(arguments: argparse.Namespace) -> None:
     out, work = arguments.out, arguments.work or arguments.out
     for folder in (out, work):
         folder.mkdir(parents=True, exist_ok=True)
-    report = measure(
-        arguments.data, arguments.frames, arguments.derivatives, arguments.threads, work
-    )
+    threads = arguments.threads
+    rows = measure(arguments.data, arguments.frames, arguments.derivatives, threads, work)
+    report = report_of(arguments.data, rows, threads)
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     (out / "report.md").write_text(table(report), encoding="utf-8")
     plot(report, out / "scaling.svg")
