@@ -25,8 +25,25 @@ ORIGINAL_ATOMS = 164
 SMOKE = ["--data", "{data}", "--frames", "6", "--derivatives", "cached", "--out", "{out}"]
 
 
-def fill(report: Report, rows: Sequence[dict[str, Any]]) -> None:
-    """Add what was measured to a report."""
+def report_of(data: Path, rows: Sequence[dict[str, Any]], options: dict[str, Any]) -> Report:
+    """The report of what was measured on a file, with what options."""
+    images = Frames(data, max(row["frames"] for row in rows))
+    remark = (
+        "Beyond that they come again with atoms displaced at random by 0.01 Å: right for time and "
+        "memory, and for nothing else."
+    )
+    report = Report(
+        "store",
+        "Stores: cost against size",
+        typed("store", data=data, **options),
+        data={"frames": Data.of(data, images, remark if images.from_file < len(images) else "")},
+        settings=options,
+    )
+    _fill(report, rows)
+    return report
+
+
+def _fill(report: Report, rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         of = f"{row['frames']} frames, {row['derivatives']}"
         for step in STEPS:
@@ -116,24 +133,7 @@ def add_command(commands: Any) -> None:
 def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     options = {name: getattr(arguments, name) for name in ("frames", "derivatives", "threads")}
-    images = Frames(arguments.data, max(arguments.frames))
-    remark = (
-        "Beyond that they come again with atoms displaced at random by 0.01 Å: right for time and "
-        "memory, and for nothing else."
-    )
-    report = Report(
-        "store",
-        "Stores: cost against size",
-        typed("store", data=arguments.data, **options),
-        data={
-            "frames": Data.of(
-                arguments.data, images, remark if images.from_file < len(images) else ""
-            )
-        },
-        settings=options,
-    )
     modes, threads = arguments.derivatives, arguments.threads
     with tempfile.TemporaryDirectory(dir=arguments.work) as work:
         rows = measure(arguments.data, arguments.frames, modes, threads, Path(work))
-    fill(report, rows)
-    finish(report, arguments.out)
+    finish(report_of(arguments.data, rows, options), arguments.out)

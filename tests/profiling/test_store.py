@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from ase.io.trajectory import TrajectoryReader
 
 from profiling import resident, store, store_runs, store_step
 from profiling.frames import Frames
+from profiling.report import Report
 
-from .potentials import cuco_frames
+from ..potentials import cuco_frames
 
 
 @pytest.fixture
@@ -132,9 +132,11 @@ def test_report(tmp_path, number):
     assert row["build"]["atoms"] == 3 * number
     assert row["build"]["from_file"] == min(number, 20)
     assert all(row["epoch"][name] > 0.0 for name in ("seconds", "first_seconds", "load_seconds"))
-    report = json.loads(json.dumps(store.report_of(data, [row], 1)))
-    text = store.table(report)
+    row["build"]["samples"], row["epoch"]["samples"] = [2.0, 3.0], [1.0]
+    folder = store.report_of(data, [row], {"frames": [number]}).write(tmp_path / "report")
+    text = (folder / "report.md").read_text(encoding="utf-8")
     assert ("displaced" in text) == (number == 30)
     assert "differ by (cached): build 0 % (0 % an atom), epoch 0 % (0 % an atom)" in text
-    store.plot(report, tmp_path / "scaling.svg")
+    measured = {each.key: each.samples for each in Report.read(folder).measurements}
+    assert measured[f"build/{number} frames, cached"] == [2.0, 3.0]
     assert list(tmp_path.glob("tmp*")) == []
