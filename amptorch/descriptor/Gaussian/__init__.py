@@ -78,7 +78,7 @@ class Gaussian(BaseDescriptor):
                 number, zj, zk = (int(entry) for entry in row[:3])
                 if zj in species and zk in species:
                     kinds.append([center, feature, number, species[zj], species[zk]])
-                    values.append(row[3:])
+                    values.append([*row[3:], 1.0])
         return SymmetryFunctions(
             kinds=torch.tensor(kinds, dtype=torch.int64),
             values=torch.from_numpy(np.array(values)),
