@@ -21,3 +21,6 @@ FINITE_DIFFERENCE = 1e-7
 
 SYMMETRY = 1e-12
 """Rotations and permutations in float64, relative to the largest value."""
+
+WEIGHTED = 1e-12
+"""Relative: an element-weighted function and the sum it is, in another order, of positive terms."""

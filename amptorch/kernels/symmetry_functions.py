@@ -18,8 +18,8 @@ and the cutoff functions, zero from r = rc on,
 eta is in 1/Å^2 here; the descriptor divides the user's value by rc^2, as AMPTorch does.
 
 Functions that share a feature are added up there, each times its weight. So an element-weighted
-function (Gastegger et al., J. Chem. Phys. 148, 241709 (2018)) is the functions of all elements j with
-weights Z_j, or of all pairs of them with weights Z_j Z_k.
+function (Gastegger et al., J. Chem. Phys. 148, 241709 (2018)) is the functions of all elements j
+with weights Z_j, or of all pairs of them with weights Z_j Z_k.
 
 Operations, all on an :class:`Environment` of one or many frames, on the device of its vectors:
 

@@ -221,7 +221,9 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
         column = tl.load(terms + 4 * term + 1)
         zeta = tl.load(powers + 2 * term)[:, None]
         sign = tl.load(powers + 2 * term + 1)[:, None]
-        g = tl.load(weight_of_g + column, mask=(column >= 0) & (WEIGHTED or not JACOBIAN), other=0.0)
+        g = tl.load(
+            weight_of_g + column, mask=(column >= 0) & (WEIGHTED or not JACOBIAN), other=0.0
+        )
         values = weights + channel * n_pairs
         slopes = values + n_channels * n_pairs
         wj, qj = tl.load(values + j), tl.load(slopes + j)

@@ -105,7 +105,8 @@ def build(functions: SymmetryFunctions) -> Plan:
         shares=shares,
         bits=_bits([zeta for group in groups for zeta, _, _ in group.terms]),
         most_groups=_most(first_group, 1),
-        weighted=shares.shape[1] > functions.n_features or bool((functions.values[:, 4] != 1).any()),
+        weighted=shares.shape[1] > functions.n_features
+        or bool((functions.values[:, 4] != 1).any()),
     )
 
 
@@ -147,7 +148,7 @@ def _radial(functions: SymmetryFunctions, slots: _Slots) -> dict[str, Any]:
     )
     n = functions.n_species
     first = _starts([center * n + j for (center, j, _), _ in rows], n * n)
-    curves = [_curve(*values[:3], functions.gamma) for _, values in rows]
+    curves = [_curve(cutoff, eta, rs, functions.gamma) for _, (cutoff, eta, rs, *_) in rows]
     return {
         "radial": _integers([indices[1:] for indices, _ in rows], 2),
         "radial_slots": _integers([slots(*indices) for indices, _ in rows]),
