@@ -18,7 +18,7 @@ from datasets.water_iron import load
 from profiling.fit import original_config
 
 ELEMENTS = ["Fe", "H", "O"]
-EPOCHS = 60
+EPOCHS = 30
 
 Energies = list[float]
 
@@ -36,12 +36,13 @@ def frames() -> tuple[list[Atoms], list[Atoms]]:
 
 
 def settings(folder: Path, **sections: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of the original's examples, with all frames in every batch: the order in
-    which they are read must not matter. ``sections`` override its keys."""
+    """The configuration of the original's examples, with all frames in every batch, as the order in
+    which they are read must not matter, and the weights of the last epoch, as "debug" looks for
+    no best one. ``sections`` override its keys."""
     base = original_config(EPOCHS, folder)
     base["optim"]["batch_size"] = 1000
     base["dataset"].update(raw_data=frames()[0], elements=ELEMENTS)
-    base["cmd"]["verbose"] = False
+    base["cmd"].update(debug=True, verbose=False)
     return {name: {**section, **sections.get(name, {})} for name, section in base.items()}
 
 
