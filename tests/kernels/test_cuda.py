@@ -293,7 +293,7 @@ class TestChoiceOfBackend:
     def test_other_multipoles_on_the_reference(self, case: str) -> None:
         assert self.choice("gmp", case, "cuda") is None
 
-    def test_functions_that_share_a_feature_on_the_reference(self) -> None:
+    def test_functions_of_the_same_neighbours_that_share_a_feature_on_the_reference(self) -> None:
         functions = STEMS["symmetry_functions"].parameters("g5")
         kinds = functions.kinds.clone()
         kinds[1, :2] = kinds[0, :2]
