@@ -30,7 +30,8 @@ struct Channel {
 };
 
 // scale (1 + lambda c)^zeta, with the weight in scale. The power zeta - 1 is that of the term
-// before times (1 + lambda c)^step, starting anew where lambda changes; step < 0: zeta is not whole.
+// before times (1 + lambda c)^step, starting anew where lambda changes; step < 0: zeta is not
+// whole.
 struct AngularTerm {
     double zeta, lambda, scale;
     int step, feature;
