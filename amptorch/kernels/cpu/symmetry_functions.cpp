@@ -77,7 +77,7 @@ struct Inputs {
     Array<const T, -1, 3> vectors;
     Indices first, neighbors, species;
     Array<const Index, -1, 5> kinds;
-    Array<const double, -1, 4> values;
+    Array<const double, -1, 5> values;
     double gamma;
     int n_species, n_features, threads;
 
@@ -151,7 +151,7 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
         name,
         [operation](Array<const T, -1, 3> vectors, Indices first, Indices neighbors,
                     Indices species, Array<const Index, -1, 5> kinds,
-                    Array<const double, -1, 4> values, double gamma, int n_species, int n_features,
+                    Array<const double, -1, 5> values, double gamma, int n_species, int n_features,
                     int threads, Arrays... arrays) {
             const nb::gil_scoped_release release;
             operation({vectors, first, neighbors, species, kinds, values, gamma, n_species,
