@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read
+
+from amptorch.store.source import count_images, read_images
 
 # Å: far below what a frame's neighbours notice, enough that no geometry comes twice.
 DISPLACEMENT = 0.01
@@ -21,21 +24,27 @@ class Frames:
     (standard deviation) and with the same energies and forces: right for measuring time and memory,
     and for nothing else.
 
+    A file that can tell how many it has, and has enough, is read anew each time, never held whole.
+
     Attributes:
         from_file: how many of them are in the file.
     """
 
     def __init__(self, path: Path, count: int) -> None:
-        self._frames = read(path, f":{count}")
+        self.path = path
         self.count = count
-        self.from_file = len(self._frames)
+        there = count_images(path)
+        self._held = [] if there is not None and there >= count else read(path, f":{count}")
+        self.from_file = len(self._held) or count
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[Atoms]:
-        for index in range(self.count):
-            frame = self._frames[index % self.from_file]
+        if not self._held:
+            yield from itertools.islice(read_images(self.path), self.count)
+        for index in range(self.count if self._held else 0):
+            frame = self._held[index % self.from_file]
             yield frame if index < self.from_file else _displaced(frame, index)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,17 @@ class Original(Side):
         file.close()
         return records
 
-    def load(self, images: Sequence[Atoms]) -> None:
+    def load(self, images: Iterable[Atoms], file: Path | None = None) -> None:
         seed_all(self.settings.cmd.seed)
-        records = self.convert(images)
+        records = [convert(image, self.descriptor) for image in images]
         self.features = FeatureScaler(records, self.settings.dataset.scaling)
         self.targets = TargetScaler(records)
-        self.dataset = Records(self.scaled(records))
+        scaled = self.scaled(records)
+        if file is None:
+            self.dataset = Records(scaled)
+        else:
+            cache.write(scaled, file)
+            self.dataset = cache.RecordFile(file)
         networks = make_networks(
             self.settings, self.descriptor.elements, self.descriptor.n_features
         )
