@@ -83,7 +83,7 @@ def compare(options: Options, work: Path) -> Comparison:
     count = options.frames or count_images(source) or sum(1 for _ in read_images(source))
     frames = Frames(source, count)
     sample = Sample.of(frames, count, min(options.original_frames, count))
-    config = _prepared(options.config, sample.elements, frames, work)
+    config = prepared(options.config, sample.elements, frames, work)
     settings = Config.from_dict(config)
     known.check(settings)
     write(work / "sample.traj", sample.images)
@@ -101,7 +101,7 @@ def compare(options: Options, work: Path) -> Comparison:
     )
     sides = {side: _start(replace(job, side=side)) for side in ("original", "optimized")}
     if options.original_python is not None:
-        sides["AMPTorch"] = _start_real(options.original_python, job)
+        sides["AMPTorch"] = start_real(options.original_python, job)
     whole = sides["optimized"]
     if count > len(sample.images) or settings.optim.epochs > options.original_epochs:
         job = replace(job, config=config, source=source, frames=count, repeats=0)
@@ -110,7 +110,7 @@ def compare(options: Options, work: Path) -> Comparison:
     return Comparison(sides, whole, *facts)
 
 
-def _prepared(
+def prepared(
     config: Mapping[str, Any], elements: list[str], frames: Frames, work: Path
 ) -> dict[str, Any]:
     """A copy that writes nothing but to ``work``, and leaves nothing for the data to decide."""
@@ -137,6 +137,7 @@ def _folder(path: Path) -> Path:
 
 def _start(job: Job) -> Run:
     """What one side finds, in a process of its own."""
+    print(f"{job.side}: {job.frames} frames, {job.config['optim']['epochs']} epochs", flush=True)
     place, result = (job.work / f"{job.side}.{kind}" for kind in ("job", "result"))
     place.write_bytes(pickle.dumps(job))
     peaks = resident.run("profiling.compare_step", [str(place), str(result)], job.threads)
@@ -145,14 +146,15 @@ def _start(job: Job) -> Run:
     return found
 
 
-def _start_real(python: str, job: Job) -> Run:
+def start_real(python: str, job: Job) -> Run:
     """What AMPTorch finds in an interpreter that has it.
 
     Raises:
         ValueError: parameters that cannot be handed over.
         RuntimeError: it fails; with what it said.
     """
-    plain = {"config": _plain(job.config), "frames": str(job.source), "threads": job.threads}
+    print(f"AMPTorch: {job.frames} frames, by {python}", flush=True)
+    plain = {"config": as_json(job.config), "frames": str(job.source), "threads": job.threads}
     place = job.work / "AMPTorch.json"
     place.write_text(json.dumps(plain), encoding="utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": str(job.threads)}
@@ -170,12 +172,12 @@ def _start_real(python: str, job: Job) -> Run:
     )
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """A configuration as JSON, classes by their names."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): as_json(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(entry) for entry in value]
+        return [as_json(entry) for entry in value]
     if isinstance(value, type):
         return value.__name__
     if isinstance(value, np.generic):

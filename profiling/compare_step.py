@@ -7,6 +7,7 @@ import pickle
 import sys
 import time
 import tracemalloc
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import torch
 from ase import Atoms
 from ase.io import read
 from numpy.typing import NDArray
+
+from amptorch.preprocessing.utils import ExtrapolationWarning
 
 from .compare_job import Job, Run
 from .frames import Frames
@@ -41,7 +44,10 @@ def run(job: Job) -> Run:
     history = side.train()
     megabytes = {"before": before, "peak": peak_megabytes()}
     sample = read(job.sample, ":")
-    energies, forces = side.predict(sample)
+    with warnings.catch_warnings():
+        # A store in single precision rounds fingerprints, and so the range they were seen in.
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        energies, forces = side.predict(sample)
     numbers = _unscaled(side, sample[:1])
     found = Run(load_seconds, history, energies, forces, read_seconds, *numbers)
     if job.repeats:

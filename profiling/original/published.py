@@ -15,7 +15,7 @@ MILLISECONDS = {
 how they stand to each other."""
 
 FUNCTIONS = 36
-FORMULA = "Fe32H88O44"
+FORMULA = "H88Fe32O44"
 WITHIN = 1.5
 """How far, as a factor, the proportion of two stages may be from the published one."""
 
