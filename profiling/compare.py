@@ -40,8 +40,8 @@ from .stages import EPOCHS
 DTYPES = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}
 REAL = Path(__file__).parent / "original" / "real.py"
 SMOKE = [
-    *("--data", "{data}", "--original-frames", "3", "--original-epochs", "1"),
-    *("--epochs", "2", "--repeats", "1", "--out", "{out}"),
+    *("--data", "{data}", "--frames", "3", "--original-frames", "3", "--original-epochs", "1"),
+    *("--epochs", "1", "--repeats", "1", "--out", "{out}"),
 ]
 
 
@@ -66,7 +66,7 @@ class Options:
     config: dict[str, Any]
     frames: int | None = None
     original_frames: int = 10
-    original_epochs: int = 3
+    original_epochs: int = 5
     threads: int = 1
     repeats: int = 5
     store: str | None = None
@@ -197,7 +197,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--threads", type=int, default=1, help="of both sides")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="with all frames")
     parser.add_argument("--original-frames", type=int, default=10, help="of the sample")
-    parser.add_argument("--original-epochs", type=int, default=3, help="on the sample")
+    parser.add_argument("--original-epochs", type=int, default=5, help="on the sample")
     parser.add_argument("--repeats", type=int, default=5, help="passes for each stage")
     parser.add_argument("--store", choices=["cached", "on_the_fly"], help="train from files")
     parser.add_argument("--original-python", help="interpreter that has AMPTorch")
@@ -246,6 +246,6 @@ def add_comparison(report: Report, options: Options, work: Path) -> None:
         "precision": comparison.dtype,
         "threads": options.threads,
         "repeats": options.repeats,
-        "store": options.store,
+        "store": options.store or "none, in memory",
     }
     fill(report, comparison)

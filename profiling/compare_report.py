@@ -81,7 +81,12 @@ def fill(report: Report, found: Comparison) -> None:
     for side in list(found.sides)[1:]:
         _check_run(report, found, side)
     _measure(report, found)
-    report.sections += [_whole(found), _stages(report, found), _memory(found), _errors(found)]
+    report.sections += [
+        _whole(report, found),
+        _stages(report, found),
+        _memory(found),
+        _errors(found),
+    ]
     report.sections.append(_published(report, found))
 
 
@@ -194,8 +199,8 @@ def of_all_frames(found: Comparison, side: str) -> dict[str, tuple[list[float], 
         f"load + {EPOCHS} epochs": ([load[0] + training], _how(of_epochs)),
     }
     if run.megabytes:
-        before, peak = run.megabytes["before"], run.megabytes["peak"]
-        costs["peak memory"] = ([before + share * (peak - before)], _how(scaled))
+        more = (share - 1.0) * run.megabytes["kept"] if scaled else 0.0
+        costs["peak memory"] = ([run.megabytes["peak"] + more], _how(scaled))
     return costs
 
 
@@ -203,7 +208,7 @@ def _how(scaled: Sequence[str]) -> str:
     return f"scaled from {' and '.join(scaled)}" if scaled else "measured"
 
 
-def _whole(found: Comparison) -> Section:
+def _whole(report: Report, found: Comparison) -> Section:
     """From the file to the trained potential."""
     costs = {side: of_all_frames(found, side) for side in found.sides}
     header = ["", *(word for side in costs for word in (side, "")), "speed-up"]
@@ -219,11 +224,14 @@ def _whole(found: Comparison) -> Section:
     text = (
         f"{found.sample.n_frames} frames, {found.dtype}, {found.threads} "
         f"thread{'s' if found.threads > 1 else ''}. What is scaled from frames is scaled in "
-        "proportion to atoms, and from epochs by their median. To load is all that comes before "
-        "the first epoch: reading, fingerprints with primes, scaling"
-        + (", and the file they go to." if found.store else ".")
+        "proportion to atoms (memory: by what is kept of the frames), from epochs by their median. "
+        "To load is all that comes before the first epoch: reading, fingerprints with primes, "
+        "scaling" + (", and the file they go to." if found.store else ".")
     )
-    return Section("From the file to the trained potential", [text], [Table(header, rows)])
+    drawn = [each for each in report.measurements if each.unit == "s"]
+    figure = Figure("whole", bars(drawn), "Seconds for all frames, on a logarithmic axis")
+    heading = "From the file to the trained potential"
+    return Section(heading, [text], [Table(header, rows)], [figure])
 
 
 def _stages(report: Report, found: Comparison) -> Section:
@@ -252,7 +260,7 @@ def _stages(report: Report, found: Comparison) -> Section:
 
 def _spread(samples: Sequence[float]) -> str:
     low, median, high = np.quantile(samples, [0.25, 0.5, 0.75])
-    return f"{_number(median)} ({_number(low)} to {_number(high)})"
+    return f"{_number(median)} ({_number(low)}–{_number(high)})"
 
 
 def _number(value: float) -> str:
@@ -264,8 +272,8 @@ def _memory(found: Comparison) -> Section:
     names = {
         "before": "before the first frame is converted (MB)",
         "peak": "peak of the process, load and training (MB)",
-        "record": "kept of a frame to train on (MB)",
-        "allocated": "asked for by Python and NumPy while it is made (MB)",
+        "kept": "of which kept of the frames to train on (MB)",
+        "allocated": "asked for by Python and NumPy to make the first frame ready (MB)",
     }
     sides = ("original", "optimized")
     rows = [

@@ -52,7 +52,7 @@ def run(job: Job) -> Run:
     found = Run(load_seconds, history, energies, forces, read_seconds, *numbers)
     if job.repeats:
         found.stages = measure(side, job.sample, job.repeats, job.work)
-        megabytes.update(_memory(side, sample[:1]))
+        megabytes.update(_memory(side, sample))
     found.megabytes = megabytes
     return found
 
@@ -70,13 +70,14 @@ def _unscaled(side: Side, images: Sequence[Atoms]) -> tuple[NDArray, tuple[NDArr
 
 
 def _memory(side: Side, images: Sequence[Atoms]) -> dict[str, float]:
-    """ "record", what is kept of a frame to train on; "allocated", the most that Python and NumPy
-    asked for while it was made (torch's tensors and C++ are not seen)."""
+    """ "kept", what is kept of all frames to train on; "allocated", the most that Python and NumPy
+    asked for while the first was made ready (torch's tensors and C++ are not seen)."""
+    kept = sum(map(tensor_megabytes, side.scaled(side.convert(images))))
     tracemalloc.start()
-    (record,) = side.scaled(side.convert(images))
+    side.scaled(side.convert(images[:1]))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return {"record": tensor_megabytes(record), "allocated": most / 1e6}
+    return {"kept": kept, "allocated": most / 1e6}
 
 
 def main() -> None:

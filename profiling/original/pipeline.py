@@ -66,11 +66,12 @@ class Original(Side):
         records = [convert(image, self.descriptor) for image in images]
         self.features = FeatureScaler(records, self.settings.dataset.scaling)
         self.targets = TargetScaler(records)
-        scaled = self.scaled(records)
+        for place, record in enumerate(records):  # in place: never all of them twice
+            (records[place],) = self.scaled([record])
         if file is None:
-            self.dataset = Records(scaled)
+            self.dataset = Records(records)
         else:
-            cache.write(scaled, file)
+            cache.write(records, file)
             self.dataset = cache.RecordFile(file)
         networks = make_networks(
             self.settings, self.descriptor.elements, self.descriptor.n_features
