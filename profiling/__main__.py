@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from . import accuracy, demo, diff, fit, kernels, optimizers, store, training
+from . import accuracy, compare, demo, diff, fit, kernels, optimizers, store, training
 
-COMMANDS = (accuracy, demo, fit, kernels, optimizers, training, store, diff)
+COMMANDS = (accuracy, compare, demo, fit, kernels, optimizers, training, store, diff)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from amptorch.descriptor import construct_descriptor
 from amptorch.preprocessing import AtomsToData
 from amptorch.preprocessing.scaling import scale
 from amptorch.primes import PairJacobian
-from amptorch.store import Frame, Header, Image, content_key, open_store
+from amptorch.store import Frame, Header, Image, build_store, content_key, open_store
 from amptorch.store.image import pack_image
 from amptorch.store.record import pack_frame
 from amptorch.store.writer import StoreWriter
@@ -28,12 +28,19 @@ CHUNK = 64  # frames written at a time, as build_store does
 
 
 class Optimized(Side):
-    """``AtomsTrainer``, and the parts it is made of one by one."""
+    """``AtomsTrainer``, and the parts it is made of one by one.
+
+    Args:
+        derivatives: "cached" or "on_the_fly", the form they have in a file.
+    """
 
     name = "optimized"
 
-    def __init__(self, config: dict[str, Any], elements: Sequence[str]) -> None:
+    def __init__(
+        self, config: dict[str, Any], elements: Sequence[str], derivatives: str = "cached"
+    ) -> None:
         config = {**config, "dataset": {**config["dataset"], "elements": list(elements)}}
+        self.derivatives = derivatives
         self.trainer = AtomsTrainer(config)
         settings = self.trainer.settings
         dataset = settings.dataset
@@ -91,8 +98,13 @@ class Optimized(Side):
         scale(records, self.trainer.scalers)
         return [record.to(self.dtype) for record in records]
 
-    def load(self, images: Sequence[Atoms]) -> None:
-        self.trainer.settings.dataset.raw_data = list(images)
+    def load(self, images: Iterable[Atoms], file: Path | None = None) -> None:
+        dataset = self.trainer.settings.dataset
+        if file is None:
+            dataset.raw_data = list(images)
+        else:
+            build_store(images, file, self.setup, self.dtype, self.derivatives, verbose=False)
+            dataset.lmdb_path = [file]
         self.trainer.load()
         self.dataset, self.net = self.trainer.train_dataset, self.trainer.net
 

@@ -6,7 +6,7 @@ import itertools
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -110,8 +110,13 @@ class Side(ABC):
         """Scaled records from such a file."""
 
     @abstractmethod
-    def load(self, images: Sequence[Atoms]) -> None:
-        """All that comes before the first epoch; makes ``dataset`` and ``net``."""
+    def load(self, images: Iterable[Atoms], file: Path | None = None) -> None:
+        """All that comes before the first epoch; makes ``dataset`` and ``net``.
+
+        Args:
+            images: to train on.
+            file: keep what is computed there, and read it from there whenever it is needed.
+        """
 
     @abstractmethod
     def predict(self, images: Sequence[Atoms]) -> tuple[list[float], list[NDArray]]:
@@ -173,6 +178,16 @@ def measure(side: Side, source: Path, repeats: int, work: Path) -> dict[str, lis
     costs.update(_training_steps(side.net, collated, repeats, per_frame))
     costs["MD step"] = _md_steps(images[0], side.calculator(), repeats)
     return {stage.name: costs[stage.name] for stage in STAGES if stage.name in costs}
+
+
+def tensor_megabytes(value: Any) -> float:
+    """What the tensors of a record hold."""
+    if isinstance(value, Tensor) and value.is_sparse:
+        return tensor_megabytes([value._indices(), value._values()])
+    if isinstance(value, Tensor):
+        return value.nbytes / 1e6
+    parts = value if isinstance(value, list) else getattr(value, "__dict__", {}).values()
+    return sum(map(tensor_megabytes, parts))
 
 
 def _passes(call: Callable[[], Any], repeats: int, scale: float) -> list[float]:

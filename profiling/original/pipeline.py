@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,18 @@ class Original(Side):
         file.close()
         return records
 
-    def load(self, images: Sequence[Atoms]) -> None:
+    def load(self, images: Iterable[Atoms], file: Path | None = None) -> None:
         seed_all(self.settings.cmd.seed)
-        records = self.convert(images)
+        records = [convert(image, self.descriptor) for image in images]
         self.features = FeatureScaler(records, self.settings.dataset.scaling)
         self.targets = TargetScaler(records)
-        self.dataset = Records(self.scaled(records))
+        for place, record in enumerate(records):  # in place: never all of them twice
+            (records[place],) = self.scaled([record])
+        if file is None:
+            self.dataset = Records(records)
+        else:
+            cache.write(records, file)
+            self.dataset = cache.RecordFile(file)
         networks = make_networks(
             self.settings, self.descriptor.elements, self.descriptor.n_features
         )

@@ -29,14 +29,6 @@ from ..tolerances import FINITE_DIFFERENCE, GOLDEN_FINGERPRINT, GOLDEN_FLOOR, GO
 ELEMENTS = ["Cu", "Pd"]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _compiled(tmp_path_factory):
-    """Compiled once, and into no folder of the user's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def settings(folder: Path, **sections: Any) -> dict[str, Any]:
     """A configuration of batches that do not fit evenly, and of a validation part."""
     base = {
