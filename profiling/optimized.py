@@ -16,10 +16,12 @@ from amptorch.data import AtomsData
 from amptorch.descriptor import construct_descriptor
 from amptorch.preprocessing import AtomsToData
 from amptorch.preprocessing.scaling import scale
+from amptorch.preprocessing.statistics import RunningStatistics
 from amptorch.primes import PairJacobian
 from amptorch.store import Frame, Header, Image, build_store, content_key, open_store
 from amptorch.store.image import pack_image
 from amptorch.store.record import pack_frame
+from amptorch.store.statistics import image_statistics
 from amptorch.store.writer import StoreWriter
 
 from .stages import Side
@@ -69,16 +71,19 @@ class Optimized(Side):
     ) -> None:
         writer = StoreWriter(path, Header(self.setup, self.dtype, "cached"))
         places = list(enumerate(zip(images, records, strict=True)))
+        statistics = RunningStatistics()
         for start in range(0, len(places), CHUNK):
             frames, targets = {}, {}
             for place, (image, record) in places[start : start + CHUNK]:
                 key = content_key(image)
-                frames[key], targets[place] = self._packed(key, record)
+                frame, target = self._parts(key, record)
+                statistics.add(image_statistics(frame, target))
+                frames[key], targets[place] = pack_frame(key, frame), pack_image(target)
             writer.write(frames, targets)
-        writer.finish()
+        writer.finish(statistics.result())
         writer.close()
 
-    def _packed(self, key: bytes, record: AtomsData) -> tuple[Any, Any]:
+    def _parts(self, key: bytes, record: AtomsData) -> tuple[Frame, Image]:
         """What a store keeps of a frame, and of its targets."""
         assert isinstance(record.primes, PairJacobian)
         environment = record.primes.environment.to(self.dtype)
@@ -90,8 +95,7 @@ class Optimized(Side):
             record.primes.values.to(self.dtype),
         )
         energy, n_pairs = float(record.energy), environment.n_pairs
-        targets = Image(key, record.num_nodes, n_pairs, energy, record.forces)
-        return pack_frame(key, frame), pack_image(targets)
+        return frame, Image(key, record.num_nodes, n_pairs, energy, record.forces)
 
     def read(self, path: Path) -> list[AtomsData]:
         records = list(open_store(path))
