@@ -70,8 +70,8 @@ def _unscaled(side: Side, images: Sequence[Atoms]) -> tuple[NDArray, tuple[NDArr
 
 
 def _memory(side: Side, images: Sequence[Atoms]) -> dict[str, float]:
-    """ "kept", what is kept of all frames to train on; "allocated", the most that Python and NumPy
-    asked for while the first was made ready (torch's tensors and C++ are not seen)."""
+    """What is "kept" of all frames to train on, and what Python and NumPy "allocated" at most while
+    the first was made ready (torch's tensors and C++ are not seen)."""
     kept = sum(map(tensor_megabytes, side.scaled(side.convert(images))))
     tracemalloc.start()
     side.scaled(side.convert(images[:1]))

@@ -32,6 +32,14 @@ NAMES = [stage.name for stage in STAGES]
 OF_ALL = ["load", "an epoch", f"load + {EPOCHS} epochs", "peak memory"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _this_checkout():
+    """What another interpreter imports as AMPTorch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(compare.__file__).parents[1]))
+        yield
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Of four of six frames, with this package as the AMPTorch of another interpreter."""
@@ -54,7 +62,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         "repeats": 1,
         "original-python": sys.executable,
     }
-    main(["compare", *(word for key, each in options.items() for word in (f"--{key}", str(each)))])
+    words = [word for key, each in options.items() for word in (f"--{key}", str(each))]
+    main(["compare", *words])
     return Report.read(folder / "out")
 
 
