@@ -1,7 +1,12 @@
-"""Sections of a report as one HTML page that needs no other file and no network."""
+"""HTML pages that need no other file and no network.
+
+``page`` makes one of the sections of a fit; reports of another kind build theirs of the same parts:
+``document``, ``prose`` and ``table``.
+"""
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
@@ -9,17 +14,29 @@ from pathlib import Path
 
 from .sections import Section, Table
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
-       padding: 0 1rem; }
+STYLE = """
+:root { color-scheme: light dark; --ground: #fff; --words: #222; --faint: #68707a; --line: #dcdfe3;
+        --card: #f5f6f8; --link: #2459a9; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #16181c; --words: #dcdfe3; --faint: #98a0aa; --line: #363b42;
+          --card: #1f2227; --link: #8ab4f0; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--words); background: var(--ground);
+       max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { line-height: 1.2; }
+h2 { margin-top: 2.2rem; }
+a { color: var(--link); }
+code, pre { font: 13px/1.45 ui-monospace, monospace; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right; }
-th { border-bottom: 2px solid #888; font-weight: 600; }
-th:first-child, td:first-child { text-align: left; }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
+th { border-bottom: 2px solid var(--faint); font-weight: 600; }
+th.number, td.number { text-align: right; }
 .wide { overflow-x: auto; }
-img { max-width: 100%; margin: .3rem; }
+img { max-width: 100%; margin: .3rem; background: #fff; }
 """
+# A target has no colon, and so no scheme: a link leads to the page itself or to a file beside it.
+LINK = re.compile(r"\[([^\]]+)\]\(([\w.#/-]+)\)")
+NUMBER = re.compile(r"[-+−]?\.?\d.*|[-+−]?inf|nan|", re.DOTALL)
 
 
 def page(title: str, sections: Sequence[Section], folder: Path) -> str:
@@ -28,27 +45,50 @@ def page(title: str, sections: Sequence[Section], folder: Path) -> str:
     for section in sections:
         if section.heading:
             body.append(f"<h2>{escape(section.heading)}</h2>")
-        body += [f"<p>{escape(text)}</p>" for text in section.text]
-        body += [_table(table) for table in section.tables]
+        body += [f"<p>{prose(text)}</p>" for text in section.text]
+        body += [table(each) for each in section.tables]
         body += [_image(folder / name) for name in section.images]
+    return document(title, body)
+
+
+def document(title: str, body: Sequence[str], style: str = "") -> str:
+    """A whole page of elements, with ``style`` after that of all pages."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        '<meta name="viewport" content="width=device-width">\n<link rel="icon" href="data:,">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
 
 
-def _table(table: Table) -> str:
-    header = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
-    )
+def prose(text: str) -> str:
+    """Text with ``[words](target)`` as links and what is between backticks as code."""
+    linked = LINK.sub(r'<a href="\2">\1</a>', escape(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", linked)
+
+
+def table(content: Table) -> str:
+    """A table; columns of numbers are aligned on the right."""
+    columns = zip(*content.rows, strict=True)
+    kinds = [
+        ' class="number"' if any(column) and all(map(_is_number, column)) else ""
+        for column in columns
+    ] or [""] * len(content.header)
+    rows = "\n".join(_row("td", row, kinds) for row in content.rows)
     return (
-        f'<div class="wide"><table>\n<thead><tr>{header}</tr></thead>\n'
+        f'<div class="wide"><table>\n<thead>{_row("th", content.header, kinds)}</thead>\n'
         f"<tbody>\n{rows}\n</tbody></table></div>"
     )
+
+
+def _row(tag: str, cells: Sequence[str], kinds: Sequence[str]) -> str:
+    pairs = zip(cells, kinds, strict=True)
+    return "<tr>" + "".join(f"<{tag}{kind}>{prose(cell)}</{tag}>" for cell, kind in pairs) + "</tr>"
+
+
+def _is_number(cell: str) -> bool:
+    return NUMBER.fullmatch(LINK.sub(r"\1", cell)) is not None
 
 
 def _image(path: Path) -> str:

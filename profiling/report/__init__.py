@@ -1,6 +1,8 @@
 """Reports of measurements: JSON, Markdown and one HTML page that needs no network."""
 
-from .document import Check, Data, Figure, Measurement, Report, Section
-from .table import Table
+from amptorch.report.sections import Table
 
-__all__ = ["Check", "Data", "Figure", "Measurement", "Report", "Section", "Table"]
+from .document import Report
+from .parts import Check, Data, Figure, Listing, Measurement, Section
+
+__all__ = ["Check", "Data", "Figure", "Listing", "Measurement", "Report", "Section", "Table"]

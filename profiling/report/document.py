@@ -1,121 +1,20 @@
-"""What a report holds, in no markup."""
+"""A report of a command, and the files that it is written to."""
 
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from ase import Atoms
-
 from amptorch.report.machine import describe
 
-from .table import Table
+from . import html, markdown, schema, svg
+from .parts import Check, Data, Figure, Listing, Measurement, Section, Table
 
 REPORTS = Path("reports")
-
-
-@dataclass
-class Measurement:
-    """Repeated measurements of one thing, named so that two reports can be compared.
-
-    Attributes:
-        key: such as "optimized/fingerprints"; the same in every report of a command.
-        unit: such as "ms/frame" or "MB".
-        samples: one number each time it was measured.
-        larger_is_better: a rate, not a cost.
-    """
-
-    key: str
-    unit: str
-    samples: list[float]
-    larger_is_better: bool = False
-
-    @property
-    def median(self) -> float:
-        """Of the samples."""
-        return float(np.median(self.samples))
-
-    @property
-    def quartiles(self) -> tuple[float, float]:
-        """Of the samples, the lower and the upper."""
-        low, high = np.quantile(self.samples, [0.25, 0.75])
-        return float(low), float(high)
-
-
-@dataclass
-class Check:
-    """A difference that must not be larger than its limit.
-
-    Attributes:
-        what: what agrees with what.
-        value, limit, unit: the difference found, the largest allowed one.
-    """
-
-    what: str
-    value: float
-    limit: float
-    unit: str
-
-    @property
-    def passed(self) -> bool:
-        """False for a NaN too."""
-        return self.value <= self.limit
-
-
-@dataclass
-class Data:
-    """Frames that were measured on.
-
-    Attributes:
-        file, sha256: name and checksum of the file they come from.
-        frames: how many.
-        atoms: the smallest and the largest number in a frame.
-        remark: what a reader must know of them.
-    """
-
-    file: str
-    sha256: str
-    frames: int
-    atoms: tuple[int, int]
-    remark: str = ""
-
-    @classmethod
-    def of(cls, path: Path, images: Sequence[Atoms], remark: str = "") -> Data:
-        """The frames ``images`` of the file ``path``."""
-        sizes = [len(image) for image in images]
-        checksum = _sha256(path)
-        return cls(path.name, checksum, len(sizes), (min(sizes), max(sizes)), remark)
-
-
-@dataclass
-class Figure:
-    """A picture.
-
-    Attributes:
-        name: of its file, with no ending.
-        svg: the picture, one ``<svg>`` element.
-        caption: what it shows.
-    """
-
-    name: str
-    svg: str
-    caption: str = ""
-
-
-@dataclass
-class Section:
-    """A heading, paragraphs, tables and pictures, in this order."""
-
-    heading: str
-    text: list[str] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
 
 
 @dataclass
@@ -127,7 +26,7 @@ class Report:
         title: of the page.
         command: what one types to get it, with no path of this machine.
         data: what it was measured on, by role ("frames", "training").
-        settings: of the command.
+        settings: of the command, as JSON takes them.
         checks: agreements, which come before any time is worth reading.
         measurements: what ``python -m profiling diff`` compares.
         sections: what is read.
@@ -149,14 +48,20 @@ class Report:
     def measure(
         self, key: str, samples: Sequence[float], unit: str, larger_is_better: bool = False
     ) -> Measurement:
-        """Add a measurement and return it."""
+        """Add a measurement and return it.
+
+        Raises:
+            ValueError: the key is taken, or the samples are none or not finite.
+        """
+        if any(each.key == key for each in self.measurements):
+            raise ValueError(f"{key}: expected a key that no other measurement has")
         found = Measurement(key, unit, [float(each) for each in samples], larger_is_better)
         self.measurements.append(found)
         return found
 
     def check(self, what: str, value: float, limit: float, unit: str = "") -> Check:
         """Add a check and return it; a report with a failed check says so on top."""
-        found = Check(what, float(value), limit, unit)
+        found = Check(what, float(value), float(limit), unit)
         self.checks.append(found)
         return found
 
@@ -166,17 +71,81 @@ class Report:
         return all(check.passed for check in self.checks)
 
     def write(self, out: Path | None = None) -> Path:
-        """Write ``report.json`` and all else to a folder, ``reports/<date>-<name>`` by default."""
-        folder = out or REPORTS / f"{self.date}-{self.name}"
+        """Write ``report.json``, ``.md`` and ``.html`` and the figures as ``.svg`` to a folder.
+
+        Args:
+            out: the folder, default ``reports/<date>-<name>``, with a number behind it where that
+                is taken.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ValueError: two figures have one name.
+        """
+        figures = {each.name: each for section in self.sections for each in section.figures}
+        if len(figures) < sum(len(section.figures) for section in self.sections):
+            raise ValueError(f"figures: expected names that differ, got {sorted(figures)} and more")
+        folder = out or _free_folder(f"{self.date}-{self.name}")
         folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps(asdict(self), indent=1) + "\n"
-        (folder / "report.json").write_text(content, encoding="utf-8")
+        content = json.dumps(schema.to_json(self), indent=1, ensure_ascii=False, allow_nan=False)
+        files = {
+            "report.json": content + "\n",
+            "report.md": markdown.page(self),
+            "report.html": html.page(self),
+            **{f"{name}.svg": svg.in_a_file(each.svg) for name, each in figures.items()},
+        }
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
         return folder
 
+    @classmethod
+    def read(cls, path: Path) -> Report:
+        """The report that was written to a folder, or whose ``report.json`` this is.
 
-def _sha256(path: Path) -> str:
-    checksum = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            checksum.update(block)
-    return checksum.hexdigest()
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: the file is not a report of this form.
+        """
+        file = path / "report.json" if path.is_dir() else path
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            schema.validate(content)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+        del content["format"]
+        data = {
+            role: Data(**{**each, "atoms": tuple(each["atoms"])})
+            for role, each in content["data"].items()
+        }
+        nan = float("nan")
+        checks = [
+            Check(**{**each, "value": nan if each["value"] is None else each["value"]})
+            for each in content["checks"]
+        ]
+        measurements = [Measurement(**each) for each in content["measurements"]]
+        sections = [_section(each, file.parent) for each in content["sections"]]
+        read = {"data": data, "checks": checks, "measurements": measurements, "sections": sections}
+        return cls(**{**content, **read})
+
+
+def _free_folder(name: str) -> Path:
+    folder, number = REPORTS / name, 1
+    while folder.exists():
+        number += 1
+        folder = REPORTS / f"{name}-{number}"
+    return folder
+
+
+def _section(content: dict[str, Any], folder: Path) -> Section:
+    figures = []
+    for each in content["figures"]:
+        text = (folder / f"{each['name']}.svg").read_text(encoding="utf-8")
+        figures.append(Figure(each["name"], svg.from_a_file(text), each["caption"]))
+    return Section(
+        content["heading"],
+        content["text"],
+        [Table(**each) for each in content["tables"]],
+        figures,
+        [Listing(**each) for each in content["listings"]],
+    )
