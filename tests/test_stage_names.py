@@ -62,7 +62,7 @@ def test_training_and_forces(tmp_path):
     assert names(reading) == {"read": 1}
 
     seen = names(loading) + names(training) + names(calling) + names(reading)
-    listed = re.findall(r"`amptorch::(\w+)`", DOCUMENT.read_text(encoding="utf-8"))
+    listed = re.findall(r"\| `amptorch::(\w+)`", DOCUMENT.read_text(encoding="utf-8"))
     assert sorted(listed) == sorted(seen)
 
 
