@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
-from . import demo, fit, kernels, optimizers, store, training
+from . import demo, diff, fit, kernels, optimizers, store, training
+
+COMMANDS = (demo, fit, kernels, optimizers, training, store, diff)
 
 
-def main() -> None:
-    """Run the command named on the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command, that of the command line by default."""
     parser = argparse.ArgumentParser(prog="python -m profiling", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    demo.add_command(commands)
-    fit.add_command(commands)
-    kernels.add_command(commands)
-    optimizers.add_command(commands)
-    training.add_command(commands)
-    store.add_command(commands)
-    arguments = parser.parse_args()
-    arguments.run(arguments)
+    for command in COMMANDS:
+        command.add_command(commands)
+    parsed = parser.parse_args(arguments)
+    parsed.run(parsed)
 
 
 if __name__ == "__main__":

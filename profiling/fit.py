@@ -18,6 +18,10 @@ from ase.io import read
 from amptorch import AtomsTrainer
 from amptorch.report import Part, summary, training_parts, write_report
 
+from .report import default_folder
+
+SMOKE = ["--data", "{data}", "--test", "2", "--epochs", "1", "--out", "{out}"]
+
 SYMMETRY_FUNCTIONS = {
     "default": {
         "G2": {"etas": np.logspace(np.log10(0.05), np.log10(5.0), num=4), "rs_s": [0]},
@@ -74,7 +78,7 @@ def add_command(commands: Any) -> None:
     """Add ``fit`` to the command line."""
     parser: argparse.ArgumentParser = commands.add_parser("fit", help=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--out", type=Path, help="folder to write, default reports/<date>-fit")
     parser.add_argument("--test", type=int, default=40, help="frames kept apart, the last ones")
     parser.add_argument("--epochs", type=int, default=20)
     parser.set_defaults(run=_command)
@@ -83,8 +87,7 @@ def add_command(commands: Any) -> None:
 def _command(arguments: argparse.Namespace) -> None:
     frames = read(arguments.data, ":")
     train, test = frames[: -arguments.test], frames[-arguments.test :]
-    config = original_config(arguments.epochs, arguments.out)
-    report = fit(
-        "Fit of the original's configuration", train, test, config, arguments.data, arguments.out
-    )
-    print(f"\n{summary(report)}\n\nreport: {arguments.out / 'report.md'}")
+    out = arguments.out or default_folder("fit")
+    config = original_config(arguments.epochs, out)
+    report = fit("Fit of the original's configuration", train, test, config, arguments.data, out)
+    print(f"\n{summary(report)}\n\nreport: {out / 'report.html'}")

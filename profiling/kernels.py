@@ -7,7 +7,6 @@ reported is the median, with quartiles, over frames.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,13 @@ from ase.io import read
 from amptorch.descriptor import BaseDescriptor, construct_descriptor
 from amptorch.kernels.environment import Environment
 from amptorch.preprocessing.validation import elements_of
-from amptorch.report.machine import describe
 
 from .fit import SYMMETRY_FUNCTIONS
 from .neighbor_scaling import neighbor_scaling
+from .report import Data, Figure, Report, Section, Table, finish, typed
+from .report.plots import bars
 from .streaming import streaming_memory
-from .timing import milliseconds, spread
+from .timing import milliseconds
 
 SETS: dict[str, tuple[str, Any]] = {
     "symmetry functions (36)": ("gaussian", SYMMETRY_FUNCTIONS),
@@ -35,6 +35,7 @@ SETS: dict[str, tuple[str, Any]] = {
     ),
 }
 AGREEMENT = {torch.float64: 1e-9, torch.float32: 2e-4}
+SMOKE = ["--data", "{data}", "--frames", "2", "--repeats", "1", "--out", "{out}"]
 
 
 def descriptors(images: Sequence[Atoms]) -> dict[str, BaseDescriptor]:
@@ -68,11 +69,7 @@ def operations(
 def disagreement(
     descriptor: BaseDescriptor, environment: Environment, dtype: torch.dtype
 ) -> dict[str, float]:
-    """Largest difference from the float64 reference, relative to the largest value.
-
-    Raises:
-        AssertionError: more than ``AGREEMENT`` of this dtype.
-    """
+    """Largest difference from the float64 reference, relative to the largest value."""
     exact = operations(descriptor, environment, descriptor.kernel.OPERATORS.reference)
     found = operations(descriptor, environment.to(dtype))
     errors = {}
@@ -80,19 +77,18 @@ def disagreement(
         expected = call()
         error = (found[name]().double() - expected).abs().max() / expected.abs().max()
         errors[name] = float(error)
-        assert error < AGREEMENT[dtype], f"{name} differs from the reference by {error:.1e}"
     return errors
 
 
 def cost(
-    descriptor: BaseDescriptor, images: Sequence[Atoms], dtype: torch.dtype, repeats: int
-) -> dict[str, Any]:
-    """Milliseconds a frame of the neighbour list and of every operation, and sizes."""
+    descriptor: BaseDescriptor,
+    environments: Sequence[Environment],
+    images: Sequence[Atoms],
+    repeats: int,
+) -> dict[str, list[float]]:
+    """Milliseconds of the neighbour list and of every operation, for each frame."""
     durations: dict[str, list[float]] = {}
-    environments = []
-    for image in images:
-        environment = descriptor.environment(image).to(dtype)
-        environments.append(environment)
+    for environment, image in zip(environments, images, strict=True):
         calls = {"neighbours": lambda image=image: descriptor.environment(image)}
         calls.update(operations(descriptor, environment))
         for name, call in calls.items():
@@ -100,58 +96,33 @@ def cost(
     for name in ("forward", "forward + jacobian", "vjp"):
         sums = zip(durations["neighbours"], durations[name], strict=True)
         durations[f"neighbours + {name}"] = [a + b for a, b in sums]
-    blocks = operations(descriptor, environments[0])["forward + jacobian"]()
-    return {
-        "milliseconds": {name: spread(values) for name, values in durations.items()},
-        "pairs_per_frame": float(np.mean([each.n_pairs for each in environments])),
-        "jacobian_megabytes": blocks.numel() * blocks.element_size() / 1e6,
-    }
+    return durations
 
 
-def measure(
-    images: Sequence[Atoms], threads: int, dtype: torch.dtype, repeats: int
-) -> dict[str, Any]:
-    """All parameter sets on the images."""
-    torch.set_num_threads(threads)
-    results = {}
+def measure(report: Report, images: Sequence[Atoms], dtype: torch.dtype, repeats: int) -> None:
+    """Add all parameter sets, and cost against neighbours, to a report."""
+    rows = []
     for name, descriptor in descriptors(images).items():
-        results[name] = {
-            "disagreement": disagreement(descriptor, descriptor.environment(images[0]), dtype),
-            **cost(descriptor, images, dtype, repeats),
-            "streaming": streaming_memory(descriptor, images),
-        }
-    return {
-        "name": "kernels",
-        "machine": describe(),
-        "dtype": str(dtype).removeprefix("torch."),
-        "frames": len(images),
-        "atoms_per_frame": float(np.mean([len(image) for image in images])),
-        "sets": results,
-    }
-
-
-def table(report: dict[str, Any]) -> str:
-    """Medians in words."""
-    lines = [
-        f"{report['frames']} frames of {report['atoms_per_frame']:.0f} atoms, {report['dtype']}, "
-        f"{report['machine']['threads']} threads, {report['machine']['processor']}"
-    ]
-    for name, result in report["sets"].items():
-        worst = max(result["disagreement"].values())
-        lines += [
-            "",
-            f"{name}: differs from the reference by at most {worst:.1e}; Jacobian "
-            f"{result['jacobian_megabytes']:.2f} MB",
-        ]
-        memory = zip(*result["streaming"].values(), strict=True)
-        peaks = [f"{peak:.1f} MB after {frames} frames" for frames, peak in memory]
-        lines.append(f"  peak memory of a process that keeps nothing: {', '.join(peaks)}")
-        for operation, value in result["milliseconds"].items():
-            lines.append(
-                f"  {operation:32s} {value['median']:8.2f} ms  ({value['q1']:.2f} to "
-                f"{value['q3']:.2f})"
-            )
-    return "\n".join(lines)
+        environments = [descriptor.environment(image).to(dtype) for image in images]
+        errors = disagreement(descriptor, descriptor.environment(images[0]), dtype)
+        for operation, error in errors.items():
+            what = f"{name}, {operation}: relative difference from the reference"
+            report.check(what, error, AGREEMENT[dtype])
+        for stage, samples in cost(descriptor, environments, images, repeats).items():
+            report.measure(f"{name}/{stage}", samples, "ms/frame")
+        blocks = operations(descriptor, environments[0])["forward + jacobian"]()
+        memory = streaming_memory(descriptor, images)
+        sizes = blocks.numel() * blocks.element_size() / 1e6, *memory.values()
+        rows.append([name, str(environments[0].n_pairs), *(f"{size:.1f}" for size in sizes)])
+    header = ["", "pairs of the first frame", "its Jacobian (MB)"]
+    header += [f"after {frames} frames (MB)" for frames in memory]
+    text = (
+        "Peak memory of a process that computes fingerprints and Jacobians of frame after frame "
+        "and keeps none; and the median time of each operation, with quartiles over frames."
+    )
+    figure = Figure("operations", bars(report.measurements))
+    report.sections.append(Section("Operations", [text], [Table(header, rows)], [figure]))
+    report.sections.append(neighbor_scaling(images[0]))
 
 
 def add_command(commands: Any) -> None:
@@ -162,20 +133,20 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="file to write")
-    parser.add_argument("--scaling", type=Path, help="also plot cost against neighbours, PNG")
+    parser.add_argument("--out", type=Path, help="folder to write, default reports/<date>-kernels")
     parser.set_defaults(run=_command)
 
 
 def _command(arguments: argparse.Namespace) -> None:
+    torch.set_num_threads(arguments.threads)
     images = read(arguments.data, f":{arguments.frames}")
-    dtype = getattr(torch, arguments.dtype)
-    report = measure(images, arguments.threads, dtype, arguments.repeats)
-    print(table(report))
-    if arguments.scaling:
-        report["neighbor_scaling"] = neighbor_scaling(images[0], arguments.scaling)
-        for name, curve in report["neighbor_scaling"].items():
-            print(f"{name}: cost grows as neighbours to the power {curve['exponent']:.2f}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    options = {name: getattr(arguments, name) for name in ("frames", "threads", "dtype", "repeats")}
+    report = Report(
+        "kernels",
+        "Cost of the fingerprint kernels",
+        typed("kernels", data=arguments.data, **options),
+        data={"frames": Data.of(arguments.data, images)},
+        settings=options,
+    )
+    measure(report, images, getattr(torch, arguments.dtype), arguments.repeats)
+    finish(report, arguments.out)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
@@ -14,37 +13,49 @@ from scipy.optimize import nnls
 from amptorch.descriptor.Gaussian import Gaussian
 from amptorch.preprocessing.validation import elements_of
 
+from .report import Figure, Section, Table
+from .report.plots import COLORS, figure_svg, panels
 from .timing import milliseconds
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 CUTOFFS = np.arange(4.0, 10.1, 1.0)
 ANGULAR = {"etas": [0.005], "zetas": [1.0, 4.0], "gammas": [1.0, -1.0]}
 REPEATS = 7
 
 
-def neighbor_scaling(image: Atoms, path: Path) -> dict[str, Any]:
-    """Time G4 and G5 alone at several cutoffs, fit t = a + b n + c n^2, and plot to ``path``.
+def neighbor_scaling(image: Atoms) -> Section:
+    """Time G4 and G5 alone at several cutoffs and fit t = a + b n + c n^2.
 
-    Returns:
-        By function: neighbours per atom n, shortest forward call t in ms, the coefficients (none is
-        negative), and the exponent of a power law through b n + c n^2.
+    t is the shortest forward call in ms, n the number of neighbours per atom; no coefficient is
+    negative, and the exponent is that of a power law through b n + c n^2.
     """
     curves = {name: _curve(name, image) for name in ("G4", "G5")}
-    figure, axis = plt.subplots(figsize=(5, 4), layout="constrained")
-    for name, curve in curves.items():
-        (points,) = axis.loglog(curve["neighbours"], curve["milliseconds"], "o")
+    rows = [
+        [name, *(f"{each:.2g}" for each in curve["coefficients"]), f"{curve['exponent']:.2f}"]
+        for name, curve in curves.items()
+    ]
+    text = (
+        f"Shortest forward call t (ms) for a frame of {len(image)} atoms with n neighbours per "
+        f"atom, at cutoffs of {CUTOFFS[0]:g} to {CUTOFFS[-1]:g} Å: t = a + b n + c n², none of the "
+        "coefficients negative. The exponent is that of a power law through b n + c n²."
+    )
+    return Section(
+        "Cost against neighbours",
+        [text],
+        [Table(["", "a", "b", "c", "exponent"], rows)],
+        [Figure("neighbor_scaling", _draw(curves))],
+    )
+
+
+def _draw(curves: Mapping[str, Mapping[str, Any]]) -> str:
+    figure, (axis,) = panels()
+    for color, (name, curve) in zip(COLORS, curves.items(), strict=False):
+        axis.loglog(curve["neighbours"], curve["milliseconds"], "o", color=color)
         n = np.geomspace(curve["neighbours"][0], curve["neighbours"][-1])
         a, b, c = curve["coefficients"]
-        label = f"{name}: {a:.2g} + {b:.2g} n + {c:.2g} n², exponent {curve['exponent']:.2f}"
-        axis.loglog(n, a + b * n + c * n**2, color=points.get_color(), label=label)
-    axis.set(xlabel="neighbours per atom", ylabel=f"forward, {len(image)} atoms (ms)")
-    axis.legend(frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-    return curves
+        axis.loglog(n, a + b * n + c * n**2, color=color, label=f"{name}: {curve['exponent']:.2f}")
+    axis.set(xlabel="neighbours per atom", ylabel="forward (ms)")
+    axis.legend(title="exponent")
+    return figure_svg(figure)
 
 
 def _curve(name: str, image: Atoms) -> dict[str, Any]:

@@ -13,26 +13,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 from ase import Atoms
 from ase.io import read
 from skorch.callbacks import Callback
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
 from amptorch import AtomsTrainer
 from amptorch.dataset import AtomsDataset
-from amptorch.report import Part
-from amptorch.report.machine import describe
 
 from .fit import SYMMETRY_FUNCTIONS
+from .report import Data, Figure, Report, Section, Table, finish, typed
+from .report.plots import figure_svg, panels
 
 POINTS = 40  # of a curve
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -51,6 +47,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 """``optim`` of each."""
+SMOKE = ["--data", "{data}", "--minutes", "0.01", "--hidden", "3", "--test", "2"]
+SMOKE += ["--names", "adam", "--out", "{out}"]
 DOUBLE = ("lbfgs", "bfgs", "annealing, lbfgs")  # line searches need the digits
 
 
@@ -172,9 +170,9 @@ def _largest_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024e-9
 
 
-def plot(results: dict[str, Any], path: Path) -> None:
-    """Errors of energies and forces against seconds."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+def curves(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Errors of energies and forces against seconds, drawn."""
+    figure, axes = panels(2, width=5.2)
     for axis, key, factor, label in (
         (axes[0], "energy_rmse", 1e3, "energy RMSE (meV/atom)"),
         (axes[1], "force_rmse", 1.0, "force RMSE (eV/Å)"),
@@ -183,41 +181,28 @@ def plot(results: dict[str, Any], path: Path) -> None:
             seconds = [row["seconds"] for row in result["curve"]]
             axis.plot(seconds, [factor * row[key] for row in result["curve"]], label=name)
         axis.set(xlabel="seconds of training", ylabel=f"test {label}", yscale="log")
-    axes[1].legend(frameon=False)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    axes[1].legend()
+    return figure_svg(figure)
 
 
-def table(results: dict[str, Any]) -> str:
-    """What each reached, as Markdown."""
-    lines = [
-        "| | epochs | memory (GB) | energy RMSE (meV/atom) | force RMSE (eV/Å) |",
-        "|---|---|---|---|---|",
-    ]
+def fill(report: Report, results: Mapping[str, Mapping[str, Any]], minutes: float) -> None:
+    """Add what each optimizer reached to a report."""
+    rows = []
     for name, result in results.items():
         energy, force = 1e3 * result["last"]["energy_rmse"], result["last"]["force_rmse"]
         memory = result["memory"]["largest"]
-        lines.append(f"| {name} | {result['epochs']} | {memory:.2f} | {energy:.1f} | {force:.3f} |")
-    return "\n".join(lines)
-
-
-def _markdown(report: dict[str, Any], plot_name: str) -> str:
-    data, machine = report["training"], report["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    return f"""# Optimizers
-
-{data["frames"]} frames of `{data["file"]}`, errors on {report["test"]["frames"]} kept apart;
-networks of {" and ".join(map(str, report["hidden"]))} nodes, {report["minutes"]:g} minutes of
-training each. An epoch of lbfgs and bfgs is an iteration. Memory is the largest of the process,
-data included.
-
-{table(report["optimizers"])}
-
-![Test errors against time]({plot_name})
-
-Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["threads"]} threads, Python
-{machine["python"]}, {packages}. Data: sha256 {data["sha256"]}.
-"""
+        report.measure(f"{name}/energy RMSE", [energy], "meV/atom")
+        report.measure(f"{name}/force RMSE", [force], "eV/Å")
+        report.measure(f"{name}/memory", [memory], "GB")
+        report.measure(f"{name}/epochs", [result["epochs"]], "", larger_is_better=True)
+        rows.append([name, str(result["epochs"]), f"{memory:.2f}", f"{energy:.1f}", f"{force:.3f}"])
+    header = ["", "epochs", "memory (GB)", "energy RMSE (meV/atom)", "force RMSE (eV/Å)"]
+    text = (
+        f"{minutes:g} minutes of training each; errors on frames kept apart. An epoch of lbfgs and "
+        "bfgs is an iteration. Memory is the largest of the process, data included."
+    )
+    figure = Figure("curves", curves(results), "Test errors against time.")
+    report.sections.append(Section("Errors", [text], [Table(header, rows)], [figure]))
 
 
 def add_command(commands: Any) -> None:
@@ -226,7 +211,9 @@ def add_command(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser("optimizers", help=summary)
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training, each")
-    parser.add_argument("--json", type=Path, required=True, help="file to write, .md and .png too")
+    parser.add_argument(
+        "--out", type=Path, help="folder to write, default reports/<date>-optimizers"
+    )
     parser.add_argument("--hidden", default="10,10", help="widths of the hidden layers")
     parser.add_argument("--test", type=int, default=40, help="frames kept apart, the last ones")
     parser.add_argument("--names", nargs="+", choices=SETTINGS, default=list(SETTINGS))
@@ -242,27 +229,28 @@ def _command(arguments: argparse.Namespace) -> None:
     hidden = [int(width) for width in arguments.hidden.split(",")]
     if arguments.one:
         result = run_one(arguments.one, train, test, hidden, arguments.minutes)
-        arguments.json.write_text(json.dumps(result), encoding="utf-8")
+        arguments.out.write_text(json.dumps(result), encoding="utf-8")
         return
+    options = {
+        name: getattr(arguments, name) for name in ("minutes", "hidden", "test", "names", "threads")
+    }
+    report = Report(
+        "optimizers",
+        "Optimizers",
+        typed("optimizers", data=arguments.data, **options),
+        data={
+            "training": Data.of(arguments.data, train),
+            "test": Data.of(arguments.data, test),
+        },
+        settings=options,
+    )
     results = {}
     for name in arguments.names:
         results[name] = _in_a_process(name, arguments)
         last = results[name]["last"]
         print(f"{name}: {1e3 * last['energy_rmse']:.1f} meV/atom, {last['force_rmse']:.3f} eV/Å")
-    report = {
-        "training": Part(train, arguments.data).describe(),
-        "test": Part(test, arguments.data).describe(),
-        "machine": describe(),
-        "hidden": hidden,
-        "minutes": arguments.minutes,
-        "optimizers": results,
-    }
-    arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    picture = arguments.json.with_suffix(".png")
-    plot(results, picture)
-    text = _markdown(report, picture.name)
-    arguments.json.with_suffix(".md").write_text(text, encoding="utf-8")
-    print(f"\n{table(results)}")
+    fill(report, results, arguments.minutes)
+    finish(report, arguments.out)
 
 
 def _in_a_process(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -275,7 +263,7 @@ def _in_a_process(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
             "test": arguments.test,
             "threads": arguments.threads,
             "one": name,
-            "json": file,
+            "out": file,
         }
         given = [part for key, value in options.items() for part in (f"--{key}", str(value))]
         subprocess.run([sys.executable, "-m", "profiling", "optimizers", *given], check=True)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
-
-from amptorch.report.machine import describe
+from ase.io import read
 
 from . import resident
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from .report import Data, Figure, Report, Section, Table, finish, typed
+from .report.plots import curves
 
 MODES = ("on_the_fly", "cached")
 # Milliseconds that the original takes for a frame of 164 atoms with these 36 functions, one
@@ -23,11 +21,12 @@ MODES = ("on_the_fly", "cached")
 # step, each epoch. Measured by running it on frames of the same kind.
 ORIGINAL = {"build": 407.0 + 94.0, "epoch": 11.0 + 21.0}
 ORIGINAL_ATOMS = 164
+SMOKE = ["--data", "{data}", "--frames", "6", "--derivatives", "cached", "--out", "{out}"]
 
 
 def measure(
-    data: Path, sizes: list[int], modes: list[str], threads: int, work: Path
-) -> dict[str, Any]:
+    data: Path, sizes: Sequence[int], modes: Sequence[str], threads: int, work: Path
+) -> list[dict[str, Any]]:
     """Build and train at every size and in every mode, each in a process of its own.
 
     A build takes as many processes or threads as it chooses by itself.
@@ -36,8 +35,6 @@ def measure(
     for mode in modes:
         for size in sizes:
             path = work / f"{mode}-{size}.lmdb"
-            for old in (path, Path(f"{path}-lock")):
-                old.unlink(missing_ok=True)
             step = [str(data), str(size), mode, str(path)]
             row: dict[str, Any] = {"derivatives": mode, "frames": size}
             row["build"] = resident.run("profiling.store_step", ["build", *step], threads)
@@ -47,29 +44,51 @@ def measure(
             for old in (path, Path(f"{path}-lock")):
                 old.unlink(missing_ok=True)
             rows.append(row)
-            print(_line(row))
-    return {
-        "name": "store",
-        "machine": {**describe(), "threads": threads},
-        "data": data.name,
-        "frames_in_file": max(row["build"]["from_file"] for row in rows),
-        "dtype": str(torch.float32).removeprefix("torch."),
-        "rows": rows,
-    }
+            print(" ".join(_cells(row)))
+    return rows
 
 
-def _line(row: dict[str, Any]) -> str:
-    build, epoch = row["build"], row["epoch"]
-    original = {
-        name: each * 1e-3 * build["atoms"] / ORIGINAL_ATOMS for name, each in ORIGINAL.items()
+def fill(report: Report, rows: Sequence[dict[str, Any]]) -> None:
+    """Add what was measured to a report."""
+    for row in rows:
+        of = f"{row['frames']} frames, {row['derivatives']}"
+        for step in ("build", "epoch"):
+            report.measure(f"{step}/{of}", [row[step]["seconds"]], "s")
+            report.measure(f"{step} memory/{of}", [row[step]["peak_megabytes"]], "MB")
+        report.measure(f"disk/{of}", [row["build"]["bytes"] / 1e6], "MB")
+    header = ["derivatives", "frames", "GB on disk"]
+    for step in ("build", "epoch"):
+        header += [f"{step} (s)", "ms/frame", "GB of memory"]
+    header += ["original: build (s)", "epoch (s)"]
+    text = [
+        "36 symmetry functions, float32, networks of 3 x 20 nodes, batches of 16. Memory is the "
+        "largest sum over all processes of resident memory, mapped files included. "
+        "The original's seconds are computed from what it takes for a frame of 164 atoms on one "
+        f"thread ({ORIGINAL['build']:.0f} ms before training, {ORIGINAL['epoch']:.0f} ms an "
+        "epoch), in proportion to the atoms.",
+        *(_read_line(row) for row in rows if "read" in row),
+    ]
+    points = {
+        f"{step}, {mode}": (
+            [row["frames"] for row in rows if row["derivatives"] == mode],
+            [row[step]["seconds"] for row in rows if row["derivatives"] == mode],
+        )
+        for mode in sorted({row["derivatives"] for row in rows})
+        for step in ("build", "epoch")
     }
-    return (
-        f"| {row['derivatives']} | {row['frames']} | {build['bytes'] / 1e9:.2f} "
-        f"| {build['seconds']:.1f} | {1e3 * build['seconds'] / row['frames']:.2f} "
-        f"| {build['peak_megabytes'] / 1e3:.2f} | {epoch['seconds']:.1f} "
-        f"| {1e3 * epoch['seconds'] / row['frames']:.2f} | {epoch['peak_megabytes'] / 1e3:.2f} "
-        f"| {original['build']:.0f} | {original['epoch']:.0f} |"
-    )
+    figure = Figure("scaling", curves(points, "frames", "time (s)"))
+    tables = [Table(header, [_cells(row) for row in rows])]
+    report.sections.append(Section("Cost against size", text, tables, [figure]))
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    build, epoch, frames = row["build"], row["epoch"], row["frames"]
+    cells = [row["derivatives"], str(frames), f"{build['bytes'] / 1e9:.2f}"]
+    for step in (build, epoch):
+        cells += [f"{step['seconds']:.1f}", f"{1e3 * step['seconds'] / frames:.2f}"]
+        cells.append(f"{step['peak_megabytes'] / 1e3:.2f}")
+    atoms = 1e-3 * build["atoms"] / ORIGINAL_ATOMS
+    return cells + [f"{each * atoms:.0f}" for each in ORIGINAL.values()]
 
 
 def _read_line(row: dict[str, Any]) -> str:
@@ -78,56 +97,8 @@ def _read_line(row: dict[str, Any]) -> str:
     return (
         f"Reading and checking a record ({row['derivatives']}) takes "
         f"{read['record_milliseconds']:.3f} ms, {ratio:.2f} times what copying its "
-        f"{read['copied_megabytes']:.2f} MB of numbers takes.\n"
+        f"{read['copied_megabytes']:.2f} MB of numbers takes."
     )
-
-
-def table(report: dict[str, Any]) -> str:
-    """Markdown of a report."""
-    machine = report["machine"]
-    missing = max(row["frames"] for row in report["rows"]) - report["frames_in_file"]
-    lines = [
-        "# Stores: cost against size",
-        "",
-        f"{machine['processor']}, {machine['threads']} cores, float32, 36 symmetry "
-        f"functions, networks 3 x 20, batches of 16. Frames of `{report['data']}`.",
-        "",
-    ]
-    if missing > 0:
-        lines += [
-            f"The file has {report['frames_in_file']} frames. Beyond that they come again with "
-            "atoms displaced at random by 0.01 Å: right for time and memory, and for nothing else.",
-            "",
-        ]
-    lines += [
-        "Memory is the largest sum over all processes of resident memory, mapped files included. "
-        "The original's seconds are computed from what it takes for a frame of 164 atoms on one "
-        f"thread ({ORIGINAL['build']:.0f} ms before training, {ORIGINAL['epoch']:.0f} ms an "
-        "epoch), in proportion to the atoms.",
-        "",
-        "| derivatives | frames | GB on disk | build (s) | ms a frame | GB of memory "
-        "| epoch (s) | ms a frame | GB of memory | original: build (s) | epoch (s) |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-        *map(_line, report["rows"]),
-        "",
-        *[_read_line(row) for row in report["rows"] if "read" in row],
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def plot(report: dict[str, Any], path: Path) -> None:
-    """Milliseconds a frame against the number of frames."""
-    figure, axis = plt.subplots(figsize=(5, 4), layout="constrained")
-    for mode in sorted({row["derivatives"] for row in report["rows"]}):
-        rows = [row for row in report["rows"] if row["derivatives"] == mode]
-        sizes = [row["frames"] for row in rows]
-        for step, style in (("build", "o-"), ("epoch", "s--")):
-            each = [1e3 * row[step]["seconds"] / row["frames"] for row in rows]
-            axis.loglog(sizes, each, style, label=f"{step}, {mode}")
-    axis.set(xlabel="frames", ylabel="ms a frame", ylim=(0.1, None))
-    axis.legend(frameon=False)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
 
 
 def add_command(commands: Any) -> None:
@@ -137,19 +108,29 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--frames", type=int, nargs="+", default=[250, 1000, 4000, 16000])
     parser.add_argument("--derivatives", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("reports/store"), help="folder to write")
-    parser.add_argument("--work", type=Path, help="folder for the stores; default: that of --out")
+    parser.add_argument("--out", type=Path, help="folder to write, default reports/<date>-store")
+    parser.add_argument("--work", type=Path, help="folder for the stores, default a temporary one")
     parser.set_defaults(run=_command)
 
 
 def _command(arguments: argparse.Namespace) -> None:
-    out, work = arguments.out, arguments.work or arguments.out
-    for folder in (out, work):
-        folder.mkdir(parents=True, exist_ok=True)
-    report = measure(
-        arguments.data, arguments.frames, arguments.derivatives, arguments.threads, work
+    torch.set_num_threads(arguments.threads)
+    options = {name: getattr(arguments, name) for name in ("frames", "derivatives", "threads")}
+    images = read(arguments.data, f":{max(arguments.frames)}")
+    missing = max(arguments.frames) - len(images)
+    remark = (
+        "Beyond that they come again with atoms displaced at random by 0.01 Å: right for time and "
+        "memory, and for nothing else."
     )
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    (out / "report.md").write_text(table(report), encoding="utf-8")
-    plot(report, out / "scaling.svg")
-    print(f"\n{table(report)}\nreport: {out / 'report.md'}")
+    report = Report(
+        "store",
+        "Stores: cost against size",
+        typed("store", data=arguments.data, **options),
+        data={"frames": Data.of(arguments.data, images, remark if missing > 0 else "")},
+        settings=options,
+    )
+    modes, threads = arguments.derivatives, arguments.threads
+    with tempfile.TemporaryDirectory(dir=arguments.work) as work:
+        rows = measure(arguments.data, arguments.frames, modes, threads, Path(work))
+    fill(report, rows)
+    finish(report, arguments.out)

@@ -8,33 +8,29 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from ase import Atoms
 
 from amptorch.descriptor import BaseDescriptor
 
 
-def streaming_memory(descriptor: BaseDescriptor, images: Sequence[Atoms]) -> dict[str, Any]:
-    """Peak resident memory in MB of processes that stream over the images once, 4 and 16 times, a
-    new one each, as a peak never goes down. It varies by some MB with the allocator's luck."""
-    passes = (1, 4, 16)
-    return {
-        "frames": [times * len(images) for times in passes],
-        "peak_megabytes": [_in_new_process(descriptor, images, times) for times in passes],
-    }
-
-
-def _in_new_process(descriptor: BaseDescriptor, images: Sequence[Atoms], times: int) -> float:
+def streaming_memory(descriptor: BaseDescriptor, images: Sequence[Atoms]) -> dict[int, float]:
+    """Peak resident memory in MB of a new process, by the number of frames it has gone over: the
+    images once, 4 and 16 times."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(_stream, descriptor, images, times).result()
+        return process.submit(_stream, descriptor, images, (1, 4, 16)).result()
 
 
-def _stream(descriptor: BaseDescriptor, images: Sequence[Atoms], times: int) -> float:
-    for _ in range(times):
+def _stream(
+    descriptor: BaseDescriptor, images: Sequence[Atoms], passes: Sequence[int]
+) -> dict[int, float]:
+    peaks = {}
+    for times in range(1, max(passes) + 1):
         for image in images:
             descriptor.jacobian(descriptor.environment(image))
-    return _peak_megabytes()
+        if times in passes:
+            peaks[times * len(images)] = _peak_megabytes()
+    return peaks
 
 
 def _peak_megabytes() -> float:

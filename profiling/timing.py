@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 
 def milliseconds(call: Callable[[], Any], repeats: int) -> list[float]:
     """Durations of ``repeats`` calls after one that is not counted."""
@@ -18,9 +16,3 @@ def milliseconds(call: Callable[[], Any], repeats: int) -> list[float]:
         call()
         durations.append(1e3 * (time.perf_counter() - begun))
     return durations
-
-
-def spread(durations: list[float]) -> dict[str, float]:
-    """Median and quartiles."""
-    low, median, high = np.quantile(durations, [0.25, 0.5, 0.75])
-    return {"median": float(median), "q1": float(low), "q3": float(high)}

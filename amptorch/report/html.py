@@ -34,6 +34,8 @@ th.number, td.number { text-align: right; }
 .wide { overflow-x: auto; }
 img { max-width: 100%; margin: .3rem; background: #fff; }
 """
+# A browser that obeys it asks for nothing, whatever the page holds, and runs no script.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 # A target has no colon, and so no scheme: a link leads to the page itself or to a file beside it.
 LINK = re.compile(r"\[([^\]]+)\]\(([\w.#/-]+)\)")
 NUMBER = re.compile(r"[-+−]?\.?\d.*|[-+−]?inf|nan|", re.DOTALL)
@@ -55,6 +57,7 @@ def document(title: str, body: Sequence[str], style: str = "") -> str:
     """A whole page of elements, with ``style`` after that of all pages."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width">\n<link rel="icon" href="data:,">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n"
         + "\n".join(body)

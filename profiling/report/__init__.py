@@ -2,7 +2,20 @@
 
 from amptorch.report.sections import Table
 
-from .document import Report
+from .document import Report, default_folder
 from .parts import Check, Data, Figure, Listing, Measurement, Section
+from .terminal import finish, typed
 
-__all__ = ["Check", "Data", "Figure", "Listing", "Measurement", "Report", "Section", "Table"]
+__all__ = [
+    "Check",
+    "Data",
+    "Figure",
+    "Listing",
+    "Measurement",
+    "Report",
+    "Section",
+    "Table",
+    "default_folder",
+    "finish",
+    "typed",
+]

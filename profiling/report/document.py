@@ -43,7 +43,7 @@ class Report:
     measurements: list[Measurement] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     machine: dict[str, Any] = field(default_factory=describe)
-    date: str = field(default_factory=lambda: datetime.date.today().isoformat())
+    date: str = field(default_factory=lambda: _today())
 
     def measure(
         self, key: str, samples: Sequence[float], unit: str, larger_is_better: bool = False
@@ -86,7 +86,7 @@ class Report:
         figures = {each.name: each for section in self.sections for each in section.figures}
         if len(figures) < sum(len(section.figures) for section in self.sections):
             raise ValueError(f"figures: expected names that differ, got {sorted(figures)} and more")
-        folder = out or _free_folder(f"{self.date}-{self.name}")
+        folder = out or default_folder(self.name)
         folder.mkdir(parents=True, exist_ok=True)
         content = json.dumps(schema.to_json(self), indent=1, ensure_ascii=False, allow_nan=False)
         files = {
@@ -129,12 +129,18 @@ class Report:
         return cls(**{**content, **read})
 
 
-def _free_folder(name: str) -> Path:
-    folder, number = REPORTS / name, 1
+def default_folder(name: str) -> Path:
+    """``reports/<date>-<name>``, with a number behind it where that is taken."""
+    plain = f"{_today()}-{name}"
+    folder, number = REPORTS / plain, 1
     while folder.exists():
         number += 1
-        folder = REPORTS / f"{name}-{number}"
+        folder = REPORTS / f"{plain}-{number}"
     return folder
+
+
+def _today() -> str:
+    return datetime.date.today().isoformat()
 
 
 def _section(content: dict[str, Any], folder: Path) -> Section:

@@ -24,6 +24,7 @@ STYLE = """
 .checks li.failed::marker { content: "✗ "; color: var(--bad); }
 .passed { border-color: var(--good); }
 .failed { border-color: var(--bad); color: var(--bad); }
+.checks li.passed { color: var(--words); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: 13px; }
 dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; }

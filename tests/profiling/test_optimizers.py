@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 import ase.io
 import numpy as np
 import pytest
 
 from amptorch import AtomsTrainer
-from profiling import __main__ as command
 from profiling import optimizers
+from profiling.__main__ import main
+from profiling.report import Report
 
-from .potentials import cuco_frames
+from ..potentials import cuco_frames
 
 FRAMES = cuco_frames(8)
 TRAIN, TEST = [*FRAMES[:3], *FRAMES[5:]], FRAMES[3:5]
@@ -62,14 +60,13 @@ def test_report(tmp_path, monkeypatch):
         "_in_a_process",
         lambda name, arguments: optimizers.run_one(name, TRAIN, TEST, [3], 0.005),
     )
-    options = {"data": tmp_path / "frames.traj", "json": tmp_path / "o.json", "hidden": "3"}
+    options = {"data": tmp_path / "frames.traj", "out": tmp_path / "out", "hidden": "3"}
     given = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     given += ["--test", "2", "--names", "kalman", "bfgs", "--threads", "1"]
-    monkeypatch.setattr(sys, "argv", ["profiling", "optimizers", *given])
-    command.main()
-    report = json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))
-    assert set(report["optimizers"]) == {"kalman", "bfgs"}
-    text = (tmp_path / "o.md").read_text(encoding="utf-8")
-    assert "| kalman |" in text
-    assert "(o.png)" in text
-    assert (tmp_path / "o.png").is_file()
+    main(["optimizers", *given])
+    report = Report.read(tmp_path / "out")
+    (section,) = report.sections
+    assert [row[0] for row in section.tables[0].rows] == ["kalman", "bfgs"]
+    assert {each.key.partition("/")[0] for each in report.measurements} == {"kalman", "bfgs"}
+    assert report.settings["names"] == ["kalman", "bfgs"]
+    assert "seconds of training" in section.figures[0].svg
