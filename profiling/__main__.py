@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from . import demo, diff, fit, kernels, optimizers, store, training
+from . import demo, diff, fit, kernels, lines, optimizers, sample, store, training
 
-COMMANDS = (demo, fit, kernels, optimizers, training, store, diff)
+COMMANDS = (demo, fit, kernels, optimizers, training, store, diff, lines, sample)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
