@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from . import demo, diff, fit, kernels, lines, optimizers, sample, store, training
+from . import demo, diff, fit, kernels, lines, memory, optimizers, sample, store, training
 
-COMMANDS = (demo, fit, kernels, optimizers, training, store, diff, lines, sample)
+COMMANDS = (demo, fit, kernels, optimizers, training, store, diff, lines, sample, memory)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
