@@ -10,7 +10,7 @@ SOURCES := setup.py pyproject.toml constraints.txt $(wildcard amptorch/kernels/c
 help:
 	@echo "make demo      install, train on the embedded data set, write reports/demo"
 	@echo "make test      install, run the tests"
-	@echo "make check     install, run the linter and the type checker"
+	@echo "make check     install, run the linter, the type checker, every profiling command and example"
 	@echo "make sanitize  install, run the kernel tests under address and undefined-behaviour sanitizers"
 	@echo "make clean     remove what the others made"
 
@@ -19,7 +19,7 @@ $(VENV)/installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plots,test,datasets]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plots,test,datasets,profiling]'
 	touch $@
 
 install: $(VENV)/installed
@@ -34,6 +34,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m profiling.smoke
 
 sanitize: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools nanobind

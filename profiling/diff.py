@@ -1,9 +1,9 @@
 """Two reports of a command: what got slower or larger beyond the noise.
 
-A median of n samples with quartiles q1 and q3 is known within 1.57 (q3 - q1) / sqrt(n), the notches
-of R. McGill, J. W. Tukey, W. A. Larsen, Am. Stat. 32, 12 (1978): where the two intervals do not
-overlap, and the medians differ by more than the threshold, the change is beyond the noise. Fewer
-than three samples do not tell their noise, and decide nothing.
+The median lies between the k-th smallest and the k-th largest of n samples with a probability that
+the binomial distribution gives, whatever theirs is (W. R. Thompson, Ann. Math. Stat. 7, 122, 1936).
+Where these intervals of 95 % do not overlap, and the medians differ by more than the threshold, the
+change is beyond the noise. Fewer than five samples do not tell their noise, and decide nothing.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import binom
 
 from amptorch.report.markdown import table
 
 from .report import Measurement, Report, Section, Table
 
 THRESHOLD = 0.1
-FEWEST = 3
+FEWEST = 5
 TIME = re.compile(r"(ns|µs|us|ms|s|min|h)\b")
 SMOKE = ["{report}", "{report}", "--out", "{out}"]
 
@@ -71,8 +73,8 @@ class Change:
         return ("faster", "slower") if TIME.match(self.before.unit) else ("smaller", "larger")
 
     def _overlap(self) -> bool:
-        first, second = sorted((self.before, self.after), key=lambda each: each.median)
-        return first.median + _half_width(first) >= second.median - _half_width(second)
+        low, high = sorted((self.before, self.after), key=lambda each: each.median)
+        return interval(low.samples)[1] >= interval(high.samples)[0]
 
 
 @dataclass
@@ -93,6 +95,13 @@ class Difference:
     def worse(self) -> list[Change]:
         """What got slower or larger."""
         return [change for change in self.changes if change.is_worse]
+
+
+def interval(samples: Sequence[float]) -> tuple[float, float]:
+    """Where the median lies with 95 %; of fewer than six samples the smallest and the largest."""
+    ordered = sorted(samples)
+    place = max(int(binom.ppf(0.025, len(ordered), 0.5)), 1)
+    return ordered[place - 1], ordered[-place]
 
 
 def compare(before: Report, after: Report, threshold: float = THRESHOLD) -> Difference:
@@ -182,6 +191,8 @@ def _report(before: Report, after: Report, found: Difference, threshold: float) 
         "diff", f"Difference of two reports: {after.title}", "python -m profiling diff A B", data
     )
     report.settings = settings
+    failed = sum(not check.passed for each in (before, after) for check in each.checks)
+    report.check("checks that failed in A and B", failed, 0)
     only = [f"Only in {name}: {', '.join(keys)}." for name, keys in found.only.items() if keys]
     text = [summary(found), *(f"Warning: {each}." for each in found.warnings), *only]
     tables = [changes_table(found.changes)] if found.changes else []
@@ -191,11 +202,6 @@ def _report(before: Report, after: Report, found: Difference, threshold: float) 
 
 def _origin(report: Report) -> str:
     return f"{report.command}, {report.date}"
-
-
-def _half_width(measurement: Measurement) -> float:
-    low, high = measurement.quartiles
-    return 1.57 * (high - low) / math.sqrt(len(measurement.samples))
 
 
 def _warnings(before: Report, after: Report) -> list[str]:

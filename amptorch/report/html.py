@@ -36,8 +36,8 @@ img { max-width: 100%; margin: .3rem; background: #fff; }
 """
 # A browser that obeys it asks for nothing, whatever the page holds, and runs no script.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-# A target has no colon, and so no scheme: a link leads to the page itself or to a file beside it.
-LINK = re.compile(r"\[([^\]]+)\]\(([\w.#/-]+)\)")
+# A target has no colon, so no scheme, and no slash in front: it leads to the page or a file beside.
+LINK = re.compile(r"\[([^\]]+)\]\(((?!/)[\w.#/-]+)\)")
 NUMBER = re.compile(r"[-+−]?\.?\d.*|[-+−]?inf|nan|", re.DOTALL)
 
 

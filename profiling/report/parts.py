@@ -23,7 +23,7 @@ class Measurement:
     Attributes:
         key: such as "optimized/fingerprints"; the same in every report of a command.
         unit: such as "ms/frame" or "MB".
-        samples: one finite number each time it was measured. Three or more tell of the noise.
+        samples: one finite number each time it was measured. Five or more tell the noise.
         larger_is_better: a rate, not a cost.
 
     Raises:
@@ -122,7 +122,7 @@ class Listing:
     """Numbered lines, each with an anchor ``#<name>-<number>``; ``#<name>`` is the first's.
 
     Attributes:
-        name: of letters, digits, "-", "_" and ".".
+        name: of letters, digits, "-", "_", "." and "/".
         lines: as they are shown; alignment is kept.
         caption: such as a file and a function.
         first: number of the first line.

@@ -15,7 +15,10 @@ import pytest
 
 from amptorch.report import Part, summary, training_parts, write_report
 from amptorch.report.errors import evaluate
+from amptorch.report.html import prose
+from amptorch.report.html import table as html_table
 from amptorch.report.plots import best_epoch, learning_curve, write_plots
+from amptorch.report.sections import Table
 
 from ..potentials import trained
 
@@ -95,7 +98,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        if tag not in ("meta", "img"):
+        if tag not in ("meta", "img", "link"):
             self.open.append(tag)
         for name, value in attrs:
             if name in ("src", "href", "srcset", "data", "action", "poster", "background"):
@@ -111,12 +114,15 @@ def test_the_page_needs_nothing_else(written):
     page = Page()
     page.feed(text)
     assert not page.open
-    assert not {"script", "link", "iframe", "object", "base", "form"} & set(page.tags)
+    assert not {"script", "iframe", "object", "base", "form"} & set(page.tags)
     prefix = "data:image/png;base64,"
-    assert len(page.addresses) == len(IMAGES)
-    for address in page.addresses:
+    icon, *images = page.addresses
+    assert icon == "data:,"
+    assert len(images) == len(IMAGES)
+    for address in images:
         assert address.startswith(prefix)
         assert b64decode(address.removeprefix(prefix)).startswith(b"\x89PNG")
+    assert "default-src 'none'" in text
     rest = re.sub(r'src="data:[^"]*"', "", text)
     assert not re.search(r"https?:|//|url\(|@import", rest)
 
@@ -126,6 +132,22 @@ def test_text_is_escaped(written):
     text = (out / "report.html").read_text()
     assert "<h1>A &lt;fit&gt; &amp; more</h1>" in text
     assert "frames &lt;&amp;&gt;.txt" in text
+
+
+def test_columns_of_numbers_are_aligned_on_the_right():
+    text = html_table(Table(["name", "x", "y"], [["a", "-1.5", "2 of 3"], ["b", "", "none"]]))
+    assert '<th>name</th><th class="number">x</th><th>y</th>' in text
+    assert '<td>a</td><td class="number">-1.5</td><td>2 of 3</td>' in text
+
+
+def test_links_and_code():
+    text = prose(
+        "<see> [line 3](#gmp.py-3), [more](other.md) and `a[i]`; [no](http://x) [b](c:d) [e](//f)"
+    )
+    assert text == (
+        '&lt;see&gt; <a href="#gmp.py-3">line 3</a>, <a href="other.md">more</a> and '
+        "<code>a[i]</code>; [no](http://x) [b](c:d) [e](//f)"
+    )
 
 
 def test_without_forces_training_or_plots(run_dir, frames):
