@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from . import demo, diff, fit, kernels, lines, memory, optimizers, sample, store, training
+from . import demo, diff, fit, kernels, lines, memory, optimizers, sample, scaling, store, training
 
-COMMANDS = (demo, fit, kernels, optimizers, training, store, diff, lines, sample, memory)
+COMMANDS = (demo, fit, kernels, optimizers, training, store, diff, lines, sample, memory, scaling)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
