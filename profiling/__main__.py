@@ -5,9 +5,35 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from . import demo, diff, fit, kernels, lines, memory, optimizers, sample, scaling, store, training
+from . import (
+    demo,
+    diff,
+    fit,
+    gpu,
+    kernels,
+    lines,
+    memory,
+    optimizers,
+    sample,
+    scaling,
+    store,
+    training,
+)
 
-COMMANDS = (demo, fit, kernels, optimizers, training, store, diff, lines, sample, memory, scaling)
+COMMANDS = (
+    demo,
+    fit,
+    kernels,
+    optimizers,
+    training,
+    store,
+    scaling,
+    lines,
+    sample,
+    memory,
+    gpu,
+    diff,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,11 +20,15 @@ from .fit import SYMMETRY_FUNCTIONS, original_config
 
 
 def trainer_of(
-    images: Sequence[Atoms], functions: Any = SYMMETRY_FUNCTIONS, epochs: int = 1
+    images: Sequence[Atoms],
+    functions: Any = SYMMETRY_FUNCTIONS,
+    epochs: int = 1,
+    gpus: int = 0,
 ) -> AtomsTrainer:
     """A trainer that has its data and writes nothing."""
     config = original_config(epochs, Path())
     config["dataset"].update(raw_data=list(images), fp_params=functions)
+    config["optim"]["gpus"] = gpus
     config["cmd"].update(debug=True, verbose=False)
     trainer = AtomsTrainer(config)
     trainer.load()
