@@ -8,7 +8,7 @@ SOURCES := setup.py pyproject.toml constraints.txt $(wildcard amptorch/kernels/c
 .PHONY: help install demo test check sanitize clean
 
 help:
-	@echo "make demo      install, train on the embedded data set, write reports/demo"
+	@echo "make demo      install, compare with the original and train on the embedded data, write reports/demo"
 	@echo "make test      install, run the tests"
 	@echo "make check     install, run the linter, the type checker, every profiling command and example"
 	@echo "make sanitize  install, run the kernel tests under address and undefined-behaviour sanitizers"

@@ -9,11 +9,15 @@ the descriptor, ``descriptor.json`` tells how.
 from __future__ import annotations
 
 import copy
+import errno
 import io
 import json
 import os
+import shutil
 import tempfile
 import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +31,35 @@ NEEDED = ("config.pt", "normalizers.pt", "params.pt")
 OF_BEST = ("params.pt", "optimizer.pt", "criterion.pt", "history.json")
 
 
-def new_folder(run_dir: str | Path, identifier: str) -> Path:
-    """A new checkpoint folder named after the time and the run."""
+def new_folder(run_dir: str | Path, identifier: str, write: Callable[[Path], None]) -> Path:
+    """A new checkpoint folder named after the time and the run, with the files that ``write`` puts
+    into it: there with all of them, or not at all."""
     stamp = time.strftime("%Y-%m-%d-%H-%M-%S")
     base = Path(run_dir) / "checkpoints" / "-".join(filter(None, [stamp, identifier]))
-    folder, count = base, 1
-    while folder.exists():
-        count += 1
-        folder = base.with_name(f"{base.name}-{count}")
-    folder.mkdir(parents=True)
-    return folder
+    scratch = base.with_name(f".{base.name}-{uuid.uuid4().hex}")
+    scratch.mkdir(parents=True)
+    try:
+        write(scratch)
+        folder, count = base, 1
+        while not _renamed(scratch, folder):
+            count += 1
+            folder = base.with_name(f"{base.name}-{count}")
+        return folder
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _renamed(folder: Path, name: Path) -> bool:
+    """Give a folder a name, unless something has it, be it since a moment ago."""
+    if name.exists():
+        return False
+    try:
+        os.rename(folder, name)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise
+        return False
+    return True
 
 
 def save(value: Any, path: str | Path) -> None:
@@ -105,15 +128,14 @@ def snapshot(state: Any) -> Any:
 class BestCheckpoint(Checkpoint):
     """skorch's checkpoint, written beside the old one and put in its place only when whole.
 
-    The first model is written at once, later ones when :meth:`flush` is called (``Resume`` does so
-    before it writes) and when training ends: early in a run every epoch is the best so far.
+    Models are written when :meth:`flush` is called (``Resume`` does so when it writes) and when
+    training ends: early in a run every epoch is the best so far.
     """
 
     dirname: str
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self._waiting: dict[str, Any] | None = None
-        self._begun = False
 
     def save_model(self, net: Any) -> None:
         self._waiting = {
@@ -125,8 +147,6 @@ class BestCheckpoint(Checkpoint):
             )
         }
         self._history, self._epochs = net.history, len(net.history)
-        if not self._begun:
-            self.flush()
 
     def flush(self) -> None:
         """Write the best model so far unless it is written."""
@@ -141,11 +161,12 @@ class BestCheckpoint(Checkpoint):
                     (Path(scratch) / f"{part}.pt").write_bytes(whole.getbuffer())
                 history = json.dumps(self._history.to_list()[: self._epochs])
                 (Path(scratch) / "history.json").write_text(history, encoding="utf-8")
-                for file in Path(scratch).iterdir():
-                    os.replace(file, Path(self.dirname) / file.name)
+                # The parameters last: with them the folder becomes a checkpoint.
+                for name in reversed(OF_BEST):
+                    os.replace(Path(scratch) / name, Path(self.dirname) / name)
         except OSError as error:
             raise OSError(f"checkpoint: cannot write {self.dirname}: {error}") from error
-        self._waiting, self._begun = None, True
+        self._waiting = None
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.flush()

@@ -209,8 +209,6 @@ class Config:
             _section(CmdConfig, cmd, "cmd"),
         )
         sections._check_forces()
-        if sections.dataset.lmdb_path is not None:
-            sections.check_for_files()
         return sections
 
     def _check_forces(self) -> None:
@@ -229,12 +227,6 @@ class Config:
                 )
         if self.dataset.target_scaling == "forces":
             raise ValueError("dataset: target_scaling 'forces' needs the model's get_forces True")
-
-    def check_for_files(self) -> None:
-        """Raise a ``ValueError`` where something is asked for that LMDB files do not keep."""
-        for section, name in ((self.dataset, "weight_key"), (self.optim, "stress_coefficient")):
-            if getattr(section, name) != _default(section, name):
-                raise ValueError(f"{name}: not kept in LMDB files, train on raw_data in memory")
 
     def loss_arguments(self) -> dict[str, Any]:
         """Arguments of the loss; what is as by default is left out, except for the two that every

@@ -172,7 +172,12 @@ def _open_images(paths: Sequence[str], options: dict[str, Any]) -> PickledImages
     if any(kinds) and not all(kinds):
         store, other = paths[kinds.index(True)], paths[kinds.index(False)]
         raise ValueError(f"lmdb_path: {store} is a store and {other} a file of the original")
-    return StoreImages(paths, **options) if all(kinds) else PickledImages(paths)
+    if all(kinds):
+        return StoreImages(paths, **options)
+    for option, name in (("stress", "stress_coefficient"), ("weight_key", "weight_key")):
+        if options.get(option):
+            raise ValueError(f"{name}: files of the original keep none; build a store")
+    return PickledImages(paths)
 
 
 def _is_store(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import random
 import time
 from pathlib import Path
@@ -19,7 +20,8 @@ from . import checkpoint
 from .averaging import WeightAverage
 
 FILE = "resume.pt"
-# Seconds between two writes while training; the last epoch is always written when it ends.
+# Seconds between two writes while training; the first epoch is written when it ends, and so is the
+# last.
 INTERVAL = 5.0
 # Entries of an optimizer's parameter groups that are not its own: schedulers add theirs.
 _OF_GROUPS = {"params", "initial_lr", "base_momentum", "max_momentum", "max_lr", "min_lr"}
@@ -77,7 +79,7 @@ class Resume(Callback):
         self._pending = self.state
         self._snapshot: dict[str, Any] | None = None
         self._target = len(net.history) + net.max_epochs
-        self._written = time.monotonic()
+        self._written = -math.inf
         self.split: list[list[int]] | None = None
 
     def on_epoch_begin(
@@ -139,10 +141,19 @@ class Resume(Callback):
         self._history = net.history
 
     def _write(self, net: Any) -> None:
-        # First the best model: what goes on from this state does not find it again.
+        # First the best model: what goes on from this state does not find it again. Only before
+        # there is any the state comes first: a model without one would be gone on from otherwise
+        # than the run itself goes on, and a state without a model is no checkpoint.
+        first = not (Path(str(self.folder)) / "params.pt").is_file()
+        if first:
+            self._write_state()
         for _, callback in net.callbacks_:
             if isinstance(callback, checkpoint.BestCheckpoint):
                 callback.flush()
+        if not first:
+            self._write_state()
+
+    def _write_state(self) -> None:
         if self._snapshot is not None:
             # Only now: writing out the whole history every epoch would cost more and more.
             epochs = json.dumps(self._history.to_list()[: self._snapshot["epochs"]])

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from .data import AtomsData
 from .preprocessing.scaling import Scalers, fit_scalers, scale
 from .preprocessing.statistics import Statistics
-from .store import StoreError, open_store
+from .store import Image, StoreError, open_store
 
 # Images that cache "partial" holds in memory at a time: 1.2 GB of large frames in float32.
 IMAGES_OF_A_PART = 512
@@ -27,8 +25,10 @@ class StoreImages:
         paths: stores and manifests; they must have the same header.
         forcetraining: give forces and primes.
         scaling, baseline, target_scaling: see :func:`amptorch.preprocessing.scaling.fit_scalers`.
-        scalers: to apply, instead of fitting them in one pass over the fingerprints.
-        verbose: show a progress bar while they are fitted.
+        scalers: to apply, instead of fitting them to the statistics of the stores.
+        verbose: show a progress bar while fingerprints are gone through for these.
+        stress: images must have stresses.
+        weight_key: key of ``image.info`` under which weights were read when the stores were built.
 
     Attributes:
         length_list: images of each part; files are cut into parts of at most 512 images.
@@ -48,10 +48,13 @@ class StoreImages:
         target_scaling: str = "energy",
         scalers: Scalers | None = None,
         verbose: bool = False,
+        stress: bool = False,
+        weight_key: str | None = None,
     ) -> None:
         self._stores = [open_store(path) for path in paths]
         self.forcetraining = forcetraining
         self._check()
+        self._check_targets(stress, weight_key)
         header = self._stores[0].header
         self.elements = header.elements
         self.descriptor_setup = header.setup
@@ -83,12 +86,27 @@ class StoreImages:
                 f"lmdb_path: {first.path} holds no derivatives, which the model's get_forces needs"
             )
 
+    def _check_targets(self, stress: bool, weight_key: str | None) -> None:
+        first, header = self._stores[0], self._stores[0].header
+        if weight_key not in (None, header.weight_key):
+            raise StoreError(
+                f"weight_key: {first.path} was built with weight_key {header.weight_key!r}, got "
+                f"{weight_key!r}; build it with this one"
+            )
+        if stress and header.derivatives == "sparse":
+            raise StoreError(
+                f"stress_coefficient: {first.path} holds no pairs, which stresses need"
+            )
+        if stress and all(image.stress is None for image in self._targets()):
+            raise StoreError("stress_coefficient: expected images with stresses, none has one")
+        if weight_key is not None and all(image.weight is None for image in self._targets()):
+            raise StoreError(f"weight_key: no image has info[{weight_key!r}]")
+
+    def _targets(self) -> Iterator[Image]:
+        return (store.image(index) for store in self._stores for index in range(len(store)))
+
     def _statistics(self, verbose: bool) -> Statistics:
-        images = itertools.chain.from_iterable(store.fingerprints() for store in self._stores)
-        total = sum(self.length_list)
-        return Statistics.of(
-            tqdm(images, total=total, desc="statistics", unit=" images", disable=not verbose)
-        )
+        return Statistics.joined([store.statistics(verbose) for store in self._stores])
 
     def read(self, part: int, local: int, keep: bool = False) -> AtomsData:
         """Image ``local`` of part ``part``: views of the store's file, or with ``keep`` a copy."""

@@ -158,12 +158,23 @@ class AtomsTrainer:
         ).to(self.settings.cmd.torch_dtype)
         self._say(f"model: {self.model.num_params} parameters")
 
-    def _start_folder(self) -> None:
-        """A new checkpoint folder with configuration and scalers, unless ``debug`` is set."""
-        self.cp_dir = None if self.debug else distributed.of_the_first(self._write_folder)
+    def _start_folder(self, previous: str | None = None) -> None:
+        """A new checkpoint folder with configuration and scalers, unless ``debug`` is set; and with
+        the model and the state of a ``previous`` one."""
 
-    def _write_folder(self) -> str:
-        folder = checkpoint.new_folder(self.settings.cmd.run_dir, self.identifier)
+        def fill(folder: Path) -> None:
+            self._write_settings(folder)
+            if previous is not None:
+                self._copy_state(Path(previous), folder)
+
+        def write() -> str:
+            folder = checkpoint.new_folder(self.settings.cmd.run_dir, self.identifier, fill)
+            self._say(f"results are saved to {folder}")
+            return str(folder)
+
+        self.cp_dir = None if self.debug else distributed.of_the_first(write)
+
+    def _write_settings(self, folder: Path) -> None:
         config = {
             name: {key: _without_paths(value) for key, value in section.items()}
             for name, section in self.config.items()
@@ -173,8 +184,13 @@ class AtomsTrainer:
         checkpoint.save(self.scalers, folder / "normalizers.pt")
         if self.descriptor_choice is not None:
             self.descriptor_choice.write(folder / "descriptor.json")
-        self._say(f"results are saved to {folder}")
-        return str(folder)
+
+    def _copy_state(self, previous: Path, folder: Path) -> None:
+        # So that a run that is killed can go on from its folder, at any moment.
+        state = [] if self._resume_state is None else [resume.FILE]
+        for name in (*checkpoint.OF_BEST, "descriptor.json", *state):
+            if (previous / name).is_file():
+                shutil.copyfile(previous / name, folder / name)
 
     def load_skorch(self, epochs: int | None = None) -> None:
         """Make the skorch net around the network; ``epochs`` in place of the configuration's."""
@@ -258,12 +274,8 @@ class AtomsTrainer:
     def _go_on(self, reload: bool) -> None:
         if reload or not hasattr(self, "train_dataset"):
             self.load_dataset(self.scalers)
-        previous, history = self.cp_dir, self.net.history
-        self._start_folder()
-        if previous is not None and self.cp_dir is not None and distributed.is_first():
-            for name in (*checkpoint.OF_BEST, "descriptor.json"):
-                if (Path(previous) / name).is_file():
-                    shutil.copyfile(Path(previous) / name, Path(self.cp_dir) / name)
+        history = self.net.history
+        self._start_folder(self.cp_dir)
         optimizer, state = self.net.optimizer_.state_dict(), self._resume_state
         epochs = self.settings.optim.epochs
         if state is not None:

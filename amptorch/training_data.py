@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,11 @@ from .distributed import first_alone, is_first
 from .loader import ChunkSampler, PartialCacheSampler
 from .memory import Survey, estimate_memory, fits_in_memory
 from .preprocessing.scaling import Scalers
-from .preprocessing.validation import load_images, read_energy, read_forces
-from .store import Header, build_store, content_key, open_store
+from .preprocessing.validation import load_images
+from .store import Header, build_store, open_store
+from .store.image import pack_image
 from .store.source import ImagesOf, read_images
+from .store.targets import read_targets
 
 # Files above this size are read image by image, to see first whether they fit into memory.
 LARGE_FILE = 100e6
@@ -90,6 +91,8 @@ class TrainingData:
             target_scaling=settings.target_scaling,
             scalers=self.scalers,
             verbose=self.settings.cmd.verbose,
+            stress=self.settings.optim.stress_coefficient > 0,
+            weight_key=settings.weight_key,
         )
         self.check(dataset.descriptor)
         return dataset
@@ -105,7 +108,6 @@ class TrainingData:
         in_memory = "cached" if settings.derivatives == "auto" else settings.derivatives
         needed = estimate_memory(found, descriptor, self.forces, self.dtype, in_memory)
         if not fits_in_memory(needed) and not self.settings.cmd.debug:
-            self.settings.check_for_files()
             self._say(
                 f"{found.n_images} images would take {needed / 1e9:.2f} GB of memory, more than "
                 "half of what is free: they go into a store"
@@ -147,13 +149,22 @@ class TrainingData:
     def _through_a_store(self, source: str | Path | list[Atoms], setup: Any) -> AtomsLMDBDataset:
         derivatives = self.settings.dataset.derivatives if self.forces else "none"
         folder = Path(self.settings.cmd.run_dir) / "processed"
-        path = folder / _store_name(source, Header(setup, self.dtype), derivatives, self.forces)
+        weight_key = self.settings.dataset.weight_key
+        header = Header(setup, self.dtype, weight_key=weight_key)
+        path = folder / _store_name(source, header, derivatives, self.forces)
 
         def build() -> None:
             if not _is_complete(path):
-                verbose = self.settings.cmd.verbose
-                options = {"forces": self.forces, "verbose": verbose}
-                build_store(source, path, setup, self.dtype, derivatives, **options)
+                build_store(
+                    source,
+                    path,
+                    setup,
+                    self.dtype,
+                    derivatives,
+                    forces=self.forces,
+                    verbose=self.settings.cmd.verbose,
+                    weight_key=weight_key,
+                )
 
         first_alone(build)
         return self._from_files([path], "no")
@@ -196,7 +207,5 @@ def _store_name(
         return f"{path.stem}-{digest.hexdigest()}.lmdb"
     for index, image in enumerate(source):
         name = f"image {index}"
-        digest.update(content_key(image))
-        digest.update(struct.pack("<d", read_energy(image, name)))
-        digest.update(read_forces(image, name).tobytes() if forces else b"")
+        digest.update(pack_image(read_targets(image, name, forces, header.weight_key)).tobytes())
     return f"images-{digest.hexdigest()}.lmdb"

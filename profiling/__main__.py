@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from . import (
+    accuracy,
+    compare,
     demo,
     diff,
     fit,
@@ -21,6 +23,8 @@ from . import (
 )
 
 COMMANDS = (
+    accuracy,
+    compare,
     demo,
     fit,
     kernels,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,25 @@ def run(module: str, arguments: Sequence[str], threads: int) -> dict[str, Any]:
     """Run ``python -m module`` on its own and return what it prints last, a JSON object.
 
     Added to it are ``peak_megabytes``, the largest sum over its processes of proportional resident
-    memory (PSS: a page that n processes share counts 1/n for each), mapped files included, and
-    ``peak_private_megabytes``, the same without mapped files.
+    memory (PSS: a page that n processes share counts 1/n for each), mapped files included,
+    ``peak_private_megabytes``, the same without mapped files, and ``wall_seconds``, from its start
+    to its end.
 
     Raises:
         RuntimeError: the command failed.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", module, *arguments]
+    begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     watch = _Watch(process.pid)
     output, _ = process.communicate()
+    seconds = time.perf_counter() - begun
     watch.stop()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
-    return {**json.loads(output.strip().splitlines()[-1]), **watch.peaks}
+    result = json.loads(output.strip().splitlines()[-1])
+    return {**result, **watch.peaks, "wall_seconds": seconds}
 
 
 class _Watch(threading.Thread):

@@ -6,14 +6,15 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
-from ase.io import read
 
-from . import resident
+from .frames import Frames
 from .report import Data, Figure, Report, Section, Table, finish, typed
 from .report.plots import curves
+from .store_runs import STEPS, flatness, measure
 
 MODES = ("on_the_fly", "cached")
 # Milliseconds that the original takes for a frame of 164 atoms with these 36 functions, one
@@ -24,40 +25,33 @@ ORIGINAL_ATOMS = 164
 SMOKE = ["--data", "{data}", "--frames", "6", "--derivatives", "cached", "--out", "{out}"]
 
 
-def measure(
-    data: Path, sizes: Sequence[int], modes: Sequence[str], threads: int, work: Path
-) -> list[dict[str, Any]]:
-    """Build and train at every size and in every mode, each in a process of its own.
-
-    A build takes as many processes or threads as it chooses by itself.
-    """
-    rows = []
-    for mode in modes:
-        for size in sizes:
-            path = work / f"{mode}-{size}.lmdb"
-            step = [str(data), str(size), mode, str(path)]
-            row: dict[str, Any] = {"derivatives": mode, "frames": size}
-            row["build"] = resident.run("profiling.store_step", ["build", *step], threads)
-            row["epoch"] = resident.run("profiling.store_step", ["epoch", str(path)], threads)
-            if size == min(sizes):
-                row["read"] = resident.run("profiling.store_step", ["read", str(path)], 1)
-            for old in (path, Path(f"{path}-lock")):
-                old.unlink(missing_ok=True)
-            rows.append(row)
-            print(" ".join(_cells(row)))
-    return rows
+def report_of(data: Path, rows: Sequence[dict[str, Any]], options: dict[str, Any]) -> Report:
+    """The report of what was measured on a file, with what options."""
+    images = Frames(data, max(row["frames"] for row in rows))
+    remark = (
+        "Beyond that they come again with atoms displaced at random by 0.01 Å: right for time and "
+        "memory, and for nothing else."
+    )
+    report = Report(
+        "store",
+        "Stores: cost against size",
+        typed("store", data=data, **options),
+        data={"frames": Data.of(data, images, remark if images.from_file < len(images) else "")},
+        settings=options,
+    )
+    _fill(report, rows)
+    return report
 
 
-def fill(report: Report, rows: Sequence[dict[str, Any]]) -> None:
-    """Add what was measured to a report."""
+def _fill(report: Report, rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         of = f"{row['frames']} frames, {row['derivatives']}"
-        for step in ("build", "epoch"):
-            report.measure(f"{step}/{of}", [row[step]["seconds"]], "s")
+        for step in STEPS:
+            report.measure(f"{step}/{of}", row[step]["samples"], "s")
             report.measure(f"{step} memory/{of}", [row[step]["peak_megabytes"]], "MB")
         report.measure(f"disk/{of}", [row["build"]["bytes"] / 1e6], "MB")
     header = ["derivatives", "frames", "GB on disk"]
-    for step in ("build", "epoch"):
+    for step in STEPS:
         header += [f"{step} (s)", "ms/frame", "GB of memory"]
     header += ["original: build (s)", "epoch (s)"]
     text = [
@@ -66,6 +60,8 @@ def fill(report: Report, rows: Sequence[dict[str, Any]]) -> None:
         "The original's seconds are computed from what it takes for a frame of 164 atoms on one "
         f"thread ({ORIGINAL['build']:.0f} ms before training, {ORIGINAL['epoch']:.0f} ms an "
         "epoch), in proportion to the atoms.",
+        *(_flatness_line(mode, steps) for mode, steps in flatness(rows).items()),
+        _start_line(rows),
         *(_read_line(row) for row in rows if "read" in row),
     ]
     points = {
@@ -74,7 +70,7 @@ def fill(report: Report, rows: Sequence[dict[str, Any]]) -> None:
             [row[step]["seconds"] for row in rows if row["derivatives"] == mode],
         )
         for mode in sorted({row["derivatives"] for row in rows})
-        for step in ("build", "epoch")
+        for step in STEPS
     }
     figure = Figure("scaling", curves(points, "frames", "time (s)"))
     tables = [Table(header, [_cells(row) for row in rows])]
@@ -101,6 +97,27 @@ def _read_line(row: dict[str, Any]) -> str:
     )
 
 
+def _flatness_line(mode: str, steps: dict[str, dict[str, float]]) -> str:
+    parts = [
+        f"{step} {100 * values['a frame']:.0f} % ({100 * values['an atom']:.0f} % an atom)"
+        for step, values in steps.items()
+    ]
+    return f"Seconds a frame of all sizes differ by ({mode}): {', '.join(parts)}."
+
+
+def _start_line(rows: Sequence[dict[str, Any]]) -> str:
+    each = {step: median(row[step]["start_seconds"] for row in rows) for step in STEPS}
+    loads = ", ".join(
+        f"{row['epoch']['load_seconds']:.1f} ({row['derivatives']}, {row['frames']})"
+        for row in rows
+    )
+    return (
+        f"Not counted: starting a process and importing takes {each['build']:.1f} s before a build "
+        f"and {each['epoch']:.1f} s before training, and what training does before its first "
+        f"epoch, in seconds: {loads}."
+    )
+
+
 def add_command(commands: Any) -> None:
     """Add ``store`` to the command line."""
     parser: argparse.ArgumentParser = commands.add_parser("store", help=__doc__)
@@ -116,21 +133,7 @@ def add_command(commands: Any) -> None:
 def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     options = {name: getattr(arguments, name) for name in ("frames", "derivatives", "threads")}
-    images = read(arguments.data, f":{max(arguments.frames)}")
-    missing = max(arguments.frames) - len(images)
-    remark = (
-        "Beyond that they come again with atoms displaced at random by 0.01 Å: right for time and "
-        "memory, and for nothing else."
-    )
-    report = Report(
-        "store",
-        "Stores: cost against size",
-        typed("store", data=arguments.data, **options),
-        data={"frames": Data.of(arguments.data, images, remark if missing > 0 else "")},
-        settings=options,
-    )
     modes, threads = arguments.derivatives, arguments.threads
     with tempfile.TemporaryDirectory(dir=arguments.work) as work:
         rows = measure(arguments.data, arguments.frames, modes, threads, Path(work))
-    fill(report, rows)
-    finish(report, arguments.out)
+    finish(report_of(arguments.data, rows, options), arguments.out)

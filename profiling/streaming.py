@@ -29,11 +29,11 @@ def _stream(
         for image in images:
             descriptor.jacobian(descriptor.environment(image))
         if times in passes:
-            peaks[times * len(images)] = _peak_megabytes()
+            peaks[times * len(images)] = peak_megabytes()
     return peaks
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
     """Of this process. Linux counts what the parent held at its start in ``ru_maxrss`` too."""
     status = Path("/proc/self/status")
     if status.is_file():

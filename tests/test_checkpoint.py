@@ -164,8 +164,20 @@ def test_baseline_is_kept(tmp_path):
 
 
 def test_folders_of_one_second_differ(tmp_path):
-    names = {new_folder(tmp_path, "run").name for _ in range(4)}
+    names = {new_folder(tmp_path, "run", lambda folder: None).name for _ in range(4)}
     assert len(names) == 4
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == names
+
+
+def test_a_folder_is_there_with_all_its_files_or_not_at_all(tmp_path):
+    def write(folder: Path) -> None:
+        (folder / "config.pt").write_bytes(b"half")
+        assert not list((tmp_path / "checkpoints").glob("[!.]*"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        new_folder(tmp_path, "run", write)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 def full(*args: Any, **kwargs: Any) -> None:

@@ -114,11 +114,15 @@ def test_golden_file_trains_in_float32(golden, tmp_path):
 
 
 def construct_lmdb(
-    path: Path, images: list[Any], normalizers_path: Path, gs: dict[str, Any] = GAUSSIAN
+    path: Path,
+    images: list[Any],
+    normalizers_path: Path,
+    gs: dict[str, Any] = GAUSSIAN,
+    elements: list[str] = ELEMENTS,
 ) -> None:
     """Convert, scale and write images as a script of the original does."""
     db = lmdb.open(str(path), map_size=1 << 26, subdir=False, meminit=False, map_async=True)
-    setup = ("gaussian", gs, COSINE, ELEMENTS)
+    setup = ("gaussian", gs, COSINE, elements)
     a2d = AtomsToData(
         descriptor=construct_descriptor(setup), r_energy=True, r_forces=True, save_fps=False
     )
@@ -137,7 +141,7 @@ def construct_lmdb(
     put(db, "feature_scaler", feature_scaler)
     put(db, "target_scaler", target_scaler)
     put(db, "length", len(data_list))
-    put(db, "elements", ELEMENTS)
+    put(db, "elements", elements)
     put(db, "descriptor_setup", setup)
     db.sync()
     db.close()

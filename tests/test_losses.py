@@ -235,10 +235,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "target_scaling 'forces' needs the model's get_forces True",
     ),
-    "files": (
-        {"dataset": {"raw_data": None, "lmdb_path": ["a.lmdb"], "weight_key": "weight"}},
-        "weight_key: not kept in LMDB files",
-    ),
     "ema": ({"optim": {"ema": 1.0}}, r"optim: expected ema in \[0, 1\), got 1.0"),
     "gradient_clip": ({"optim": {"gradient_clip": 0.0}}, "optim: expected gradient_clip > 0"),
     "policy": (

@@ -186,7 +186,8 @@ def test_a_worse_continuation_keeps_the_best_model(tmp_path):
 
 @pytest.mark.parametrize("interval", [0.0, 1e9])
 def test_the_best_model_is_written_before_the_state(tmp_path, monkeypatch, interval):
-    """The first one at once, later ones with ``resume.pt``, and so at the latest when it ends."""
+    """But for the first one, without which the state is no checkpoint, and which is without it one
+    that would go on otherwise."""
     monkeypatch.setattr(resume, "INTERVAL", interval)
     written: list[tuple[str, int]] = []
     replace = os.replace
@@ -204,7 +205,8 @@ def test_the_best_model_is_written_before_the_state(tmp_path, monkeypatch, inter
     models = [epoch for name, epoch in written if name == "params.pt"]
     states = [epoch for name, epoch in written if name == "resume.pt"]
     assert models == (best if interval == 0.0 else [best[0], 6])
-    assert states == ([1, 2, 3, 4, 5, 6, 6] if interval == 0.0 else [6])
+    assert states == ([1, 2, 3, 4, 5, 6, 6] if interval == 0.0 else [1, 6])
+    assert written[0] == ("resume.pt", 1)
     assert written.index(("params.pt", models[-1])) < len(written) - 1
     assert written[-1][0] == "resume.pt"
     assert len(checkpoint.load_history(Path(str(trainer.cp_dir)) / "history.json")) == best[-1]

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 
 from amptorch import AtomsTrainer
 from amptorch.dataset_lmdb import get_lmdb_dataset
+from amptorch.preprocessing.statistics import Statistics
 from amptorch.store import StoreError, build_store, open_store, write_manifest
+from amptorch.store.convert import convert_lmdb
 
-from .potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, alloy_frames, config, history, trained
+from .potentials import (
+    COSINE,
+    GAUSSIAN,
+    GAUSSIAN_G5,
+    alloy_frames,
+    config,
+    cuco_frames,
+    history,
+    trained,
+)
 from .test_golden_lmdb import construct_lmdb
+from .test_losses import stressed_frames
 
 FRAMES = alloy_frames(10)
 SETUP = ("gaussian", GAUSSIAN, COSINE, ["Cu", "Pd"])
@@ -84,6 +98,104 @@ def test_parts_of_a_store_are_read_one_after_the_other(tmp_path, monkeypatch):
         assert torch.equal(dataset[index].fingerprint, whole[index].fingerprint)
         assert len(dataset.loaded_data) == dataset.length_list[index // 4]
     assert_same_history(from_files([path], tmp_path, "partial"), trained(FRAMES, tmp_path))
+
+
+STRESS_AND_WEIGHT: dict[str, Any] = {
+    "optim": {"batch_size": 2, "stress_coefficient": 30.0},
+    "dataset": {"weight_key": "importance"},
+}
+
+
+def weighted_frames() -> list[Atoms]:
+    """Five with a stress, the first two with weights."""
+    frames = stressed_frames()
+    frames[0].info["importance"], frames[1].info["importance"] = 4.0, 0.1
+    return frames
+
+
+@pytest.mark.parametrize("derivatives", ["cached", "on_the_fly"])
+@pytest.mark.parametrize("cache", ["no", "full"])
+def test_stresses_and_weights_of_a_store_are_those_of_its_images(tmp_path, derivatives, cache):
+    frames = weighted_frames()
+    path = store(tmp_path / "all.lmdb", frames, derivatives=derivatives, weight_key="importance")
+    found = from_files([path], tmp_path, cache, **STRESS_AND_WEIGHT)
+    assert_same_history(found, trained(frames, tmp_path, **STRESS_AND_WEIGHT))
+    for left_out in ("optim", "dataset"):
+        sections = {**STRESS_AND_WEIGHT, left_out: {"batch_size": 2} if left_out == "optim" else {}}
+        other = trained(frames, tmp_path, **sections)
+        assert other.net.history[:, "train_loss"] != found.net.history[:, "train_loss"]
+
+
+def test_changed_stresses_and_weights_are_written_and_nothing_is_computed(tmp_path, monkeypatch):
+    frames, path = weighted_frames(), tmp_path / "all.lmdb"
+    store(path, frames, weight_key="importance")
+    frames[1].info["importance"] = 2.0
+    frames[2].calc.results["stress"] = frames[2].calc.results["stress"] + 1e-3
+    monkeypatch.setattr("amptorch.store.compute.compute_frame", None)
+    again = build_store(
+        frames, path, SETUP, torch.float64, "cached", 1, weight_key="importance", verbose=False
+    )
+    assert float(again[1].weight) == 2.0
+    assert again[2].stress.tolist() == frames[2].calc.results["stress"].tolist()
+
+
+def test_stresses_and_weights_that_are_not_kept_are_refused(tmp_path):
+    path = store(tmp_path / "frames.lmdb", weight_key="w")
+    with pytest.raises(StoreError, match="expected images with stresses, none has one"):
+        from_files([path], tmp_path, "no", optim={"stress_coefficient": 1.0})
+    with pytest.raises(StoreError, match=r"weight_key: no image has info\['w'\]"):
+        from_files([path], tmp_path, "no", dataset={"weight_key": "w"})
+    with pytest.raises(StoreError, match=r"frames\.lmdb was built with weight_key 'w', got 'v'"):
+        from_files([path], tmp_path, "no", dataset={"weight_key": "v"})
+    original = tmp_path / "original.lmdb"
+    construct_lmdb(original, cuco_frames(4), tmp_path / "normalizers.pt")
+    for sections, name in (
+        ({"optim": {"stress_coefficient": 1.0}}, "stress_coefficient"),
+        ({"dataset": {"weight_key": "w"}}, "weight_key"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: files of the original keep none"):
+            from_files([str(original)], tmp_path, "no", **sections)
+    converted = tmp_path / "converted.lmdb"
+    convert_lmdb(original, converted, verbose=False)
+    with pytest.raises(StoreError, match=r"converted\.lmdb holds no pairs, which stresses need"):
+        from_files([str(converted)], tmp_path, "no", optim={"stress_coefficient": 1.0})
+
+
+def test_scalers_of_a_whole_store_take_no_reading(tmp_path, manifest, monkeypatch):
+    """Bit for bit the statistics of a pass over the fingerprints, from what builds kept."""
+    opened = open_store(manifest)
+    passes = [
+        Statistics.of([opened[k] for k in range(start, end)]) for start, end in ((0, 4), (4, 10))
+    ]
+    monkeypatch.setattr("amptorch.store.shard.Shard.frame", None)
+    kept = opened.statistics()
+    expected = Statistics.joined(passes)
+    for number, part in expected.features.items():
+        for name in ("count", "minimum", "maximum", "mean", "squares"):
+            assert torch.equal(
+                *(torch.as_tensor(getattr(each, name)) for each in (part, kept.features[number]))
+            )
+    np.testing.assert_array_equal(kept.energies, expected.energies)
+    np.testing.assert_array_equal(kept.compositions, expected.compositions)
+    assert (kept.force_squares, kept.force_count) == (expected.force_squares, expected.force_count)
+
+
+def test_a_store_whose_build_ended_early_is_gone_through(tmp_path):
+    """Its statistics are those of the images that are there."""
+    path = tmp_path / "frames.lmdb"
+
+    def failing() -> Iterator[Atoms]:
+        yield from FRAMES[:7]
+        raise RuntimeError
+
+    store(path, FRAMES[:3])
+    with pytest.raises(RuntimeError):
+        store(path, failing(), chunk=2)
+    there = open_store(path)
+    assert 3 < len(there) <= 7
+    assert not there.shards[0].complete
+    energies = [image.get_potential_energy() for image in FRAMES[: len(there)]]
+    np.testing.assert_array_equal(there.statistics().energies, energies)
 
 
 def test_energies_alone(tmp_path):
@@ -199,7 +311,7 @@ def test_a_damaged_frame_stops_training(tmp_path):
 
 def test_stores_that_do_not_fit_are_refused(tmp_path):
     path = store(tmp_path / "frames.lmdb")
-    construct_lmdb(tmp_path / "original.lmdb", alloy_like_cuco(), tmp_path / "normalizers.pt")
+    construct_lmdb(tmp_path / "original.lmdb", cuco_frames(4), tmp_path / "normalizers.pt")
     with pytest.raises(ValueError, match=r"frames\.lmdb is a store and .*original\.lmdb a file of"):
         get_lmdb_dataset([path, str(tmp_path / "original.lmdb")])
     other = store(
@@ -212,12 +324,6 @@ def test_stores_that_do_not_fit_are_refused(tmp_path):
         get_lmdb_dataset([bare])
     with pytest.raises(ValueError, match="derivatives are as the files of lmdb_path were built"):
         from_files([path], tmp_path, "no", dataset={"derivatives": "cached"})
-
-
-def alloy_like_cuco() -> Any:
-    from .potentials import cuco_frames
-
-    return cuco_frames(4)
 
 
 class TestTooLargeForMemory:
@@ -245,6 +351,14 @@ class TestTooLargeForMemory:
         assert path.read_bytes() == built
         monkeypatch.undo()
         assert_same_history(through, trained(FRAMES, tmp_path / "memory", **SHUFFLED))
+
+    def test_other_weights_are_another_store(self, tmp_path):
+        frames = weighted_frames()
+        for weight in (1.0, 2.0, 2.0):
+            frames[0].info["importance"] = weight
+            through = trained(frames, tmp_path, **STRESS_AND_WEIGHT)
+            assert float(through.train_dataset[0].weight) == weight
+        assert len(list((tmp_path / "processed").glob("*.lmdb"))) == 2
 
     def test_the_set_is_chosen_from_the_data_as_in_memory(self, tmp_path, monkeypatch):
         import ase.io

@@ -16,7 +16,7 @@ from ..store.header import Setup
 from ..store.source import ImagesOf, read_images
 from .settings import read_settings
 
-_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune")
+_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune", "weight_key")
 
 
 def add_command(commands: Any) -> None:
@@ -32,8 +32,8 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--config",
         required=True,
-        help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements, prune, at its "
-        "top or in its section 'dataset'",
+        help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements, prune, "
+        "weight_key, at its top or in its section 'dataset'",
     )
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument(
@@ -54,12 +54,14 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Build the store that the arguments ask for."""
-    setup = descriptor_setup(arguments.config, arguments.data, not arguments.quiet)
+    chosen = read_dataset_config(arguments.config)
+    setup = descriptor_setup(chosen, arguments.data, not arguments.quiet)
     options: dict[str, Any] = {
         "dtype": getattr(torch, arguments.dtype),
         "derivatives": arguments.derivatives,
         "forces": not arguments.no_forces,
         "verbose": not arguments.quiet,
+        "weight_key": chosen.weight_key,
     }
     if arguments.dask is not None:
         store = build_with_dask(arguments.data, arguments.out, setup, arguments.dask, **options)
@@ -69,14 +71,19 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: {len(store)} images, {store.n_frames} geometries")
 
 
-def descriptor_setup(config: str, data: str, verbose: bool) -> Setup:
-    """(fp_scheme, fp_params, cutoff_params, elements) of a file; defaults are those of a training
-    configuration, and elements those found in the data."""
-    settings = read_settings(config, "config")
+def read_dataset_config(path: str) -> DatasetConfig:
+    """What a file says of fingerprints and weights; defaults are those of a training
+    configuration."""
+    settings = read_settings(path, "config")
     section = settings.get("dataset", settings)
     if section is settings:
         check_keys(section, _KEYS, "config")
-    chosen = DatasetConfig(**{key: section[key] for key in _KEYS if key in section})
+    return DatasetConfig(**{key: section[key] for key in _KEYS if key in section})
+
+
+def descriptor_setup(chosen: DatasetConfig, data: str, verbose: bool) -> Setup:
+    """(fp_scheme, fp_params, cutoff_params, elements); elements are those found in the data where
+    none are given."""
     elements = chosen.elements or elements_in(data)
     setup = (chosen.fp_scheme, chosen.fp_params, chosen.cutoff_params, list(elements))
     if not depends_on_data(chosen.fp_params, chosen.prune):

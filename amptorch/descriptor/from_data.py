@@ -52,7 +52,8 @@ class Choice:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: counts, distances, what was dropped, and the tables of what remains
-        (columns: type, Z of j, Z of k, cutoff, eta in 1/Å^2, rs or zeta, lambda)."""
+        (columns: type, Z of j, Z of k, cutoff, eta in 1/Å^2, rs or zeta, lambda; no Z of j where
+        functions are element-weighted)."""
         tables = self.setup[1].descriptor_setup
         return {
             "functions": self.functions,

@@ -17,6 +17,10 @@ and the cutoff functions, zero from r = rc on,
 
 eta is in 1/Å^2 here; the descriptor divides the user's value by rc^2, as AMPTorch does.
 
+Functions that share a feature are added up there, each times its weight. So an element-weighted
+function (Gastegger et al., J. Chem. Phys. 148, 241709 (2018)) is the functions of all elements j
+with weights Z_j, or of all pairs of them with weights Z_j Z_k.
+
 Operations, all on an :class:`Environment` of one or many frames, on the device of its vectors:
 
     forward   G          [n_atoms, n_features]
@@ -44,8 +48,8 @@ class SymmetryFunctions:
         kinds: [n_functions, 5], int64: species of the centre, feature (column of G), type
             (2, 4 or 5), species of j, species of k (-1 for G2). For j != k a neighbour pair
             counts once, whichever of the two is first.
-        values: [n_functions, 4], float64: cutoff (Å), eta (1/Å^2), rs (Å) for G2 or zeta,
-            lambda (+1 or -1; 0 for G2).
+        values: [n_functions, 5], float64: cutoff (Å), eta (1/Å^2), rs (Å) for G2 or zeta,
+            lambda (+1 or -1; 0 for G2), weight.
         gamma: exponent of the polynomial cutoff function; 0 for the cosine.
         n_species: number of elements.
         n_features: number of columns of G; functions of a centre may be fewer.
@@ -58,7 +62,7 @@ class SymmetryFunctions:
     n_features: int
 
     def __post_init__(self) -> None:
-        for name, columns, dtype in (("kinds", 5, torch.int64), ("values", 4, torch.float64)):
+        for name, columns, dtype in (("kinds", 5, torch.int64), ("values", 5, torch.float64)):
             table = getattr(self, name)
             if table.shape != (len(self.kinds), columns) or table.dtype != dtype:
                 raise ValueError(

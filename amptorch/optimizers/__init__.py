@@ -5,10 +5,12 @@ from .choice import Choice, check_settings, choose, defaults
 from .full_batch import BFGS, LBFGSB
 from .kalman import KalmanFilter
 from .levenberg_marquardt import LevenbergMarquardt
+from .soap import SOAP
 
 __all__ = [
     "BFGS",
     "LBFGSB",
+    "SOAP",
     "Annealing",
     "Choice",
     "KalmanFilter",

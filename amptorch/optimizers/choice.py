@@ -19,11 +19,13 @@ from .full_batch import BFGS, LBFGSB, FullBatchNet
 from .kalman import KalmanFilter
 from .levenberg_marquardt import LevenbergMarquardt
 from .net import BatchNet
+from .soap import SOAP
 
 _OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {"lr": 5e-3, "batch_size": 8}),
     "adamw": (torch.optim.AdamW, {"lr": 5e-3, "batch_size": 8}),
     "sgd": (torch.optim.SGD, {"lr": 1e-2, "batch_size": 8}),
+    "soap": (SOAP, {"lr": 5e-3, "batch_size": 8}),
     "lbfgs": (LBFGSB, {"lr": 1.0, "batch_size": 32}),
     "bfgs": (BFGS, {"lr": 1.0, "batch_size": 32}),
     "kalman": (KalmanFilter, {"lr": 1.0, "batch_size": 1}),

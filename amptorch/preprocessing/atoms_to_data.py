@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from ase import Atoms
 from torch import Tensor
@@ -15,7 +14,7 @@ from ..descriptor.base_descriptor import BaseDescriptor
 from ..descriptor.cache import FingerprintCache
 from ..kernels.environment import Environment
 from ..primes import OnTheFly, PairJacobian, PairPrimes
-from .validation import read_energy, read_forces, read_stress, read_weight
+from .validation import read_energy, read_forces, read_stress, read_volume, read_weight
 
 # Images whose neighbours are looked for in one call.
 CHUNK = 32
@@ -108,8 +107,7 @@ class AtomsToData:
             data.forces = torch.tensor(read_forces(image, name), dtype=torch.float64)
         if self.r_stress:
             data.stress = torch.tensor(read_stress(image, name), dtype=torch.float64)
-            volume = image.get_volume() if image.cell.rank == 3 else np.inf
-            data.volume = torch.tensor(volume, dtype=torch.float64)
+            data.volume = torch.tensor(read_volume(image), dtype=torch.float64)
         if self.weight_key is not None:
             weight = read_weight(image, self.weight_key, name)
             data.weight = torch.tensor(weight, dtype=torch.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -59,6 +59,38 @@ class FeatureStatistics:
 
 
 @dataclass
+class ImageStatistics:
+    """What one image adds to the statistics of a data set.
+
+    Attributes:
+        features: by atomic number.
+        energy: eV, or None.
+        force_squares: sum of squared force components, (eV/Å)^2.
+        force_count: number of force components.
+    """
+
+    features: dict[int, FeatureStatistics]
+    energy: float | None
+    force_squares: float
+    force_count: int
+
+    @classmethod
+    def of(
+        cls, numbers: Tensor, fingerprint: Tensor, energy: float | None, forces: Tensor | None
+    ) -> ImageStatistics:
+        """Those of atomic numbers [n_atoms], fingerprints [n_atoms, n_features] and targets."""
+        # numpy: torch would start threads for every mask of a hundred atoms.
+        elements, values = numbers.numpy(), fingerprint.numpy()
+        features = {
+            int(number): FeatureStatistics.of(torch.from_numpy(values[elements == number]))
+            for number in np.unique(elements)
+        }
+        if forces is None:
+            return cls(features, energy, 0.0, 0)
+        return cls(features, energy, float(forces.double().square().sum()), forces.numel())
+
+
+@dataclass
 class Statistics:
     """What scalers ask of a data set.
 
@@ -85,27 +117,36 @@ class Statistics:
     @classmethod
     def of(cls, images: Iterable[AtomsData]) -> Statistics:
         """One pass; holds a number per image and element, and no fingerprints."""
-        features: dict[int, FeatureStatistics] = {}
-        energies: list[float] = []
-        rows: list[dict[int, int]] = []
-        force_squares, force_count = 0.0, 0
+        running = RunningStatistics()
         for data in images:
-            # numpy: torch would start threads for every mask of a hundred atoms.
-            numbers, fingerprint = data.atomic_numbers.numpy(), data.fingerprint.numpy()
-            elements, counts = np.unique(numbers, return_counts=True)
-            rows.append(dict(zip(elements.tolist(), counts.tolist(), strict=True)))
-            for number in rows[-1]:
-                part = FeatureStatistics.of(torch.from_numpy(fingerprint[numbers == number]))
-                features[number] = features[number].joined(part) if number in features else part
-            if "energy" in data:
-                energies.append(float(data.energy))
-            if "forces" in data:
-                force_squares += float(data.forces.double().square().sum())
-                force_count += data.forces.numel()
-        columns = sorted(features)
-        compositions = np.array([[row.get(z, 0) for z in columns] for row in rows], np.int64)
-        compositions = compositions.reshape(len(rows), len(columns))
-        return cls(features, np.array(energies), compositions, force_squares, force_count)
+            energy = float(data.energy) if "energy" in data else None
+            forces = data.forces if "forces" in data else None
+            running.add(ImageStatistics.of(data.atomic_numbers, data.fingerprint, energy, forces))
+        return running.result()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Statistics]) -> Statistics:
+        """Those of data sets one after the other."""
+        numbers = sorted({number for part in parts for number in part.features})
+        features = {
+            number: functools.reduce(
+                FeatureStatistics.joined,
+                (part.features[number] for part in parts if number in part.features),
+            )
+            for number in numbers
+        }
+        compositions = [np.zeros((0, len(numbers)), np.int64)]
+        for part in parts:
+            columns = np.zeros((len(part.compositions), len(numbers)), np.int64)
+            columns[:, np.searchsorted(numbers, part.numbers)] = part.compositions
+            compositions.append(columns)
+        return cls(
+            features,
+            np.concatenate([part.energies for part in parts]),
+            np.concatenate(compositions),
+            sum(part.force_squares for part in parts),
+            sum(part.force_count for part in parts),
+        )
 
     @property
     def all_features(self) -> FeatureStatistics:
@@ -125,3 +166,36 @@ class Statistics:
         """The same with a baseline taken off the energies."""
         per_element = np.array([baseline[number] for number in self.numbers])
         return replace(self, energies=self.energies - self.compositions @ per_element)
+
+
+class RunningStatistics:
+    """Statistics that take in one image after the other."""
+
+    def __init__(self) -> None:
+        self._features: dict[int, FeatureStatistics] = {}
+        self._rows: list[dict[int, int]] = []
+        self._energies: list[float] = []
+        self._force_squares, self._force_count = 0.0, 0
+
+    def add(self, image: ImageStatistics) -> None:
+        """Take in an image."""
+        for number, part in image.features.items():
+            before = self._features.get(number)
+            self._features[number] = part if before is None else before.joined(part)
+        self._rows.append({number: part.count for number, part in image.features.items()})
+        if image.energy is not None:
+            self._energies.append(image.energy)
+        self._force_squares += image.force_squares
+        self._force_count += image.force_count
+
+    def result(self) -> Statistics:
+        """Those of all images so far."""
+        columns = sorted(self._features)
+        compositions = np.array([[row.get(z, 0) for z in columns] for row in self._rows], np.int64)
+        return Statistics(
+            self._features,
+            np.array(self._energies),
+            compositions.reshape(len(self._rows), len(columns)),
+            self._force_squares,
+            self._force_count,
+        )

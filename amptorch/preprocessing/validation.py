@@ -73,6 +73,11 @@ def read_stress(image: Atoms, name: str) -> NDArray[np.float64]:
     return stress if image.cell.rank == 3 else np.full(6, np.nan)
 
 
+def read_volume(image: Atoms) -> float:
+    """Volume in Å^3, infinite without a cell."""
+    return float(image.get_volume()) if image.cell.rank == 3 else np.inf
+
+
 def read_weight(image: Atoms, key: str, name: str) -> float:
     """Weight of an image in the loss, ``image.info[key]``, 1 where there is none."""
     weight = image.info.get(key, 1.0)

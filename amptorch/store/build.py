@@ -15,18 +15,19 @@ from tqdm import tqdm
 
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..errors import nearest
-from ..preprocessing.validation import read_energy, read_forces
+from ..preprocessing.statistics import ImageStatistics, RunningStatistics, Statistics
 from .compute import Computer
 from .errors import StoreError
 from .estimate import estimate
 from .header import Header, Setup, setup_of
 from .image import Image, pack_image
-from .keys import content_key
 from .open import open_store
 from .reader import FingerprintStore
-from .record import pairs_of
+from .record import frame_of
 from .sealed import Bytes
 from .source import Source, count_images, read_images, sampled
+from .statistics import image_statistics
+from .targets import read_targets, same_targets
 from .writer import StoreWriter
 
 # Atoms that are computed or wait to be written at a time: bounds memory (20 kB an atom is
@@ -50,6 +51,7 @@ def build_store(
     forces: bool = True,
     chunk: int = 64,
     verbose: bool = True,
+    weight_key: str | None = None,
 ) -> FingerprintStore:
     """Compute fingerprints of a data set and keep them in a file; go on where a build ended.
 
@@ -66,9 +68,10 @@ def build_store(
             quarter of the free disk and half of the free memory, by an estimate that is printed.
         processes: that compute; 1 for this one alone, with as many threads as torch is set to.
             Default 1 for few cores or images, else the number of cores.
-        forces: read forces, and keep what training on them needs.
+        forces: read forces, and stresses where there are any, and keep what training on them needs.
         chunk: images that are computed and written at a time: what a kill may lose at most.
         verbose: show a progress bar.
+        weight_key: keep weights of images, read under this key of ``image.info``.
 
     Raises:
         ValueError: an image without energy or forces, or that cannot be described; names it.
@@ -89,15 +92,15 @@ def build_store(
         derivatives, source = choose_derivatives(
             source, total, Path(path), setup, dtype, at_once, verbose
         )
-    header = Header(setup, dtype, derivatives)
+    header = Header(setup, dtype, derivatives, weight_key=weight_key)
     writer = StoreWriter(path, header)
     try:
         with (
             Computer(header, workers) as computer,
             tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
         ):
-            _Build(writer, computer, forces, chunk, bar).run(read_images(source))
-        writer.finish()
+            statistics = _Build(writer, computer, forces, chunk, bar).run(read_images(source))
+        writer.finish(statistics)
     finally:
         writer.close()
     return open_store(path)
@@ -139,9 +142,11 @@ def choose_derivatives(
 
 @dataclass
 class _Batch:
-    """Images of one transaction; only geometries that are not in the store are ``missing``."""
+    """Images of one transaction; some are in the store as they are (``known``), and only geometries
+    that are not in it are ``missing``."""
 
     images: dict[int, Image] = field(default_factory=dict)
+    known: dict[int, ImageStatistics] = field(default_factory=dict)
     missing: dict[bytes, tuple[str, Atoms]] = field(default_factory=dict)
     n_atoms: int = 0
 
@@ -167,9 +172,10 @@ class _Build:
         self.bar = bar
         self.underway: deque[tuple[_Batch, Future[list[Bytes]]]] = deque()
         self.computing: set[bytes] = set()
+        self.statistics = RunningStatistics()
 
-    def run(self, images: Iterator[Atoms]) -> None:
-        """Write every image that is not there yet."""
+    def run(self, images: Iterator[Atoms]) -> Statistics:
+        """Write every image that is not there yet; the statistics of all."""
         count = 0
         current = _Batch()
         for place, image in enumerate(images):
@@ -188,32 +194,26 @@ class _Build:
                 f"path: {self.writer.path} holds {len(self.writer)} images, but the source gave "
                 f"{count}; give another path"
             )
+        return self.statistics.result()
 
     def _is_full(self, batch: _Batch) -> bool:
         return len(batch.images) >= self.images_of_a_batch or batch.n_atoms >= self.atoms_of_a_batch
 
     def _take(self, batch: _Batch, place: int, image: Atoms) -> None:
-        """Put an image into the chunk, unless it is in the store as it is."""
-        name, key = f"image {place}", content_key(image)
-        targets = Image(
-            key,
-            len(image),
-            0,
-            read_energy(image, name),
-            torch.from_numpy(read_forces(image, name)) if self.forces else None,
-        )
-        known = self.writer.image(place)
+        """Put an image into the chunk, and its geometry unless it is in the store."""
+        name = f"image {place}"
+        targets = read_targets(image, name, self.forces, self.writer.header.weight_key)
+        key, known = targets.key, self.writer.image(place)
         if known is not None and known.key != key:
             raise StoreError(
                 f"path: {self.writer.path} holds another data set: its {name} is another one than "
                 "the source's; give another path"
             )
-        there = self.writer.has_frame(key)
-        if there and known is not None and _same_targets(known, targets):
-            self.bar.update()
-            return
         batch.images[place] = targets
-        if not there and key not in self.computing:
+        there = self.writer.bare_frame(key)
+        if there is not None and known is not None and same_targets(known, targets):
+            batch.known[place] = image_statistics(there, targets)
+        if there is None and key not in self.computing:
             self.computing.add(key)
             batch.missing[key] = (name, image)
             batch.n_atoms += len(image)
@@ -230,21 +230,16 @@ class _Build:
         records = dict(zip(batch.missing, computed.result(), strict=True))
         images = {}
         for place, image in batch.images.items():
-            n_pairs = (
-                pairs_of(records[image.key])
-                if image.key in records
-                else self.writer.n_pairs(image.key)
-            )
-            images[place] = pack_image(replace(image, n_pairs=n_pairs))
+            part = batch.known.get(place)
+            if part is None:
+                key = image.key
+                frame = frame_of(records[key]) if key in records else self.writer.frame(key)
+                assert frame is not None
+                images[place] = pack_image(replace(image, n_pairs=frame.n_pairs))
+                part = image_statistics(frame, image)
+            # In the order of the places, so that sums do not depend on what was there before.
+            self.statistics.add(part)
         if images:
             self.writer.write(records, images)
         self.computing -= records.keys()
-        self.bar.update(len(images))
-
-
-def _same_targets(known: Image, given: Image) -> bool:
-    if known.forces is None or given.forces is None:
-        same = known.forces is given.forces
-    else:
-        same = torch.equal(known.forces, given.forces)
-    return same and known.energy == given.energy
+        self.bar.update(len(batch.images))

@@ -15,15 +15,15 @@ from ase import Atoms
 from tqdm import tqdm
 
 from ..descriptor.base_descriptor import BaseDescriptor
-from ..preprocessing.validation import read_energy, read_forces
 from .build import build_store, choose_derivatives
 from .errors import StoreError
 from .header import Header, Setup, setup_of
-from .keys import content_key
+from .image import Image
 from .manifest import write_manifest
 from .open import open_store
 from .reader import FingerprintStore
 from .source import Source, count_images, read_images
+from .targets import read_targets, same_targets
 
 IMAGES_OF_A_SHARD = 500
 # Shards that are sent for each thread of the cluster: one is computed while others wait.
@@ -40,6 +40,7 @@ def build_with_dask(
     forces: bool = True,
     images_of_a_shard: int = IMAGES_OF_A_SHARD,
     verbose: bool = True,
+    weight_key: str | None = None,
 ) -> FingerprintStore:
     """Compute fingerprints on the workers of a Dask cluster; go on where a build ended.
 
@@ -53,7 +54,7 @@ def build_with_dask(
         path: manifest to write, ``*.json``.
         descriptor: a descriptor, or (fp_scheme, fp_params, cutoff_params, elements).
         cluster: address of a scheduler, "tcp://host:port", or "local" for a worker a core here.
-        dtype, derivatives, forces, verbose: see :func:`amptorch.store.build_store`.
+        dtype, derivatives, forces, verbose, weight_key: see :func:`amptorch.store.build_store`.
         images_of_a_shard: images of a file.
 
     Raises:
@@ -75,7 +76,7 @@ def build_with_dask(
         derivatives = "none"
     elif derivatives == "auto":
         derivatives, source = choose_derivatives(source, total, first, setup, dtype, 1, verbose)
-    header = Header(setup, dtype, derivatives)
+    header = Header(setup, dtype, derivatives, weight_key=weight_key)
     with (
         _client(cluster) as client,
         tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
@@ -176,17 +177,15 @@ class _Build:
                 f"path: {path} was built otherwise: {store.header}, expected {self.header}"
             )
         if len(store) != len(part) or any(
-            not _is_image(store.image(k), image, f"image {first + k}", self.forces)
+            not self._is_image(store.image(k), image, f"image {first + k}")
             for k, image in enumerate(part)
         ):
             raise StoreError(f"path: {path} is of another data set; give another path")
         return True
 
-
-def _is_image(known: Any, image: Atoms, name: str, forces: bool) -> bool:
-    if known.key != content_key(image) or known.energy != read_energy(image, name):
-        return False
-    return not forces or torch.equal(known.forces, torch.from_numpy(read_forces(image, name)))
+    def _is_image(self, known: Image, image: Atoms, name: str) -> bool:
+        given = read_targets(image, name, self.forces, self.header.weight_key)
+        return known.key == given.key and same_targets(known, given)
 
 
 def build_shard(images: list[Atoms], path: Path, header: Header, forces: bool, first: int) -> int:
@@ -206,6 +205,7 @@ def build_shard(images: list[Atoms], path: Path, header: Header, forces: bool, f
             processes=1,
             forces=forces,
             verbose=False,
+            weight_key=header.weight_key,
         ).close()
         os.replace(part, path)
     except ValueError as error:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ..data import AtomsData
 from ..pickled_images import PickledImages
+from ..preprocessing.statistics import RunningStatistics
 from .errors import StoreError
 from .header import Header, setup_of
 from .image import Image, pack_image
@@ -20,6 +21,7 @@ from .reader import FingerprintStore
 from .record import Frame, pack_frame
 from .scalers import scalers_to_json
 from .sealed import Bytes
+from .statistics import image_statistics
 from .writer import StoreWriter
 
 _IMAGES_OF_A_TRANSACTION = 64
@@ -47,11 +49,13 @@ def convert_lmdb(original: str | Path, path: str | Path, verbose: bool = True) -
     derivatives = "sparse" if total and "fprimes" in source.read(0, 0) else "none"
     header = Header(setup_of(source.descriptor), torch.float64, derivatives)
     writer = StoreWriter(path, header)
+    running = RunningStatistics()
     frames: dict[bytes, Bytes] = {}
     images: dict[int, Bytes] = {}
     try:
         for place in tqdm(range(total), desc="converting", unit=" images", disable=not verbose):
             frame, image = _records(_unscaled(source.read(0, place), source), header)
+            running.add(image_statistics(frame, image))
             known = writer.image(place)
             if known is not None and known.key != image.key:
                 raise StoreError(f"path: {path} holds other images; give another path")
@@ -61,7 +65,7 @@ def convert_lmdb(original: str | Path, path: str | Path, verbose: bool = True) -
                 writer.write(frames, images)
                 frames.clear()
                 images.clear()
-        writer.finish(scalers_to_json(source.scalers))
+        writer.finish(running.result(), scalers_to_json(source.scalers))
     finally:
         writer.close()
     return open_store(path)

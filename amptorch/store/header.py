@@ -19,7 +19,7 @@ from ..errors import nearest
 from .errors import StoreError
 from .record import DERIVATIVES, DTYPES
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of stores."""
 
 KERNEL_VERSION = 2
@@ -40,12 +40,14 @@ class Header:
         derivatives: "cached" (pair Jacobian stored), "on_the_fly" (pairs stored), "sparse"
             (matrices stored, as in files of the original) or "none".
         kernel_version: of the kernels that computed them.
+        weight_key: key of ``image.info`` under which weights of images were read, or None.
     """
 
     setup: Setup
     dtype: torch.dtype = torch.float32
     derivatives: str = "cached"
     kernel_version: int = KERNEL_VERSION
+    weight_key: str | None = None
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -81,6 +83,7 @@ class Header:
             "dtype": str(self.dtype).removeprefix("torch."),
             "derivatives": self.derivatives,
             "kernel_version": self.kernel_version,
+            "weight_key": self.weight_key,
         }
 
     def __str__(self) -> str:
@@ -119,6 +122,7 @@ class Header:
             (scheme, _from_plain(parameters), cutoff_params, elements),
             getattr(torch, values["dtype"]),
             values["derivatives"],
+            weight_key=values["weight_key"],
         )
         found = header.descriptor.descriptor_setup_hash
         if found != values["descriptor_hash"]:

@@ -1,11 +1,14 @@
 """Records of images, the targets of one place of a data set. Little-endian:
 
-magic, version, checksum, key of its frame, n_atoms, n_pairs, energy, which targets there are
+magic, version, checksum, key of its frame, n_atoms, n_pairs, energy, volume, weight,
+which of them there are
+stress [6]                                                         float64
 forces [n_atoms, 3]                                                float64
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 
@@ -15,9 +18,9 @@ from torch import Tensor
 
 from .sealed import PREFIX, VERSION, Bytes, check, check_size, sealed
 
-_HEADER = struct.Struct(PREFIX + "QQdB7x")
+_HEADER = struct.Struct(PREFIX + "QQdddB7x")
 _MAGIC = b"AMPI"
-_ENERGY, _FORCES = 1, 2
+_ENERGY, _FORCES, _STRESS, _WEIGHT = 1, 2, 4, 8
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class Image:
         n_atoms, n_pairs: sizes of its frame; 0 pairs where they are not kept.
         energy: eV, or None.
         forces: [n_atoms, 3], eV/Å, or None.
+        stress: [6], eV/Å^3, Voigt order xx yy zz yz xz xy, or None.
+        volume: Å^3, infinite without a cell, NaN where it is not known.
+        weight: in the loss, or None.
     """
 
     key: bytes
@@ -36,31 +42,44 @@ class Image:
     n_pairs: int
     energy: float | None = None
     forces: Tensor | None = None
+    stress: Tensor | None = None
+    volume: float = math.nan
+    weight: float | None = None
 
 
 def pack_image(image: Image) -> Bytes:
     """The record of an image."""
-    forces = np.empty(0) if image.forces is None else image.forces.numpy().astype("<f8").ravel()
+    arrays = [each for each in (image.stress, image.forces) if each is not None]
+    values = np.concatenate([np.empty(0), *(each.numpy().ravel() for each in arrays)])
+    record = np.zeros(_HEADER.size + values.nbytes, dtype=np.uint8)
+    record[_HEADER.size :] = values.astype("<f8").view(np.uint8)
     there = (image.energy is not None) * _ENERGY + (image.forces is not None) * _FORCES
-    record = np.zeros(_HEADER.size + forces.nbytes, dtype=np.uint8)
-    record[_HEADER.size :] = forces.view(np.uint8)
-    energy = 0.0 if image.energy is None else image.energy
+    there += (image.stress is not None) * _STRESS + (image.weight is not None) * _WEIGHT
+    numbers = (image.energy or 0.0, image.volume, image.weight or 0.0)
     sizes = (image.n_atoms, image.n_pairs)
-    _HEADER.pack_into(record.data, 0, _MAGIC, VERSION, 0, image.key, *sizes, energy, there)
+    _HEADER.pack_into(record.data, 0, _MAGIC, VERSION, 0, image.key, *sizes, *numbers, there)
     return sealed(record)
 
 
 def unpack_image(record: Bytes) -> Image:
-    """The image of a record; forces are a copy.
+    """The image of a record; forces and stress are copies.
 
     Raises:
         StoreError: the record is damaged.
     """
     check(record, _HEADER, _MAGIC)
-    key, n_atoms, n_pairs, energy, there = _HEADER.unpack_from(record.data)[3:]
-    check_size(record, _HEADER.size + (24 * n_atoms if there & _FORCES else 0))
-    forces = None
-    if there & _FORCES:
-        values = record[_HEADER.size :].copy().view("<f8").reshape(n_atoms, 3)
-        forces = torch.from_numpy(values)
-    return Image(key, n_atoms, n_pairs, energy if there & _ENERGY else None, forces)
+    key, n_atoms, n_pairs, energy, volume, weight, there = _HEADER.unpack_from(record.data)[3:]
+    n_stress = 6 if there & _STRESS else 0
+    n_forces = 3 * n_atoms if there & _FORCES else 0
+    check_size(record, _HEADER.size + 8 * (n_stress + n_forces))
+    values = torch.from_numpy(record[_HEADER.size :].copy().view("<f8"))
+    return Image(
+        key,
+        n_atoms,
+        n_pairs,
+        energy if there & _ENERGY else None,
+        values[n_stress:].view(n_atoms, 3) if there & _FORCES else None,
+        values[:n_stress] if there & _STRESS else None,
+        volume,
+        weight if there & _WEIGHT else None,
+    )

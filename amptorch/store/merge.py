@@ -7,12 +7,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..preprocessing.statistics import RunningStatistics, Statistics
 from .errors import StoreError
 from .image import pack_image
 from .open import open_store
 from .reader import FingerprintStore
 from .record import pack_frame
 from .sealed import Bytes
+from .statistics import image_statistics
 from .writer import StoreWriter
 
 # Bytes of frames that are copied in a transaction.
@@ -38,18 +40,19 @@ def merge_stores(
     joined = FingerprintStore(path, shards)
     writer = StoreWriter(path, joined.header)
     try:
-        _copy(joined, writer, verbose)
-        writer.finish()
+        writer.finish(_copy(joined, writer, verbose))
     finally:
         writer.close()
     return open_store(path)
 
 
-def _copy(source: FingerprintStore, writer: StoreWriter, verbose: bool) -> None:
+def _copy(source: FingerprintStore, writer: StoreWriter, verbose: bool) -> Statistics:
+    running = RunningStatistics()
     frames: dict[bytes, Bytes] = {}
     images: dict[int, Bytes] = {}
     for place in tqdm(range(len(source)), desc="merging", unit=" images", disable=not verbose):
         image, frame = source.record(place)
+        running.add(image_statistics(frame, image))
         known = writer.image(place)
         if known is not None and known.key != image.key:
             raise StoreError(f"path: {writer.path} holds other images; give another path")
@@ -66,3 +69,4 @@ def _copy(source: FingerprintStore, writer: StoreWriter, verbose: bool) -> None:
         writer.write(frames, images)
     if len(writer) > len(source):
         raise StoreError(f"path: {writer.path} holds other images; give another path")
+    return running.result()

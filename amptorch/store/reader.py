@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import torch
 from ase import Atoms
 from torch.profiler import record_function
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
 from ..data import AtomsData
-from ..preprocessing.statistics import Statistics
+from ..preprocessing.statistics import RunningStatistics, Statistics
 from ..primes import OnTheFly, PairJacobian, Primes, SparsePrimes
 from .errors import StoreError
 from .header import Header
@@ -22,6 +24,7 @@ from .image import Image
 from .keys import content_key
 from .record import Frame
 from .shard import Shard
+from .statistics import image_statistics
 
 
 class FingerprintStore(Dataset):
@@ -105,16 +108,22 @@ class FingerprintStore(Dataset):
         image, frame = self.record(index)
         return self._data(image, frame.clone(), index)
 
-    def fingerprints(self) -> Iterator[AtomsData]:
-        """All images without primes."""
-        for index in range(len(self)):
-            image, frame = self.record(index)
-            bare = Frame(frame.numbers, frame.species, frame.fingerprint)
-            yield self._data(image, bare, index)
+    def statistics(self, verbose: bool = False) -> Statistics:
+        """Ranges, means and spreads for the scalers: those that the builds kept, or, where one did
+        not come to its end, from a pass over its fingerprints, with a progress bar if ``verbose``.
+        """
+        return Statistics.joined(
+            [shard.statistics or self._statistics_of(shard, verbose) for shard in self.shards]
+        )
 
-    def statistics(self) -> Statistics:
-        """Ranges, means and spreads for the scalers, in one pass over the fingerprints."""
-        return Statistics.of(self.fingerprints())
+    def _statistics_of(self, shard: Shard, verbose: bool) -> Statistics:
+        running = RunningStatistics()
+        places = range(len(shard))
+        for place in tqdm(places, desc="statistics", unit=" images", disable=not verbose):
+            image = shard.image(place)
+            frame = shard.frame(image.key)
+            running.add(image_statistics(frame, image))
+        return running.result()
 
     def close(self) -> None:
         """Let go of the files; they are closed once no item is held any more."""
@@ -138,6 +147,11 @@ class FingerprintStore(Dataset):
             data.energy = torch.tensor(image.energy, dtype=torch.float64)
         if image.forces is not None:
             data.forces = image.forces
+        data.stress = torch.full((6,), math.nan).double() if image.stress is None else image.stress
+        data.volume = torch.tensor(image.volume, dtype=torch.float64)
+        if self.header.weight_key is not None:
+            weight = 1.0 if image.weight is None else image.weight
+            data.weight = torch.tensor(weight, dtype=torch.float64)
         return data
 
     def _primes(self, frame: Frame) -> Primes | None:

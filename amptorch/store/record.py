@@ -92,6 +92,10 @@ class Frame:
             named.update(indices=self.matrix.indices(), values=self.matrix.values())
         return named
 
+    def bare(self) -> Frame:
+        """The same without what gives primes."""
+        return Frame(self.numbers, self.species, self.fingerprint)
+
     def clone(self) -> Frame:
         """A copy that shares no memory with the store."""
         return _frame({name: array.clone() for name, array in self.arrays().items()})
@@ -123,6 +127,11 @@ def unpack_frame(key: bytes, record: Bytes) -> Frame:
         StoreError: the record is damaged.
     """
     check(record, _HEADER, _MAGIC, key)
+    return frame_of(record)
+
+
+def frame_of(record: Bytes) -> Frame:
+    """The frame of a record that was just made, as views of it: its checksum is not computed."""
     *sizes, dtype, derivatives = _HEADER.unpack_from(record.data)[4:]
     layout, size = _layout(
         (sizes[0], sizes[1], sizes[2], sizes[3]),
@@ -131,11 +140,6 @@ def unpack_frame(key: bytes, record: Bytes) -> Frame:
     )
     check_size(record, size)
     return _frame({name: torch.from_numpy(_view(record, *place)) for name, place in layout.items()})
-
-
-def pairs_of(record: Bytes) -> int:
-    """Number of pairs of a frame, from its record."""
-    return int(_HEADER.unpack_from(record.data)[5])
 
 
 def _frame(arrays: dict[str, Tensor]) -> Frame:

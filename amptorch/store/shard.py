@@ -8,6 +8,7 @@ from typing import Any
 
 import xxhash
 
+from ..preprocessing.statistics import Statistics
 from .errors import StoreError
 from .header import Header
 from .image import Image, unpack_image
@@ -16,6 +17,7 @@ from .lmdb_file import LMDBEnvironment
 from .record import Frame, unpack_frame
 from .sealed import Bytes
 from .snapshot import Snapshot
+from .statistics import statistics_from_json
 
 
 class Shard:
@@ -53,6 +55,14 @@ class Shard:
     def scalers(self) -> dict[str, Any] | None:
         """State of the scalers fitted to this store, or None."""
         return read_json(self._snapshot, "scalers") or None
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Those of all images, where the build came to its end and kept them."""
+        if not self.complete:
+            return None
+        found = read_json(self._snapshot, "statistics")
+        return statistics_from_json(found) if found else None
 
     def image(self, place: int) -> Image:
         """Targets at a place.

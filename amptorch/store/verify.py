@@ -14,6 +14,10 @@ from .shard import Shard
 def verify(shard: Shard, verbose: bool = True) -> Iterator[str]:
     """Everything that is wrong with a file: records with a wrong checksum, gaps in the data set,
     images whose frame is not there or of another size."""
+    try:
+        _ = shard.statistics
+    except StoreError as error:
+        yield str(error)
     sizes: dict[bytes, tuple[int, int]] = {}
     bar = tqdm(
         total=shard.n_frames + len(shard), desc="checking", unit=" records", disable=not verbose

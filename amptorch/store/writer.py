@@ -8,15 +8,17 @@ from typing import Any
 
 import lmdb
 
+from ..preprocessing.statistics import Statistics
 from .errors import StoreError
 from .header import Header
 from .image import Image, unpack_image
 from .keys import place_key
 from .lmdb_file import LMDBEnvironment
-from .record import Frame, pairs_of, unpack_frame
+from .record import Frame, unpack_frame
 from .sealed import Bytes
 from .shard import pack_json, read_header, read_json
 from .snapshot import Snapshot
+from .statistics import statistics_to_json
 
 
 class StoreWriter:
@@ -61,19 +63,19 @@ class StoreWriter:
         except StoreError:
             return None
 
+    def bare_frame(self, key: bytes) -> Frame | None:
+        """As :meth:`frame`, without what gives primes."""
+        record = Snapshot(self._environment).get("frames", key)
+        if record is None:
+            return None
+        try:
+            return unpack_frame(key, record).bare().clone()
+        except StoreError:
+            return None
+
     def has_frame(self, key: bytes) -> bool:
         """Whether there is a whole record of a geometry."""
-        record = Snapshot(self._environment).get("frames", key)
-        try:
-            return record is not None and unpack_frame(key, record) is not None
-        except StoreError:
-            return False
-
-    def n_pairs(self, key: bytes) -> int:
-        """Number of pairs of a geometry that is there."""
-        record = Snapshot(self._environment).get("frames", key)
-        assert record is not None
-        return pairs_of(record)
+        return self.bare_frame(key) is not None
 
     def image(self, place: int) -> Image | None:
         """The targets at a place; None if there are none or they are damaged."""
@@ -100,9 +102,13 @@ class StoreWriter:
             ]
         )
 
-    def finish(self, scalers: dict[str, Any] | None = None) -> None:
-        """Note that the build came to its end, and the state of scalers fitted to it."""
-        entries = [("header", b"state", pack_json({"complete": True, "images": len(self)}))]
+    def finish(self, statistics: Statistics, scalers: dict[str, Any] | None = None) -> None:
+        """Note that the build came to its end, the statistics of all images, and the state of
+        scalers fitted to them."""
+        entries = [
+            ("header", b"state", pack_json({"complete": True, "images": len(self)})),
+            ("header", b"statistics", pack_json(statistics_to_json(statistics))),
+        ]
         if scalers is not None:
             entries.append(("header", b"scalers", pack_json(scalers)))
         self._put(entries)

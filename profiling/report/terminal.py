@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,21 @@ def typed(command: str, **options: Any) -> str:
     return shlex.join(words)
 
 
-def finish(report: Report, out: Path | None) -> None:
+def finish(report: Report, out: Path | None, headings: Sequence[str] = ()) -> None:
     """Write a report; print its tables, what its checks found, and where it is.
+
+    Args:
+        report: to write.
+        out: folder, see :meth:`Report.write`.
+        headings: of the sections that are printed, default all.
 
     Raises:
         SystemExit: with status 1, a check failed.
     """
     folder = report.write(out)
     for section in content.sections(report).values():
+        if headings and section.heading not in headings:
+            continue
         print("\n".join([f"\n{section.heading}", *section.text]))
         for each in section.tables:
             print(f"\n{table(each)}")

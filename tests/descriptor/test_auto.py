@@ -101,6 +101,27 @@ def test_what_is_left_out_would_be_zero():
             assert not values[:, absent].any()
 
 
+def test_weighted_sets_are_those_of_one_element():
+    """That of an element whose atoms come as near as those of any other, without their names."""
+    elements, options = ["C", "Cu", "O"], {"auto": {**AUTO["auto"], "weighted": True}}
+    choice = chosen(cuco_frames(), elements, options)
+    for element in elements:
+        near = min(d for pair, d in choice.distances.items() if element in pair.split("-"))
+        alone = automatic_set(options_of(AUTO), [element], {(element, element): near}, COSINE)
+        table = choice.setup[1].table(element)
+        assert not table[:, 1:3].any()
+        np.testing.assert_array_equal(
+            np.delete(alone.table(element), [1, 2], 1), table[:, [0, *range(3, 7)]]
+        )
+
+
+def test_without_neighbours_there_are_no_weighted_functions():
+    distances = {("Cu", "Cu"): 2.5}
+    options = options_of({"auto": {"weighted": True}})
+    made = automatic_set(options, ["Cu", "O"], distances)
+    assert len(made.table("Cu")) > 0 == len(made.table("O"))
+
+
 @pytest.mark.parametrize("size", ["small", "medium", "large"])
 def test_named_sizes(size):
     counts = chosen(alloy_frames(3), ["Cu", "Pd"], {"auto": {"size": size}}).functions
@@ -169,6 +190,7 @@ def test_training_goes_on_with_the_set_of_the_checkpoint(run_dir):
         ({"fp_params": {"auto": {"size": "huge"}}}, "fp_params auto: unknown size 'huge'; known"),
         ({"fp_params": {"auto": {"cutof": 5.0}}}, "fp_params auto: unknown key 'cutof'; did you"),
         ({"fp_params": {"auto": {"cutoff": -5.0}}}, "cutoff: expected a length > 0 in Å"),
+        ({"fp_params": {"auto": {"weighted": 1}}}, "fp_params auto: expected weighted to be True"),
         ({"fp_params": {"auto": 5.0}}, "expected auto to be a dict of options, got 5.0"),
         ({"fp_params": {"auto": {}, "Cu": {}}}, "fp_params: unknown key 'Cu'"),
         (

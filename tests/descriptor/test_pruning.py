@@ -54,10 +54,15 @@ def test_an_element_without_atoms_keeps_its_functions():
 
 
 def test_words():
-    rows = [[2, 8, 0, 6.0, 4.0, 1.25, 0.0], [4, 8, 1, 6.0, 0.2, 4.0, -1.0]]
+    rows = [
+        [2, 8, 0, 6.0, 4.0, 1.25, 0.0],
+        [4, 8, 1, 6.0, 0.2, 4.0, -1.0],
+        [5, 0, 0, 6.0, 0.2, 1.0, 1.0],
+    ]
     assert [describe(np.array(row)) for row in rows] == [
         "G2 O eta 4 rs 1.25 rc 6",
         "G4 O-H eta 0.2 zeta 4 lambda -1 rc 6",
+        "G5 weighted eta 0.2 zeta 1 lambda +1 rc 6",
     ]
 
 

@@ -13,11 +13,16 @@ from amptorch.kernels.symmetry_functions import SymmetryFunctions
 from ..systems import CUTOFF
 
 Values = tuple[float, float, float, float]
+Rows = list[tuple[tuple[int, ...], tuple[float, ...]]]
+
+NUMBERS = (8.0, 1.0, 26.0, 29.0)
+"""Atomic numbers of the species, where functions are weighted with them."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Values (cutoff, eta, rs or zeta, lambda) by type, for all combinations of species.
+    """Values (cutoff, eta, rs or zeta, lambda) by type, for all combinations of species; those of w2,
+    w4 and w5 weighted with atomic numbers and summed over the combinations.
 
     With ``uneven`` the centres of species s leave out every function whose number is a multiple
     of s + 2, so that sets and their lengths differ. With ``bare`` only those of species 0 have any.
@@ -26,6 +31,9 @@ class Case:
     g2: tuple[Values, ...] = ()
     g4: tuple[Values, ...] = ()
     g5: tuple[Values, ...] = ()
+    w2: tuple[Values, ...] = ()
+    w4: tuple[Values, ...] = ()
+    w5: tuple[Values, ...] = ()
     gamma: float = 0.0
     uneven: bool = False
     bare: bool = False
@@ -33,9 +41,10 @@ class Case:
     def functions(self, n_species: int) -> SymmetryFunctions:
         kinds, values = [], []
         for center in range(n_species):
-            rows = [] if self.bare and center else self._rows(center, n_species)
-            kinds += [(center, feature, *kind) for feature, (kind, _) in enumerate(rows)]
-            values += [value for _, value in rows]
+            features = [] if self.bare and center else self._features(center, n_species)
+            for feature, rows in enumerate(features):
+                kinds += [(center, feature, *kind) for kind, _ in rows]
+                values += [value for _, value in rows]
         return SymmetryFunctions(
             kinds=torch.tensor(kinds),
             values=torch.tensor(values, dtype=torch.float64),
@@ -44,16 +53,25 @@ class Case:
             n_features=max(feature for _, feature, *_ in kinds) + 1,
         )
 
-    def _rows(self, center: int, n_species: int) -> list[tuple[tuple[int, int, int], Values]]:
+    def _features(self, center: int, n_species: int) -> list[Rows]:
         ones = [(j, -1) for j in range(n_species)]
         twos = list(combinations_with_replacement(range(n_species), 2))
-        rows = [
-            ((kind, *neighbors), value)
+        features: list[Rows] = [
+            [((kind, *neighbors), (*value, 1.0))]
             for kind, groups, values in ((2, ones, self.g2), (4, twos, self.g4), (5, twos, self.g5))
             for neighbors in groups
             for value in values
         ]
-        return [row for n, row in enumerate(rows) if not self.uneven or n % (center + 2)]
+        features += [
+            [((kind, *neighbors), (*value, _weight(*neighbors))) for neighbors in groups]
+            for kind, groups, values in ((2, ones, self.w2), (4, twos, self.w4), (5, twos, self.w5))
+            for value in values
+        ]
+        return [rows for n, rows in enumerate(features) if not self.uneven or n % (center + 2)]
+
+
+def _weight(j: int, k: int) -> float:
+    return NUMBERS[j] * (NUMBERS[k] if k >= 0 else 1.0)
 
 
 def angular(etas: Any, zetas: Any, cutoff: float = CUTOFF) -> tuple[Values, ...]:
@@ -75,6 +93,19 @@ CASES = {
         g2=((6.0, 0.02, 0.0, 0.0), (3.5, 0.4, 1.0, 0.0)),
         g4=angular([0.01], [1.0, 3.0]) + angular([0.03], [2.0], 4.0),
         g5=angular([0.01], [1.0]) + angular([0.03], [2.0], 5.0),
+        uneven=True,
+    ),
+    "weighted": Case(
+        w2=G2, w4=angular([0.01, 0.05], [1.0, 4.0]), w5=angular([0.01], [1.0, 2.0, 2.5])
+    ),
+    "weighted_and_not": Case(
+        g2=G2[:1],
+        g4=angular([0.01], [1.0, 2.0]),
+        g5=angular([0.02], [2.0]),
+        w2=G2,
+        w4=angular([0.01], [1.0, 2.0, 4.0, 7.0, 16.0]),
+        w5=angular([0.02], [1.0, 2.0]),
+        gamma=2.0,
         uneven=True,
     ),
     "bare_species": Case(G2, angular([0.01], [1.0]), angular([0.01], [1.0]), bare=True),

@@ -70,6 +70,7 @@ CASES = [
     ("symmetry_functions", "many_terms"),
     ("symmetry_functions", "real_zeta"),
     ("symmetry_functions", "polynomial_real"),
+    ("symmetry_functions", "weighted_and_not"),
     ("gmp", "solid"),
     ("gmp", "solid_roots"),
     ("gmp", "solid_to_9"),
@@ -106,7 +107,7 @@ def test_kernel_matches_reference(stem: str, case: str) -> None:
     check_operations(stem, case, environment_of("batch"), torch.float64)
 
 
-@pytest.mark.parametrize(("stem", "case"), CASES[4:5] + CASES[6:])
+@pytest.mark.parametrize(("stem", "case"), CASES[4:6] + CASES[7:])
 @on_device
 def test_single_precision(stem: str, case: str) -> None:
     check_operations(stem, case, environment_of("batch"), torch.float32)
@@ -227,6 +228,7 @@ KERNELS = {
     [
         ("symmetry_functions", "uneven_cutoffs"),
         ("symmetry_functions", "polynomial_real"),
+        ("symmetry_functions", "weighted"),
         ("gmp", "solid_roots"),
     ],
 )
@@ -291,7 +293,7 @@ class TestChoiceOfBackend:
     def test_other_multipoles_on_the_reference(self, case: str) -> None:
         assert self.choice("gmp", case, "cuda") is None
 
-    def test_functions_that_share_a_feature_on_the_reference(self) -> None:
+    def test_functions_of_the_same_neighbours_that_share_a_feature_on_the_reference(self) -> None:
         functions = STEMS["symmetry_functions"].parameters("g5")
         kinds = functions.kinds.clone()
         kinds[1, :2] = kinds[0, :2]

@@ -88,17 +88,21 @@ def random(*shape: int) -> Tensor:
 
 
 def assert_close(
-    actual: Tensor, wanted: Tensor, tolerance: float, terms: Tensor | None = None
+    actual: Tensor,
+    wanted: Tensor,
+    tolerance: float,
+    terms: Tensor | None = None,
+    weight: float = 1.0,
 ) -> None:
     """Equal to a tolerance relative to the largest value of the feature (the second axis), or to
-    a hundredth of the largest of all, or of the 1 that a close neighbour weighs. Where terms
+    a hundredth of the largest of all, or of the ``weight`` of a close neighbour. Where terms
     cancel, ``terms`` is the sum of their magnitudes and takes the place of the values."""
     assert actual.shape == wanted.shape
     if not wanted.numel():
         return
     sizes = wanted.abs() if terms is None else terms
     others = [axis for axis in range(wanted.dim()) if axis != 1]
-    scale = sizes.amax(others, keepdim=True).clamp(min=0.01 * max(1.0, float(sizes.max())))
+    scale = sizes.amax(others, keepdim=True).clamp(min=0.01 * max(weight, float(sizes.max())))
     excess = (actual.double() - wanted).abs() - tolerance * scale
     if not (excess <= 0).all():  # also where it is NaN
         place = np.unravel_index(int(excess.argmax()), excess.shape)
@@ -149,13 +153,17 @@ def check_operations(
 
     assert {tensor.dtype for tensor in (forward, features, blocks, pulled, pushed)} == {dtype}
     slopes = spread(environment, functions, blocks.double())
-    assert_close(forward, wanted.features, tolerance)
-    assert_close(features, wanted.features, tolerance)
-    assert_close(pull(environment, slopes, wanted.gradient), wanted.pulled, tolerance)
-    assert_close(pulled, wanted.pulled, tolerance)
     terms = push(environment, slopes.abs(), wanted.changes.abs())
-    assert_close(push(environment, slopes, wanted.changes), wanted.pushed, tolerance, terms)
-    assert_close(pushed, wanted.pushed, tolerance, terms)
+    weight = float(functions.values[:, 4].abs().max())
+    for actual, expected_value, summands in (
+        (forward, wanted.features, None),
+        (features, wanted.features, None),
+        (pull(environment, slopes, wanted.gradient), wanted.pulled, None),
+        (pulled, wanted.pulled, None),
+        (push(environment, slopes, wanted.changes), wanted.pushed, terms),
+        (pushed, wanted.pushed, terms),
+    ):
+        assert_close(actual, expected_value, tolerance, summands, weight)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -186,9 +194,10 @@ def golden_inputs(entry: dict[str, Any]) -> tuple[Environment, SymmetryFunctions
         for center, table in enumerate(tables)
         for feature, row in enumerate(table)
     ]
+    values = np.concatenate(tables)[:, 3:7]
     functions = SymmetryFunctions(
         kinds=torch.tensor(kinds),
-        values=torch.from_numpy(np.concatenate(tables)[:, 3:7].copy()),
+        values=torch.from_numpy(np.insert(values, 4, 1.0, axis=1)),
         gamma=float(entry["cutoff_params"].get("gamma", 0.0)),
         n_species=len(numbers),
         n_features=arrays["fingerprints"].shape[1],
@@ -333,8 +342,18 @@ def fuzzed(draw: st.DrawFn) -> tuple[Environment, SymmetryFunctions]:
     fewest = 2 if uneven else 1, 0, 0  # of two functions the first element keeps one
     sets = [tuple(draw(st.lists(values, min_size=low, max_size=3))) for low in fewest]
     gamma = draw(st.sampled_from([0.0, 2.0, 3.0, 5.5]))
-    case = Case(*sets, gamma=gamma, uneven=uneven)
-    return environment, case.functions(n_species)
+    functions = Case(*sets, gamma=gamma, uneven=uneven).functions(n_species)
+    return environment, _merged(functions, draw(st.integers(0, 5)))
+
+
+def _merged(functions: SymmetryFunctions, n_features: int) -> SymmetryFunctions:
+    """Functions with weights that share ``n_features`` features in no order; as they are for 0."""
+    if not n_features:
+        return functions
+    kinds, values = functions.kinds.clone(), functions.values.clone()
+    kinds[:, 1] %= n_features
+    values[:, 4] = 1 + random(len(values)).abs()
+    return replace(functions, kinds=kinds, values=values, n_features=n_features)
 
 
 @fuzz.MANY
@@ -390,7 +409,7 @@ class TestWrongInputs:
     def test_tables(self) -> None:
         with pytest.raises(ValueError, match=r"kinds: expected shape .* got .*float64"):
             replace(self.functions, kinds=self.functions.kinds.double())
-        with pytest.raises(ValueError, match=r"values: expected shape \(\d+, 4\)"):
+        with pytest.raises(ValueError, match=r"values: expected shape \(\d+, 5\)"):
             replace(self.functions, values=self.functions.values[:, :3])
 
     def test_gradient(self) -> None:

@@ -10,7 +10,7 @@ import torch
 from amptorch import AtomsTrainer
 from amptorch.config import Config
 from amptorch.model import PerAtomLoss
-from amptorch.optimizers import LBFGSB, KalmanFilter, base, choose
+from amptorch.optimizers import LBFGSB, SOAP, KalmanFilter, base, choose
 
 from ..potentials import config, cuco_frames, trained
 from ..test_resume import assert_same_run, gone_on, with_epochs
@@ -23,6 +23,7 @@ from .problems import FRAMES, TANH, loaded
         (None, {}, torch.optim.Adam, 0.1, 32),
         ("adam", {}, torch.optim.Adam, 5e-3, 8),
         ("adamw", {"weight_decay": 0.1}, torch.optim.AdamW, 5e-3, 8),
+        ("soap", {"refresh": 5}, SOAP, 5e-3, 8),
         ("kalman", {"fraction": 0.2}, KalmanFilter, 1.0, 1),
         ("Kalman", {}, KalmanFilter, 1.0, 1),
         ("RAdam", {"eps": 1e-9}, torch.optim.RAdam, 0.1, 32),
@@ -134,6 +135,7 @@ RESUMED: dict[str, dict[str, Any]] = {
     "kalman": {"fraction": 0.3},
     "levenberg_marquardt": {"fraction": 0.5},
     "adamw": {"weight_decay": 0.1},
+    "soap": {"refresh": 2},
 }
 
 

@@ -1,4 +1,4 @@
-"""A report with all that one can hold."""
+"""A report with all that one can hold, and where the kernel of the original is compiled."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from profiling.report.flame_graph import flame_graph
 from profiling.report.plots import bars, curves
 
 from ..potentials import cuco_frames
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled(tmp_path_factory):
+    """Once, and into no folder of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

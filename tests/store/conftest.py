@@ -58,10 +58,9 @@ def contents(path: Path) -> dict[bytes, dict[bytes, bytes]]:
 def assert_same_data(one: AtomsData, other: AtomsData) -> None:
     """Bit for bit the same."""
     assert set(one.keys) == set(other.keys)
-    for name in ("fingerprint", "atomic_numbers", "energy", "forces"):
+    for name in ("fingerprint", "atomic_numbers", "energy", "forces", "stress", "volume", "weight"):
         if name in one:
-            assert one[name].dtype == other[name].dtype, name
-            assert torch.equal(one[name], other[name]), name
+            torch.testing.assert_close(one[name], other[name], rtol=0, atol=0, equal_nan=True)
     assert type(one.primes) is type(other.primes)
     if isinstance(one.primes, (PairJacobian, OnTheFly)):
         for name in ("vectors", "first", "neighbors", "species"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from amptorch.store import StoreError, compute, open_store
 
 from ..potentials import cuco_frames
+from ..processes import forked_after_importing
 from .conftest import assert_same_data, build, contents
 
 FRAMES = 120
@@ -23,17 +23,8 @@ KILLS = 20
 
 @pytest.fixture(scope="module")
 def start():
-    """Starts processes quickly: they are forked from one that has done nothing but import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-
-    def started(function, *arguments):
-        process = context.Process(target=function, args=arguments)
-        process.start()
-        return process
-
-    yield started
-    multiprocessing.forkserver._forkserver._stop()
+    with forked_after_importing(__name__) as started:
+        yield started
 
 
 def build_slowly(path: Path, log: Path, moment: float) -> None:
@@ -88,10 +79,9 @@ def test_a_build_killed_at_twenty_moments_loses_a_chunk_each_time(path, tmp_path
     assert contents(path) == contents(whole)
 
 
-def read_until_complete(path: Path, wanted: int) -> None:
-    """Reads everything again and again, and compares it with what is computed here."""
-    reference = path.with_name(f"reference-{multiprocessing.current_process().pid}.lmdb")
-    expected = build(cuco_frames(wanted), reference)
+def read_until_complete(path: Path, reference: Path, wanted: int) -> None:
+    """Reads everything again and again, and compares it with a store that is whole."""
+    expected = open_store(reference)
     sizes = set()
     while max(sizes, default=0) < wanted:
         try:
@@ -106,8 +96,10 @@ def read_until_complete(path: Path, wanted: int) -> None:
 
 
 def test_two_readers_and_a_writer_at_once(path, tmp_path, start):
-    readers = [start(read_until_complete, path, FRAMES) for _ in range(2)]
-    writer = start(build_slowly, path, tmp_path / "log", 0.01)
+    whole = path.with_name("whole.lmdb")
+    build(cuco_frames(FRAMES), whole).close()
+    readers = [start(read_until_complete, path, whole, FRAMES) for _ in range(2)]
+    writer = start(build_slowly, path, tmp_path / "log", 0.02)
     for process in (writer, *readers):
         process.join(600)
         assert process.exitcode == 0

@@ -30,15 +30,31 @@ DERIVATIVES = ["none", "on_the_fly", "cached"]
 
 
 def named_images() -> list[Atoms]:
-    """All named systems with made-up targets."""
+    """All named systems with made-up targets; every other one has no stress, or no weight."""
     random = np.random.default_rng(0)
     images = []
-    for make in SYSTEMS.values():
+    for place, make in enumerate(SYSTEMS.values()):
         image = make()
-        forces = random.normal(size=(len(image), 3))
-        image.calc = SinglePointCalculator(image, energy=random.normal(), forces=forces)
+        targets = {"energy": random.normal(), "forces": random.normal(size=(len(image), 3))}
+        if place % 2:
+            targets["stress"] = random.normal(size=6)
+        else:
+            image.info["importance"] = random.uniform(0.1, 9.0)
+        image.calc = SinglePointCalculator(image, **targets)
         images.append(image)
     return images
+
+
+def test_weights_come_back(path):
+    images = named_images()
+    store = build(images, path, descriptor=(*SETUP[:3], ALL_ELEMENTS), weight_key="importance")
+    assert [float(data.weight) for data in store] == [
+        image.info.get("importance", 1.0) for image in images
+    ]
+    assert store.header.weight_key == "importance"
+    images[3].info["importance"] = -1.0
+    with pytest.raises(ValueError, match=r"image 3: expected info\['importance'\] to be a number"):
+        build(images, path.with_name("other.lmdb"), weight_key="importance")
 
 
 def in_memory(setup, images, derivatives, dtype):
@@ -52,6 +68,11 @@ def in_memory(setup, images, derivatives, dtype):
         data = converter.convert(image, index).to(dtype)
         data.energy = torch.tensor(image.get_potential_energy(), dtype=torch.float64)
         data.forces = torch.from_numpy(image.get_forces())
+        stress = image.calc.results.get("stress")
+        kept = stress is not None and image.cell.rank == 3
+        data.stress = torch.tensor(stress) if kept else torch.full((6,), np.nan).double()
+        volume = abs(np.linalg.det(image.cell.array)) or np.inf
+        data.volume = torch.tensor(volume, dtype=torch.float64)
         yield data
 
 

@@ -141,6 +141,7 @@ def edit(path, table, key, record=None):
     [
         ("frame byte", "frame .*: its checksum is"),
         ("image byte", "image 2: its checksum is"),
+        ("statistics byte", "statistics: its checksum does not fit"),
         ("frame", "image 2: its frame .* is not there"),
         ("image", "image 2: no such record"),
         ("last image", "8 images were written, 7 found"),
@@ -155,6 +156,8 @@ def test_verify_finds(path, images, damage, message, capsys):
         flip(path, tables[b"frames"][key], 99)
     elif damage == "image byte":
         flip(path, tables[b"images"][place_key(2)], 70)
+    elif damage == "statistics byte":
+        flip(path, tables[b"header"][b"statistics"], -5)
     elif damage == "other image":
         edit(path, "images", place_key(2), pack_image(Image(key, 3, 9)).tobytes())
     else:

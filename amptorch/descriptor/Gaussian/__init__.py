@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations_with_replacement
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -20,11 +21,13 @@ __all__ = ["GDS", "Gaussian", "GaussianDescriptorSet"]
 
 
 class Gaussian(BaseDescriptor):
-    """Symmetry functions G2, G4, G5 (equations: ``amptorch.kernels.symmetry_functions``).
+    """Symmetry functions G2, G4, G5, of neighbour elements or element-weighted (equations:
+    ``amptorch.kernels.symmetry_functions``).
 
     Args:
         Gs: ``{"default" or element: {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"},
-            "G5": ..., "cutoff": Å}}``, or a :class:`GaussianDescriptorSet`.
+            "G5": ..., "cutoff": Å}}``, with ``"weighted": True`` in a type for element-weighted
+            ones, or a :class:`GaussianDescriptorSet`.
         elements: chemical symbols.
         cutoff_func: "Cosine" or "Polynomial".
         gamma: exponent of the polynomial cutoff function.
@@ -71,14 +74,12 @@ class Gaussian(BaseDescriptor):
         return descriptor_set
 
     def _parameters(self) -> SymmetryFunctions:
-        species = {0: -1, **{int(z): k for k, z in enumerate(self.element_indices)}}
         kinds, values = [], []
         for center, element in enumerate(self.elements):
             for feature, row in enumerate(self.descriptor_setup[element]):
-                number, zj, zk = (int(entry) for entry in row[:3])
-                if zj in species and zk in species:
-                    kinds.append([center, feature, number, species[zj], species[zk]])
-                    values.append(row[3:])
+                for j, k, weight in self._neighbors(*row[:3].astype(int)):
+                    kinds.append([center, feature, int(row[0]), j, k])
+                    values.append([*row[3:], weight])
         return SymmetryFunctions(
             kinds=torch.tensor(kinds, dtype=torch.int64),
             values=torch.from_numpy(np.array(values)),
@@ -86,6 +87,18 @@ class Gaussian(BaseDescriptor):
             n_species=len(self.elements),
             n_features=max(len(table) for table in self.descriptor_setup.values()),
         )
+
+    def _neighbors(self, number: int, z_j: int, z_k: int) -> list[tuple[int, int, float]]:
+        """Species of j and of k (-1 for G2) that a function goes over, with their weights."""
+        numbers = [int(z) for z in self.element_indices]
+        if z_j:
+            species = {0: -1, **{z: k for k, z in enumerate(numbers)}}
+            known = z_j in species and z_k in species
+            return [(species[z_j], species[z_k], 1.0)] if known else []
+        if number == 2:
+            return [(j, -1, float(z)) for j, z in enumerate(numbers)]
+        pairs = combinations_with_replacement(range(len(numbers)), 2)
+        return [(j, k, float(numbers[j] * numbers[k])) for j, k in pairs]
 
     def settings(self) -> dict[str, Any]:
         return {

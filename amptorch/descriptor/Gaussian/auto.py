@@ -15,7 +15,7 @@ from ase.data import chemical_symbols
 
 from ...errors import check_keys, nearest
 from . import Gaussian, GaussianDescriptorSet
-from .descriptor_set import check_cutoff
+from .descriptor_set import check_cutoff, check_weighted
 from .grids import gastegger_centered, imbalzano_shifted
 
 # Frames of each composition whose distances are looked at.
@@ -63,14 +63,17 @@ class Options:
     Attributes:
         cutoff: Å.
         size: "small", "medium", "large", or the counts of a :class:`Size` as a dict.
+        weighted: element-weighted functions, as many for any number of elements.
     """
 
     cutoff: float = 6.0
     size: str | Mapping[str, Any] = "medium"
+    weighted: bool = False
     counts: Size = field(init=False)
 
     def __post_init__(self) -> None:
         self.cutoff = check_cutoff(self.cutoff)
+        check_weighted(self.weighted, "fp_params auto")
         if isinstance(self.size, Mapping):
             check_keys(self.size, [entry.name for entry in fields(Size)], "fp_params auto, size")
             self.counts = Size(**self.size)
@@ -89,7 +92,7 @@ def options_of(parameters: Any) -> Options:
     given = parameters["auto"] or {}
     if not isinstance(given, Mapping):
         raise ValueError(f"fp_params: expected auto to be a dict of options, got {given!r}")
-    check_keys(given, ["cutoff", "size"], "fp_params auto")
+    check_keys(given, ["cutoff", "size", "weighted"], "fp_params auto")
     return Options(**given)
 
 
@@ -107,6 +110,9 @@ def automatic_set(
     the cutoff; G4 is their narrow and G5 their wide function. Pairs and triples that never lie
     within the cutoff get none.
 
+    Element-weighted functions are those of a pair, and a triple, at the nearest distance of the
+    centre to any element.
+
     Args:
         distances: nearest distance of each element pair (symbols sorted); a pair that is absent
             never lies within the cutoff.
@@ -115,18 +121,43 @@ def automatic_set(
     for center in made.elements:
         pairs = {symbol: _pair(center, symbol) for symbol in sorted(made.elements)}
         near = {symbol: distances[pair] for symbol, pair in pairs.items() if pair in distances}
-        for neighbor, distance in near.items():
-            _add_radial(made, options, (center, neighbor), distance)
-        for j, k in itertools.combinations_with_replacement(near, 2):
-            widest = max(near[j], near[k])
-            if _pair(j, k) in distances:
-                _add_angular(made.add_g4, options, options.counts.narrow, (center, j, k), widest)
-            _add_angular(made.add_g5, options, options.counts.wide, (center, j, k), widest)
+        if near and options.weighted:
+            _add_weighted(made, options, center, min(near.values()))
+        else:
+            _add_by_elements(made, options, center, near, distances)
     return made
 
 
+def _add_weighted(
+    made: GaussianDescriptorSet, options: Options, center: str, distance: float
+) -> None:
+    counts, triple = options.counts, (center, None, None)
+    _add_radial(made, options, (center, None), distance)
+    _add_angular(made.add_g4, options, counts.narrow, triple, distance)
+    _add_angular(made.add_g5, options, counts.wide, triple, distance)
+
+
+def _add_by_elements(
+    made: GaussianDescriptorSet,
+    options: Options,
+    center: str,
+    near: Mapping[str, float],
+    distances: Distances,
+) -> None:
+    for neighbor, distance in near.items():
+        _add_radial(made, options, (center, neighbor), distance)
+    for j, k in itertools.combinations_with_replacement(near, 2):
+        widest = max(near[j], near[k])
+        if _pair(j, k) in distances:
+            _add_angular(made.add_g4, options, options.counts.narrow, (center, j, k), widest)
+        _add_angular(made.add_g5, options, options.counts.wide, (center, j, k), widest)
+
+
 def _add_radial(
-    made: GaussianDescriptorSet, options: Options, elements: tuple[str, str], distance: float
+    made: GaussianDescriptorSet,
+    options: Options,
+    elements: tuple[str, str | None],
+    distance: float,
 ) -> None:
     for eta, shift in imbalzano_shifted(options.cutoff, options.counts.radial):
         width = 1.0 / np.sqrt(2.0 * eta)
@@ -138,7 +169,7 @@ def _add_angular(
     add: Callable[..., None],
     options: Options,
     number: int,
-    elements: tuple[str, str, str],
+    elements: tuple[str, str | None, str | None],
     distance: float,
 ) -> None:
     if not number:

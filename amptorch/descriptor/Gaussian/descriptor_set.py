@@ -14,6 +14,7 @@ from ...errors import check_keys, nearest
 from ..util import check_elements
 
 # Columns of a row: type, Z of j, Z of k (0 for G2), cutoff, eta / cutoff^2, rs or zeta, lambda.
+# Without Z of j it is the element-weighted function, over neighbours of all elements.
 Row = tuple[int, int, int, float, float, float, float]
 
 _KEYS = {
@@ -35,6 +36,10 @@ class GaussianDescriptorSet:
     ``eta`` is dimensionless here, as in AMPTorch: the kernel uses ``eta / cutoff**2``. Rows are
     kept distinct and in one order (by type, elements and values, whatever the order they were
     added in), which is the order of the features.
+
+    A function without neighbour elements is element-weighted (M. Gastegger et al., J. Chem. Phys.
+    148, 241709 (2018)): it goes over the neighbours of all elements, with weights Z_j in G2 and
+    Z_j Z_k in G4 and G5, Z the atomic number.
     """
 
     def __init__(
@@ -64,38 +69,40 @@ class GaussianDescriptorSet:
     def add_g2(
         self,
         element_i: str,
-        element_j: str,
+        element_j: str | None,
         eta: float = 3.0,
         rs: float = 0.0,
         cutoff: float | None = None,
     ) -> None:
-        """Add G2 of centre ``element_i`` over neighbours ``element_j``."""
+        """Add G2 of centre ``element_i`` over neighbours ``element_j``, weighted for None."""
         self._add(2, element_i, (element_j,), eta, rs, 0.0, cutoff)
 
     def add_g4(
         self,
         element_i: str,
-        element_j: str,
-        element_k: str,
+        element_j: str | None,
+        element_k: str | None,
         eta: float = 0.005,
         zeta: float = 1.0,
         gamma: float = 1.0,
         cutoff: float | None = None,
     ) -> None:
-        """Add G4 of centre ``element_i`` over pairs of neighbours; ``gamma`` is lambda, ±1."""
+        """Add G4 of centre ``element_i`` over pairs of neighbours, weighted for None and None;
+        ``gamma`` is lambda, ±1."""
         self._add(4, element_i, (element_j, element_k), eta, zeta, gamma, cutoff)
 
     def add_g5(
         self,
         element_i: str,
-        element_j: str,
-        element_k: str,
+        element_j: str | None,
+        element_k: str | None,
         eta: float = 0.005,
         zeta: float = 1.0,
         gamma: float = 1.0,
         cutoff: float | None = None,
     ) -> None:
-        """Add G5 of centre ``element_i`` over pairs of neighbours; ``gamma`` is lambda, ±1."""
+        """Add G5 of centre ``element_i`` over pairs of neighbours, weighted for None and None;
+        ``gamma`` is lambda, ±1."""
         self._add(5, element_i, (element_j, element_k), eta, zeta, gamma, cutoff)
 
     def batch_add_descriptors(
@@ -106,6 +113,7 @@ class GaussianDescriptorSet:
         gammas: Sequence[float],
         cutoff: float | None = None,
         important_elements: Sequence[str] | None = None,
+        weighted: bool = False,
     ) -> None:
         """Add one function per place of the lists (not their product) for all element pairs.
 
@@ -116,6 +124,7 @@ class GaussianDescriptorSet:
             gammas: lambdas for 4 and 5; empty for 2.
             cutoff: Å, default that of the set.
             important_elements: centre elements, default all.
+            weighted: add one element-weighted function instead of one for each pair.
         """
         if number not in (2, 4, 5):
             raise ValueError(f"number: expected 2, 4 or 5, got {number!r}")
@@ -126,7 +135,7 @@ class GaussianDescriptorSet:
                 f"{len(rs_or_zetas)} rs_s or zetas, {len(lambdas)} gammas"
             )
         for element in important_elements or self.elements:
-            for others in self._partners(number):
+            for others in self._partners(number, weighted):
                 for eta, third, fourth in zip(etas, rs_or_zetas, lambdas, strict=True):
                     self._add(number, element, others, eta, third, fourth, cutoff)
 
@@ -135,7 +144,8 @@ class GaussianDescriptorSet:
 
         Args:
             Gs: ``{"default": {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"}, "G5": ...,
-                "cutoff": Å}}``; keys are centre elements, or "default" for all others.
+                "cutoff": Å}}``; keys are centre elements, or "default" for all others. With
+                ``"weighted": True`` beside the lists of a type its functions are element-weighted.
         """
         if not isinstance(Gs, Mapping):
             raise ValueError(f"fp_params: expected a dict of symmetry functions, got {Gs!r}")
@@ -151,19 +161,23 @@ class GaussianDescriptorSet:
     def _add_combinations(self, element: str, setup: Mapping[str, Any]) -> None:
         check_keys(setup, [*_KEYS, "cutoff"], f"fp_params of {element}")
         for name in sorted(set(setup) & set(_KEYS)):
-            check_keys(setup[name], _KEYS[name], f"fp_params of {element}, {name}")
+            where = f"fp_params of {element}, {name}"
+            check_keys(setup[name], [*_KEYS[name], "weighted"], where)
             missing = [key for key in _KEYS[name] if key not in setup[name]]
             if missing:
-                raise ValueError(f"fp_params of {element}, {name}: {missing[0]!r} is missing")
+                raise ValueError(f"{where}: {missing[0]!r} is missing")
             lists = [np.atleast_1d(setup[name][key]) for key in _KEYS[name]]
-            for others in self._partners(int(name[1])):
+            weighted = check_weighted(setup[name].get("weighted", False), where)
+            for others in self._partners(int(name[1]), weighted):
                 for values in itertools.product(*lists):
                     eta, third, fourth = (*values, 0.0)[:3]
                     self._add(
                         int(name[1]), element, others, eta, third, fourth, setup.get("cutoff")
                     )
 
-    def _partners(self, number: int) -> list[tuple[str, ...]]:
+    def _partners(self, number: int, weighted: bool) -> list[tuple[str, ...]]:
+        if weighted:
+            return [()]
         symbols = sorted(self.elements)
         size = 1 if number == 2 else 2
         return list(itertools.combinations_with_replacement(symbols, size))
@@ -172,12 +186,18 @@ class GaussianDescriptorSet:
         self,
         number: int,
         element: str,
-        others: tuple[str, ...],
+        neighbors: tuple[str | None, ...],
         eta: float,
         third: float,
         fourth: float,
         cutoff: float | None,
     ) -> None:
+        others = [symbol for symbol in neighbors if symbol is not None]
+        if others and len(others) < len(neighbors):
+            raise ValueError(
+                f"symmetry function G{number}: expected two neighbour elements, or None for both, "
+                f"got {neighbors}"
+            )
         for symbol in (element, *others):
             if symbol not in self._rows:
                 raise ValueError(
@@ -187,7 +207,7 @@ class GaussianDescriptorSet:
         radius = self.cutoff if cutoff is None else check_cutoff(cutoff)
         _check_values(number, eta, third, fourth)
         # AMPTorch writes the alphabetically first symbol of a pair first and sorts rows by number.
-        numbers = [atomic_numbers[symbol] for symbol in sorted(others)] + [0]
+        numbers = [atomic_numbers[symbol] for symbol in sorted(others)] + [0, 0]
         self._rows[element].add(
             (
                 number,
@@ -208,6 +228,13 @@ class GaussianDescriptorSet:
     def descriptor_setup(self) -> dict[str, NDArray[np.float64]]:
         """Tables of all elements."""
         return {element: self.table(element) for element in self.elements}
+
+
+def check_weighted(weighted: bool, where: str) -> bool:
+    """The value of ``weighted``, or a ``ValueError`` if it is not True or False."""
+    if not isinstance(weighted, bool):
+        raise ValueError(f"{where}: expected weighted to be True or False, got {weighted!r}")
+    return weighted
 
 
 def check_cutoff(cutoff: float) -> float:

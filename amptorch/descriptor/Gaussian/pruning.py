@@ -100,6 +100,6 @@ def _widen(low: Tensor, high: Tensor, fingerprint: Tensor, species: Tensor) -> N
 def describe(row: NDArray[np.float64]) -> str:
     """A row of a table in words; eta in 1/Å^2, lengths in Å."""
     number, z_j, z_k, cutoff, eta, third, fourth = row.tolist()
-    others = "-".join(chemical_symbols[int(z)] for z in (z_j, z_k) if z)
+    others = "-".join(chemical_symbols[int(z)] for z in (z_j, z_k) if z) or "weighted"
     rest = f"rs {third:.4g}" if number == 2 else f"zeta {third:g} lambda {fourth:+g}"
     return f"G{number:g} {others} eta {eta:.4g} {rest} rc {cutoff:g}"

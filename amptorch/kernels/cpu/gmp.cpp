@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "arrays.h"
+#include "dispatch.h"
 #include "gmp_kernel.h"
 
 namespace amptorch {
@@ -151,8 +152,7 @@ using Kernel = void (*)(const Task<T>&, Operation, const Center<T>&);
 template <typename T>
 Kernel<T> kernel() {
 #ifdef AMPTORCH_HAS_AVX2
-    static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (has_avx2) return avx2::run;
+    if (has_avx2()) return avx2::run;
 #endif
     return baseline::run;
 }

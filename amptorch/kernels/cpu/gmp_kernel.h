@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gmp_plan.h"
+#include "instruction_sets.h"
 
 namespace amptorch::gmp {
 
@@ -91,8 +92,7 @@ struct Center {
     void run(const Task<float>&, Operation, const Center<float>&);          \
     }
 AMPTORCH_GMP_KERNELS(baseline)
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AMPTORCH_HAS_AVX2
+#ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_GMP_KERNELS(avx2)
 #endif
 #undef AMPTORCH_GMP_KERNELS

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "arrays.h"
+#include "dispatch.h"
 
 namespace amptorch {
 namespace networks {
@@ -13,16 +14,10 @@ namespace {
 
 template <typename T>
 const Kernel<T>& kernel() {
-    constexpr bool is_double = sizeof(T) == sizeof(double);
 #ifdef AMPTORCH_HAS_AVX2
-    static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (has_avx2) {
-        if constexpr (is_double) return avx2::of_double;
-        else return avx2::of_float;
-    }
+    if (has_avx2()) return of_type<T, Kernel>(avx2::of_double, avx2::of_float);
 #endif
-    if constexpr (is_double) return baseline::of_double;
-    else return baseline::of_float;
+    return of_type<T, Kernel>(baseline::of_double, baseline::of_float);
 }
 
 // The kernel loads whole vectors, so what it works on begins at a multiple of their size.

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "instruction_sets.h"
+
 namespace amptorch::networks {
 
 using Index = std::int64_t;
@@ -55,8 +57,7 @@ struct Kernel {
     extern const Kernel<float> of_float;   \
     }
 AMPTORCH_NETWORKS(baseline)
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AMPTORCH_HAS_AVX2
+#ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_NETWORKS(avx2)
 #endif
 #undef AMPTORCH_NETWORKS

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "instruction_sets.h"
+
 namespace amptorch::jacobian {
 
 using Index = std::int64_t;
@@ -64,8 +66,7 @@ struct Kernel {
     extern const Kernel<float> of_float;   \
     }
 AMPTORCH_PAIR_JACOBIAN(baseline)
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AMPTORCH_HAS_AVX2
+#ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_PAIR_JACOBIAN(avx2)
 #endif
 #undef AMPTORCH_PAIR_JACOBIAN

@@ -2,22 +2,7 @@
 #include "pair_jacobian.h"
 
 #ifdef AMPTORCH_HAS_AVX2
-
-#ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-
-#define AMPTORCH_ISA avx2
-#define AMPTORCH_SIMD_BYTES 32
+#include "avx2_begin.h"
 #include "pair_jacobian_kernel.h"
-
-#ifdef __clang__
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-
+#include "avx2_end.h"
 #endif

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "arrays.h"
+#include "dispatch.h"
 #include "symmetry_functions_plan.h"
 
 namespace amptorch {
@@ -16,16 +17,10 @@ namespace {
 
 template <typename T>
 const Kernel<T>& kernel() {
-    constexpr bool is_double = sizeof(T) == sizeof(double);
 #ifdef AMPTORCH_HAS_AVX2
-    static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (has_avx2) {
-        if constexpr (is_double) return avx2::double_kernel;
-        else return avx2::float_kernel;
-    }
+    if (has_avx2()) return of_type<T, Kernel>(avx2::double_kernel, avx2::float_kernel);
 #endif
-    if constexpr (is_double) return baseline::double_kernel;
-    else return baseline::float_kernel;
+    return of_type<T, Kernel>(baseline::double_kernel, baseline::float_kernel);
 }
 
 // The memory behind one thread's Scratch.
@@ -82,7 +77,7 @@ struct Inputs {
     Array<const T, -1, 3> vectors;
     Indices first, neighbors, species;
     Array<const Index, -1, 5> kinds;
-    Array<const double, -1, 4> values;
+    Array<const double, -1, 5> values;
     double gamma;
     int n_species, n_features, threads;
 
@@ -156,7 +151,7 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
         name,
         [operation](Array<const T, -1, 3> vectors, Indices first, Indices neighbors,
                     Indices species, Array<const Index, -1, 5> kinds,
-                    Array<const double, -1, 4> values, double gamma, int n_species, int n_features,
+                    Array<const double, -1, 5> values, double gamma, int n_species, int n_features,
                     int threads, Arrays... arrays) {
             const nb::gil_scoped_release release;
             operation({vectors, first, neighbors, species, kinds, values, gamma, n_species,

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "instruction_sets.h"
+
 namespace amptorch::symmetry {
 
 using Index = std::int64_t;
@@ -16,9 +18,9 @@ constexpr int max_terms = 8;
 // The highest zeta that is summed by moments instead of pairs.
 constexpr int max_degree = 8;
 
-// exp(-eta (r - rs)^2) fc(r) over the neighbours of one species.
+// weight exp(-eta (r - rs)^2) fc(r) over the neighbours of one species.
 struct RadialTerm {
-    double cutoff, eta, rs;
+    double cutoff, eta, rs, weight;
     int species, feature, slot;
 };
 
@@ -27,8 +29,9 @@ struct Channel {
     double cutoff, eta;
 };
 
-// scale (1 + lambda c)^zeta. The power zeta - 1 is that of the term before times
-// (1 + lambda c)^step, starting anew where lambda changes; step < 0: zeta is not whole.
+// scale (1 + lambda c)^zeta, with the weight in scale. The power zeta - 1 is that of the term
+// before times (1 + lambda c)^step, starting anew where lambda changes; step < 0: zeta is not
+// whole.
 struct AngularTerm {
     double zeta, lambda, scale;
     int step, feature;
@@ -45,7 +48,8 @@ struct Group {
 };
 
 // Everything to be summed around a centre of one species. Gradients with respect to a neighbour are
-// summed in slots, which depend on its species; those of a group follow each other.
+// summed in slots, one for each feature that its species touches; those of a group follow each
+// other.
 struct CenterPlan {
     const RadialTerm* radial;
     const Channel* channels;
@@ -114,8 +118,7 @@ constexpr int packed_size = (packed_rows + gradient_rows * max_terms) * packed_s
     extern const Kernel<float> float_kernel;           \
     }
 AMPTORCH_KERNELS(baseline)
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AMPTORCH_HAS_AVX2
+#ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_KERNELS(avx2)
 #endif
 #undef AMPTORCH_KERNELS

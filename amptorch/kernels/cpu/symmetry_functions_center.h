@@ -129,6 +129,7 @@ template <typename T, Operation op>
 void sum_radial(Center<T>& c, const RadialTerm& term) {
     const Cutoff<T> cutoff(term.cutoff, c.task.gamma);
     const T eta = static_cast<T>(term.eta), rs = static_cast<T>(term.rs);
+    const T factor = static_cast<T>(term.weight);
     Vec<T> total{};
     for (int place = c.start[term.species]; place < c.start[term.species + 1]; place += width<T>) {
         const Vec<T> r = load(c.r + place), off = r - rs;
@@ -139,7 +140,8 @@ void sum_radial(Center<T>& c, const RadialTerm& term) {
         if constexpr (needs_slope(op)) {
             Vec<T> slope = f.slope * e - 2 * eta * off * load(c.inverse + place) * value;
             if constexpr (op == Operation::jvp) total += slope * load(c.dot + place);
-            if constexpr (op == Operation::vjp) slope *= c.gradient()[term.feature];
+            if constexpr (op == Operation::jacobian) slope *= factor;
+            if constexpr (op == Operation::vjp) slope *= factor * c.gradient()[term.feature];
             if constexpr (needs_gradient(op)) {
                 for (int lane = 0; lane < width<T>; ++lane) {
                     c.sums(place + lane, term.slot)[0] += slope[lane];
@@ -147,7 +149,7 @@ void sum_radial(Center<T>& c, const RadialTerm& term) {
             }
         }
     }
-    if constexpr (op != Operation::vjp) c.features()[term.feature] += sum<T>(total);
+    if constexpr (op != Operation::vjp) c.features()[term.feature] += factor * sum<T>(total);
 }
 
 // The gradients of the features in all slots of a neighbour: along x, y, z, and a fourth number.

@@ -2,33 +2,43 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
+#include <map>
 #include <tuple>
+#include <utility>
 
 namespace amptorch::symmetry {
 namespace {
 
 struct Row {
     int center, feature, kind, j, k;
-    double cutoff, eta, zeta_or_rs, lambda;
+    double cutoff, eta, zeta_or_rs, lambda, weight;
+    bool shared;  // with other rows of the centre: the feature
 };
 
 Row read(const Table& table, Index row) {
     const Index* kind = table.kinds + 5 * row;
-    const double* value = table.values + 4 * row;
+    const double* value = table.values + 5 * row;
     const int j = static_cast<int>(kind[3]), k = static_cast<int>(kind[4]);
     const bool swap = kind[2] != 2 && k < j;
     return {static_cast<int>(kind[0]), static_cast<int>(kind[1]), static_cast<int>(kind[2]),
-            swap ? k : j, swap ? j : k, value[0], value[1], value[2], value[3]};
+            swap ? k : j, swap ? j : k, value[0], value[1], value[2], value[3], value[4], false};
 }
 
-// Rows of a group follow each other, and in it those with powers of the same base.
+void mark_shared(std::vector<Row>& rows) {
+    std::map<std::pair<int, int>, int> counts;
+    for (const Row& row : rows) ++counts[{row.center, row.feature}];
+    for (Row& row : rows) row.shared = counts[{row.center, row.feature}] > 1;
+}
+
+// Rows of a group follow each other, and in it those with powers of the same base. Features that
+// several groups share stand apart, so that these hold the same ones in the same order.
 std::vector<Row> sorted(const Table& table) {
     std::vector<Row> rows;
     for (Index row = 0; row < table.n_functions; ++row) rows.push_back(read(table, row));
+    mark_shared(rows);
     const auto key = [](const Row& row) {
-        return std::tuple(row.center, row.kind, row.j, row.k, row.cutoff, row.eta, row.lambda,
-                          row.zeta_or_rs, row.feature);
+        return std::tuple(row.center, row.kind, row.j, row.k, row.shared, row.cutoff, row.eta,
+                          row.lambda, row.zeta_or_rs, row.feature);
     };
     std::sort(rows.begin(), rows.end(),
               [&](const Row& a, const Row& b) { return key(a) < key(b); });
@@ -42,21 +52,24 @@ int column(const Table& table, const Row& row, int neighbor) {
     return static_cast<int>(std::find(begin, begin + table.n_touched, row.feature) - begin);
 }
 
-// Hands out the slots of a centre species by species.
+// Hands out the slots of a centre species by species, one for each feature.
 class Slots {
 public:
     Slots(const Table& table, std::vector<int>& slots, std::vector<int>& n_slots)
         : table_(table), slots_(slots), n_slots_(n_slots) {}
 
-    int next(const Row& row, int neighbor) {
+    int of(const Row& row, int neighbor) {
         if (!table_.touch) return 0;
-        const int slot = n_slots_[static_cast<std::size_t>(neighbor)]++;
-        if (slot == table_.n_touched) {
-            throw std::invalid_argument("kinds: expected each feature of a species once");
-        }
         const int at = neighbor * table_.n_touched + column(table_, row, neighbor);
-        slots_[static_cast<std::size_t>(at)] = slot;
+        int& slot = slots_[static_cast<std::size_t>(at)];
+        if (slot < 0) slot = n_slots_[static_cast<std::size_t>(neighbor)]++;
         return slot;
+    }
+
+    // Whether the slots of a row come next to those of a group.
+    bool follow(const Group& group, int slot_j, int slot_k) const {
+        return !table_.touch ||
+               (slot_j == group.slot_j + group.n_terms && slot_k == group.slot_k + group.n_terms);
     }
 
 private:
@@ -72,29 +85,27 @@ int channel(std::vector<Channel>& channels, const Row& row) {
     return index;
 }
 
-Group& group(std::vector<Group>& groups, const Row& row, int channel) {
+// The group that a row goes into: the last one, or a new one.
+Group& group(std::vector<Group>& groups, Slots& slots, const Row& row, int channel) {
     const bool closed = row.kind == 4;
+    const int slot_j = slots.of(row, row.j);
+    const int slot_k = row.k == row.j ? slot_j : slots.of(row, row.k);
     if (!groups.empty()) {
         Group& last = groups.back();
         if (last.species_j == row.j && last.species_k == row.k && last.channel == channel &&
-            last.closed == closed && last.n_terms < max_terms) {
+            last.closed == closed && last.n_terms < max_terms &&
+            slots.follow(last, slot_j, slot_k)) {
             return last;
         }
     }
-    groups.push_back({row.j, row.k, channel, 0, 0, 0, closed, closed ? -1 : 0, {}});
+    groups.push_back({row.j, row.k, channel, 0, slot_j, slot_k, closed, closed ? -1 : 0, {}});
     return groups.back();
 }
 
-void append(Group& group, Slots& slots, const Row& row) {
+void append(Group& group, const Row& row) {
     const double zeta = row.zeta_or_rs;
     const bool whole = zeta == std::floor(zeta) && zeta >= 1 && zeta < 1024;
-    AngularTerm term{zeta, row.lambda, std::exp2(1 - zeta), -1, row.feature, true};
-    const int slot_j = slots.next(row, row.j);
-    const int slot_k = row.k == row.j ? slot_j : slots.next(row, row.k);
-    if (group.n_terms == 0) {
-        group.slot_j = slot_j;
-        group.slot_k = slot_k;
-    }
+    AngularTerm term{zeta, row.lambda, row.weight * std::exp2(1 - zeta), -1, row.feature, true};
     if (whole) {
         const AngularTerm* before = group.n_terms ? &group.terms[group.n_terms - 1] : nullptr;
         term.restart = !before || before->step < 0 || before->lambda != row.lambda;
@@ -110,17 +121,17 @@ void append(Group& group, Slots& slots, const Row& row) {
 Plan::Plan(const Table& table) : centers_(static_cast<std::size_t>(table.n_species)) {
     // Also those of a species without functions are asked how many slots they have.
     for (Center& center : centers_) {
-        center.slots.resize(static_cast<std::size_t>(table.n_species * table.n_touched));
+        center.slots.assign(static_cast<std::size_t>(table.n_species * table.n_touched), -1);
         center.n_slots.resize(static_cast<std::size_t>(table.n_species));
     }
     for (const Row& row : sorted(table)) {
         Center& center = centers_[static_cast<std::size_t>(row.center)];
         Slots slots(table, center.slots, center.n_slots);
         if (row.kind == 2) {
-            center.radial.push_back({row.cutoff, row.eta, row.zeta_or_rs, row.j, row.feature,
-                                     slots.next(row, row.j)});
+            center.radial.push_back({row.cutoff, row.eta, row.zeta_or_rs, row.weight, row.j,
+                                     row.feature, slots.of(row, row.j)});
         } else {
-            append(group(center.groups, row, channel(center.channels, row)), slots, row);
+            append(group(center.groups, slots, row, channel(center.channels, row)), row);
         }
     }
     for (const Center& center : centers_) {

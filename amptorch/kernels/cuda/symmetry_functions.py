@@ -42,8 +42,10 @@ class _Launch(Launch):
 
     @staticmethod
     def takes(functions: SymmetryFunctions) -> bool:
-        """One program writes a feature, so no two functions may share one."""
-        return len(functions.kinds[:, :2].unique(dim=0)) == len(functions.kinds)
+        """Lanes of a program write slots, so functions of the same neighbours share no feature."""
+        neighbors = functions.kinds[:, 3:].sort(1).values
+        kinds = torch.cat([functions.kinds[:, :3], neighbors], 1)
+        return len(kinds.unique(dim=0)) == len(kinds)
 
     def features(self) -> Tensor:
         return self._sum(None)
@@ -72,27 +74,43 @@ class _Launch(Launch):
     def _sum(self, changes: Tensor | None) -> Tensor:
         """G [n_atoms, n_features], or its change with the vectors."""
         plan, n_atoms = self.plan, self.environment.n_atoms
-        n_species, n_features = self.functions.n_species, self.functions.n_features
-        features = self.vectors.new_zeros(n_atoms, n_features)
+        n_species, n_columns = self.functions.n_species, plan.shares.shape[1]
+        columns = self.vectors.new_zeros(n_atoms, n_columns)
         tangent = self.vectors if changes is None else changes
         inputs = (self.vectors, tangent, self.environment.species, self.starts)
         options = {**self.angular, "TANGENT": changes is not None}
         with torch.cuda.device_of(self.vectors):
             sum_radial[(n_atoms, plan.most_radial)](
-                *inputs, plan.radial, plan.first_radial, plan.radial_curves, features,
-                n_species, n_features,
+                *inputs, plan.radial, plan.first_radial, plan.radial_curves, columns,
+                n_species, n_columns,
                 **self.common, TANGENT=changes is not None, BLOCK=RADIAL_BLOCK, num_warps=2,
             )  # fmt: skip
             sum_angular[(n_atoms, plan.most_groups)](
                 *inputs, self.weights, plan.groups, plan.first_group, plan.terms, plan.powers,
-                plan.curves, features, *self.weights.shape[:0:-1], n_species, n_features,
+                plan.curves, columns, *self.weights.shape[:0:-1], n_species, n_columns,
                 **options, BLOCK=TRIPLE_BLOCK, num_warps=4,
             )  # fmt: skip
-        return features
+        return self._add_up(columns) if plan.weighted else columns
+
+    def _shares(self) -> Tensor:
+        """Weights of the columns of each atom, [n_atoms, columns of a feature, n_features]."""
+        shares = self.plan.shares[self.environment.species]
+        return shares.view(len(shares), -1, self.functions.n_features)
+
+    def _add_up(self, columns: Tensor) -> Tensor:
+        shares = self._shares()
+        return (columns.view(shares.shape) * shares).sum(1)
+
+    def _slopes_of_columns(self, gradient: Tensor | None) -> Tensor:
+        """dE/dG of the columns; without a gradient what of dG/dR each of them is."""
+        if not self.plan.weighted:
+            return self.vectors if gradient is None else gradient.detach()
+        shares = self._shares()
+        slopes = shares if gradient is None else shares * gradient.detach()[:, None]
+        return slopes.flatten(1).contiguous()
 
     def pull(self, gradient: Tensor | None, output: Tensor) -> None:
         plan, environment = self.plan, self.environment
-        weights_of_g = self.vectors if gradient is None else gradient.detach()
         n_pairs, n_channels = environment.n_pairs, len(plan.curves)
         n_touched = 1 if gradient is not None else output.shape[1]
         with torch.cuda.device_of(self.vectors):
@@ -100,9 +118,9 @@ class _Launch(Launch):
                 self.vectors, environment.species, self.centers, environment.neighbors,
                 self.starts, self.weights, plan.radial, plan.radial_slots, plan.radial_curves,
                 plan.first_radial, plan.groups, plan.terms, plan.powers, plan.members,
-                plan.first_member, plan.curves, weights_of_g, output,
-                n_pairs, n_channels, self.functions.n_species, self.functions.n_features,
-                n_touched, **self.angular, JACOBIAN=gradient is None,
+                plan.first_member, plan.curves, self._slopes_of_columns(gradient), output,
+                n_pairs, n_channels, self.functions.n_species, plan.shares.shape[1],
+                n_touched, **self.angular, JACOBIAN=gradient is None, WEIGHTED=plan.weighted,
                 RADIAL_BLOCK=FUNCTION_BLOCK, BLOCK=PARTNER_BLOCK, num_warps=1,
             )  # fmt: skip
 

@@ -76,8 +76,8 @@ def weigh_pairs(vectors, curves, weights, n_pairs, n_channels, COSINE: tl.conste
 
 
 @triton.jit
-def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, features,
-               n_species, n_features, COSINE: tl.constexpr, TANGENT: tl.constexpr,
+def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, columns,
+               n_species, n_columns, COSINE: tl.constexpr, TANGENT: tl.constexpr,
                BLOCK: tl.constexpr):  # fmt: skip
     """G2, or its change: one of one centre."""
     center = tl.program_id(0).to(tl.int64)
@@ -95,13 +95,13 @@ def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, 
                 dx, dy, dz = load_vector(changes, j, j < end)
                 value = slope * (x * dx + y * dy + z * dz)
             total += tl.where(j < end, value, 0.0)
-        feature = tl.load(radial + 2 * row + 1)
-        tl.store(features + center * n_features + feature, tl.sum(total, 0))
+        column = tl.load(radial + 2 * row + 1)
+        tl.store(columns + center * n_columns + column, tl.sum(total, 0))
 
 
 @triton.jit
 def sum_angular(vectors, changes, species, starts, weights, groups, first_group, terms, powers,
-                curves, features, n_pairs, n_channels, n_species, n_features,
+                curves, columns, n_pairs, n_channels, n_species, n_columns,
                 COSINE: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr,
                 TANGENT: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """G4 or G5, or their changes: one group of one centre."""
@@ -161,16 +161,29 @@ def sum_angular(vectors, changes, species, starts, weights, groups, first_group,
                 else:
                     summand = 2.0 * lower * base * weight[None, :, :]
                 total += tl.sum(tl.sum(summand, 2), 1)
-        feature = tl.load(terms + 4 * term + 1)
-        tl.store(features + center * n_features + feature, total, mask=feature >= 0)
+        column = tl.load(terms + 4 * term + 1)
+        tl.store(columns + center * n_columns + column, total, mask=column >= 0)
+
+
+@triton.jit
+def put(slot, x, y, z, mask, WEIGHTED: tl.constexpr):
+    """Writes vectors into slots, or adds them where several functions share a feature."""
+    if WEIGHTED:
+        tl.debug_barrier()  # what this program wrote there before may be another thread's
+        x += tl.load(slot, mask=mask)
+        y += tl.load(slot + 1, mask=mask)
+        z += tl.load(slot + 2, mask=mask)
+    tl.store(slot, x, mask=mask)
+    tl.store(slot + 1, y, mask=mask)
+    tl.store(slot + 2, z, mask=mask)
 
 
 @triton.jit
 def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_slots,
          radial_curves, first_radial, groups, terms, powers, members, first_member, curves,
-         gradient, output, n_pairs, n_channels, n_species, n_features, n_touched,
+         gradient, output, n_pairs, n_channels, n_species, n_columns, n_touched,
          COSINE: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr, JACOBIAN: tl.constexpr,
-         RADIAL_BLOCK: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
+         WEIGHTED: tl.constexpr, RADIAL_BLOCK: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """dE/dR_ij, or dG/dR_ij in slots, of one pair."""
     j = tl.program_id(0).to(tl.int64)
     center = tl.load(centers + j)
@@ -178,7 +191,7 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
     x, y, z = load_vector(vectors, j, j < n_pairs)
     inverse = 1.0 / tl.sqrt(x * x + y * y + z * z)
     out = output + (j * n_touched) * 3
-    weight_of_g = gradient + center * n_features
+    weight_of_g = gradient + center * n_columns
     pulled_x, pulled_y, pulled_z = x * 0.0, x * 0.0, x * 0.0
 
     radial_end = tl.load(first_radial + cell + 1)
@@ -187,14 +200,13 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
         known = row < radial_end
         row = tl.where(known, row, start)
         _, slope = weigh(1.0 / inverse, radial_curves, row, COSINE)
+        if WEIGHTED or not JACOBIAN:
+            slope *= tl.load(weight_of_g + tl.load(radial + 2 * row + 1), mask=known, other=0.0)
         if JACOBIAN:
             slot = out + 3 * tl.load(radial_slots + row)
-            tl.store(slot, slope * x, mask=known)
-            tl.store(slot + 1, slope * y, mask=known)
-            tl.store(slot + 2, slope * z, mask=known)
+            put(slot, slope * x, slope * y, slope * z, known, WEIGHTED)
         else:
-            g = tl.load(weight_of_g + tl.load(radial + 2 * row + 1), mask=known, other=0.0)
-            along = tl.sum(slope * g, 0)
+            along = tl.sum(slope, 0)
             pulled_x += along * x
             pulled_y += along * y
             pulled_z += along * z
@@ -206,10 +218,12 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
         closed = tl.load(groups + 4 * group + 3)
         term = group * TERMS + tl.arange(0, TERMS)
         exponent = tl.load(terms + 4 * term)[:, None]
-        feature = tl.load(terms + 4 * term + 1)
+        column = tl.load(terms + 4 * term + 1)
         zeta = tl.load(powers + 2 * term)[:, None]
         sign = tl.load(powers + 2 * term + 1)[:, None]
-        g = tl.load(weight_of_g + feature, mask=(feature >= 0) & (not JACOBIAN), other=0.0)
+        g = tl.load(
+            weight_of_g + column, mask=(column >= 0) & (WEIGHTED or not JACOBIAN), other=0.0
+        )
         values = weights + channel * n_pairs
         slopes = values + n_channels * n_pairs
         wj, qj = tl.load(values + j), tl.load(slopes + j)
@@ -245,9 +259,9 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
             across_z += tl.sum(across * zk[None, :], 1)
         if JACOBIAN:
             slot = out + 3 * tl.load(terms + 4 * term + 2 + tl.load(members + 3 * member + 2))
-            tl.store(slot, along * x + across_x, mask=feature >= 0)
-            tl.store(slot + 1, along * y + across_y, mask=feature >= 0)
-            tl.store(slot + 2, along * z + across_z, mask=feature >= 0)
+            share = g if WEIGHTED else 1.0
+            put(slot, share * (along * x + across_x), share * (along * y + across_y),
+                share * (along * z + across_z), column >= 0, WEIGHTED)  # fmt: skip
         else:
             pulled_x += tl.sum(along * x + across_x, 0)
             pulled_y += tl.sum(along * y + across_y, 0)

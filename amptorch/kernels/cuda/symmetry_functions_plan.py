@@ -3,12 +3,14 @@
 Functions of one centre that share species, type, cutoff and eta are a group, and those of a group
 are its terms: they differ in zeta and lambda only, so that a triple is looked at once for all of
 them. A channel is a pair of cutoff and eta, one radial weight of a pair. A member says that
-neighbours of some species take part in a group, and with which partners.
+neighbours of some species take part in a group, and with which partners. A column is what one
+function adds to its feature: columns past ``n_features`` are those of functions that share one.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,20 +34,22 @@ class Plan(Tables):
     A curve is a radial weight exp(-eta (r - rs)^2) fc(r) as cutoff, pi/(2 cutoff), gamma, eta, rs.
 
     Attributes:
-        radial: [n_radial, 2], species and feature of each G2, by centre and species.
+        radial: [n_radial, 2], species and column of each G2, by centre and species.
         radial_slots: [n_radial], where the feature stands in the block of a pair.
         radial_curves: [n_radial, 5].
         first_radial: [n_species^2 + 1], rows of ``radial`` of a centre and a neighbour species.
         groups: [n_groups, 4], species of j and k, channel, whether r_jk counts (G4).
         first_group: [n_species + 1], rows of ``groups`` of a centre.
-        terms: [n_groups, n_terms, 4], zeta - 1, feature (-1: none), slots for j and for k.
+        terms: [n_groups, n_terms, 4], zeta - 1, column (-1: none), slots for j and for k.
         powers: [n_groups, n_terms, 2], zeta and lambda.
         members: [n_members, 3], group, species of the partners, 0 for j and 1 for k.
         first_member: [n_species^2 + 1], rows of ``members`` of a centre and a neighbour species.
         curves: [n_channels, 5].
+        shares: [n_species, n_columns], weight of each column in its feature, by centre.
         bits: of the largest zeta - 1; -1 where a zeta is not whole.
         most_radial: the most G2 of a centre.
         most_groups: the most groups of a centre.
+        weighted: whether columns have weights other than 1, or share features.
     """
 
     radial: Tensor
@@ -59,9 +63,11 @@ class Plan(Tables):
     members: Tensor
     first_member: Tensor
     curves: Tensor
+    shares: Tensor
     bits: int
     most_radial: int
     most_groups: int
+    weighted: bool
 
 
 _Key = tuple[int, int, int, bool, tuple[float, float]]
@@ -69,7 +75,7 @@ _Key = tuple[int, int, int, bool, tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Group:
-    """Terms (zeta, lambda, feature) of one centre, species pair j <= k, type and channel."""
+    """Terms (zeta, lambda, column) of one centre, species pair j <= k, type and channel."""
 
     center: int
     j: int
@@ -86,7 +92,7 @@ def build(functions: SymmetryFunctions) -> Plan:
     width = power_of_two(max((len(group.terms) for group in groups), default=1))
     terms = [_term_rows(group, slots, width) for group in groups]
     powers = [_padded([term[:2] for term in group.terms], width, (1.0, 0.0)) for group in groups]
-    n_species = functions.n_species
+    n_species, shares = functions.n_species, _shares(functions)
     first_group = _starts([group.center for group in groups], n_species)
     return Plan(
         **_radial(functions, slots),
@@ -96,30 +102,53 @@ def build(functions: SymmetryFunctions) -> Plan:
         terms=_integers(terms, width, 4),
         powers=_reals(powers, width, 2),
         curves=_reals([_curve(*channel, 0.0, functions.gamma) for channel in channels], 5),
+        shares=shares,
         bits=_bits([zeta for group in groups for zeta, _, _ in group.terms]),
         most_groups=_most(first_group, 1),
+        weighted=shares.shape[1] > functions.n_features
+        or bool((functions.values[:, 4] != 1).any()),
     )
 
 
 class _Slots:
-    """Where a feature stands in the block of a pair."""
+    """Where the feature of a column stands in the block of a pair."""
 
     def __init__(self, functions: SymmetryFunctions) -> None:
         self.touch = functions.touch().tolist()
+        self.n_features = functions.n_features
 
-    def __call__(self, center: int, neighbor: int, feature: int) -> int:
-        return self.touch[center][neighbor].index(feature)
+    def __call__(self, center: int, neighbor: int, column: int) -> int:
+        return self.touch[center][neighbor].index(column % self.n_features)
+
+
+def _columns(functions: SymmetryFunctions) -> list[int]:
+    """The column of each function: its feature, and n_features more for each one before it that
+    has the same."""
+    before: Counter[tuple[int, int]] = Counter()
+    columns = []
+    for center, feature, *_ in functions.kinds.tolist():
+        columns.append(feature + before[center, feature] * functions.n_features)
+        before[center, feature] += 1
+    return columns
+
+
+def _shares(functions: SymmetryFunctions) -> Tensor:
+    columns, n_features = _columns(functions), functions.n_features
+    n_columns = (max(columns, default=0) // n_features + 1) * n_features
+    shares = functions.values.new_zeros(functions.n_species, n_columns)
+    shares[functions.kinds[:, 0], columns] = functions.values[:, 4]
+    return shares
 
 
 def _radial(functions: SymmetryFunctions, slots: _Slots) -> dict[str, Any]:
     rows = sorted(
-        ((center, j, feature), values)
-        for (center, feature, kind, j, _), values in _rows(functions)
+        ((center, j, column), values)
+        for (center, column, kind, j, _), values in _rows(functions)
         if kind == 2
     )
     n = functions.n_species
     first = _starts([center * n + j for (center, j, _), _ in rows], n * n)
-    curves = [_curve(cutoff, eta, rs, functions.gamma) for _, (cutoff, eta, rs, _) in rows]
+    curves = [_curve(cutoff, eta, rs, functions.gamma) for _, (cutoff, eta, rs, *_) in rows]
     return {
         "radial": _integers([indices[1:] for indices, _ in rows], 2),
         "radial_slots": _integers([slots(*indices) for indices, _ in rows]),
@@ -131,10 +160,10 @@ def _radial(functions: SymmetryFunctions, slots: _Slots) -> dict[str, Any]:
 
 def _groups(functions: SymmetryFunctions) -> list[_Group]:
     collected: dict[_Key, list[tuple[float, float, int]]] = {}
-    for (center, feature, kind, j, k), (cutoff, eta, zeta, sign) in _rows(functions):
+    for (center, column, kind, j, k), (cutoff, eta, zeta, sign, _) in _rows(functions):
         if kind != 2:
             key = (center, min(j, k), max(j, k), kind == 4, (cutoff, eta))
-            collected.setdefault(key, []).append((zeta, sign, feature))
+            collected.setdefault(key, []).append((zeta, sign, column))
     return [
         _Group(center, j, k, closed, channel, tuple(terms[start : start + MAX_TERMS]))
         for (center, j, k, closed, channel), terms in sorted(collected.items())
@@ -143,7 +172,10 @@ def _groups(functions: SymmetryFunctions) -> list[_Group]:
 
 
 def _rows(functions: SymmetryFunctions) -> Iterable[tuple[list[int], list[float]]]:
-    return zip(functions.kinds.tolist(), functions.values.tolist(), strict=True)
+    """``kinds`` with the columns in place of the features, and ``values``."""
+    kinds = functions.kinds.clone()
+    kinds[:, 1] = torch.tensor(_columns(functions))
+    return zip(kinds.tolist(), functions.values.tolist(), strict=True)
 
 
 def _members(groups: list[_Group], n_species: int) -> dict[str, Any]:
@@ -162,8 +194,8 @@ def _members(groups: list[_Group], n_species: int) -> dict[str, Any]:
 
 def _term_rows(group: _Group, slots: _Slots, width: int) -> list[tuple[int, ...]]:
     rows = [
-        (int(zeta) - 1, feature, *(slots(group.center, s, feature) for s in (group.j, group.k)))
-        for zeta, _, feature in group.terms
+        (int(zeta) - 1, column, *(slots(group.center, s, column) for s in (group.j, group.k)))
+        for zeta, _, column in group.terms
     ]
     return _padded(rows, width, (0, -1, 0, 0))
 

@@ -37,7 +37,7 @@ def forward(environment: Environment, functions: SymmetryFunctions) -> Tensor:
         else:
             centers, terms = triples.terms(kind, values[rows], functions.gamma)
         block = vectors.new_zeros(environment.n_atoms, len(rows)).index_add(0, centers, terms)
-        fingerprints = fingerprints.index_add(1, features, block)
+        fingerprints = fingerprints.index_add(1, features, block * values[rows, 4])
     return fingerprints
 
 
@@ -61,7 +61,7 @@ class _Pairs:
     def terms(self, kind: tuple[int, ...], values: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
         """Centres [n] and terms [n, n_functions] of the pairs that a group sums over."""
         chosen = (self.center_species == kind[0]) & (self.neighbor_species == kind[2])
-        cutoff, eta, rs, _ = values.unbind(1)
+        cutoff, eta, rs = values[:, :3].unbind(1)
         r = self.distances[chosen].unsqueeze(1)
         return self.centers[chosen], torch.exp(-eta * (r - rs) ** 2) * _cutoff(r, cutoff, gamma)
 
@@ -79,7 +79,7 @@ class _Triples:
     def terms(self, kind: tuple[int, ...], values: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
         """Centres [n] and terms [n, n_functions] of the triples that a group sums over."""
         j, k = self._chosen(kind)
-        cutoff, eta, zeta, sign = values.unbind(1)
+        cutoff, eta, zeta, sign = values[:, :4].unbind(1)
         r_j, r_k = self.vectors[j], self.vectors[k]
         r_ij, r_ik = r_j.norm(dim=1, keepdim=True), r_k.norm(dim=1, keepdim=True)
         cosine = (r_j * r_k).sum(1, keepdim=True) / (r_ij * r_ik)

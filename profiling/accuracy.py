@@ -1,0 +1,219 @@
+"""Errors of a configuration on frames kept apart, over seeds or folds, and the time they cost.
+
+The clock runs from reading the frames to the end of training, fingerprints included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.io import read
+from numpy.typing import NDArray
+
+from amptorch import AtomsTrainer
+from amptorch.cli.config_file import read_config
+
+from .report import Data, Figure, Report, Section, Table, finish, typed
+from .report.plots import figure_svg, panels
+
+SMOKE = ["--data", "{data}", "--config", "examples/accurate.yaml", "--test", "2"]
+SMOKE += ["--seeds", "0", "--set", "optim.epochs=1", "--out", "{out}"]
+
+
+@dataclass
+class Run:
+    """Errors of one training.
+
+    Attributes:
+        name: seed or fold.
+        seconds: of making the data set and training.
+        energies: predicted minus reference, one a test frame, in meV/atom.
+        forces: the same, one a component, in eV/Å.
+        training: RMSE of energies and forces on the training frames.
+    """
+
+    name: str
+    seconds: float
+    energies: NDArray[np.float64]
+    forces: NDArray[np.float64]
+    training: tuple[float, float]
+
+    @property
+    def test(self) -> tuple[float, float]:
+        """RMSE of energies and forces on the test frames."""
+        return rmse(self.energies), rmse(self.forces)
+
+
+def rmse(differences: NDArray[np.float64]) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.mean(differences**2)))
+
+
+def splits(
+    frames: Sequence[Atoms], test: int, folds: int, seeds: Sequence[int]
+) -> Iterator[tuple[str, int, list[Atoms], list[Atoms]]]:
+    """Name, seed, training and test frames of each training.
+
+    Args:
+        frames: all of them.
+        test: the last ones, kept apart in all trainings, one for each seed; or
+        folds: instead, every frame is kept apart once, number f, f + folds, ... in fold f, with the
+            first of the seeds.
+        seeds: of the networks and the order of the frames.
+    """
+    if folds:
+        for fold in range(folds):
+            train = [frame for index, frame in enumerate(frames) if index % folds != fold]
+            yield f"fold {fold}", seeds[0], train, list(frames[fold::folds])
+    else:
+        for seed in seeds:
+            yield f"seed {seed}", seed, list(frames[:-test]), list(frames[-test:])
+
+
+def train_and_test(
+    name: str, seed: int, train: list[Atoms], test: list[Atoms], config: Mapping[str, Any]
+) -> Run:
+    """One training."""
+    with tempfile.TemporaryDirectory() as run_dir:
+        begun = time.perf_counter()
+        trainer = AtomsTrainer(
+            {
+                **config,
+                "dataset": {**config["dataset"], "raw_data": train},
+                "cmd": {**config["cmd"], "seed": seed, "run_dir": run_dir},
+            }
+        )
+        trainer.train()
+        seconds = time.perf_counter() - begun
+    energies, forces = differences(trainer, test)
+    of_training = tuple(rmse(each) for each in differences(trainer, train))
+    return Run(name, seconds, energies, forces, (of_training[0], of_training[1]))
+
+
+def differences(
+    trainer: AtomsTrainer, frames: Sequence[Atoms]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Predicted minus reference: energies in meV/atom, force components in eV/Å."""
+    found = trainer.predict(list(frames))
+    energies = [
+        1e3 * (float(energy) - frame.get_potential_energy(apply_constraint=False)) / len(frame)
+        for energy, frame in zip(found["energy"], frames, strict=True)
+    ]
+    forces = [
+        np.ravel(force - frame.get_forces(apply_constraint=False))
+        for force, frame in zip(found["forces"], frames, strict=True)
+    ]
+    return np.array(energies), np.concatenate(forces)
+
+
+def describe(report: Report, runs: Sequence[Run], folds: int, limits: Sequence[float]) -> None:
+    """Put errors, checks, a table and a picture into a report."""
+    energies = report.measure("test/energy RMSE", [run.test[0] for run in runs], "meV/atom")
+    forces = report.measure("test/force RMSE", [run.test[1] for run in runs], "eV/Å")
+    seconds = report.measure("data set and training", [run.seconds for run in runs], "s")
+    if folds:
+        what = f"RMSE over all {len(runs)} folds"
+        found = [
+            rmse(np.concatenate([getattr(r, q) for r in runs])) for q in ("energies", "forces")
+        ]
+    else:
+        what = f"RMSE, mean of {len(runs)} seeds"
+        found = [float(np.mean(each.samples)) for each in (energies, forces)]
+    found.append(max(seconds.samples) / 60.0)
+    names = (f"energy {what}", f"force {what}", "minutes of the slowest training")
+    units = ("meV/atom", "eV/Å", "min")
+    for name, value, limit, unit in zip(names, found, limits, units, strict=False):
+        report.check(name, value, limit, unit)
+    rows = [_row(run) for run in runs]
+    rows.append(
+        [what, "", "", f"{found[0]:.2f}", f"{found[1]:.3f}", f"{np.mean(seconds.samples):.0f}"]
+    )
+    header = [
+        "",
+        "energy, training (meV/atom)",
+        "force, training (eV/Å)",
+        "energy, test (meV/atom)",
+        "force, test (eV/Å)",
+        "data set and training (s)",
+    ]
+    picture = Figure("errors", histogram(runs), "Errors on the test frames, all trainings.")
+    report.sections.append(Section("Root mean square errors", [], [Table(header, rows)], [picture]))
+
+
+def _row(run: Run) -> list[str]:
+    errors = [*run.training, *run.test]
+    cells = [f"{value:.{digits}f}" for value, digits in zip(errors, (2, 3, 2, 3), strict=True)]
+    return [run.name, *cells, f"{run.seconds:.0f}"]
+
+
+def histogram(runs: Sequence[Run]) -> str:
+    """Distributions of the errors on the test frames."""
+    figure, axes = panels(2)
+    quantities = (("energies", "energy error (meV/atom)"), ("forces", "force error (eV/Å)"))
+    for axis, (quantity, label) in zip(axes, quantities, strict=True):
+        values = np.concatenate([getattr(run, quantity) for run in runs])
+        axis.hist(values, bins=61, histtype="step", color="#4477aa")
+        axis.set(xlabel=label, ylabel="number", yscale="log")
+    return figure_svg(figure)
+
+
+def add_command(commands: Any) -> None:
+    """Add ``accuracy`` to the command line."""
+    summary = __doc__.splitlines()[0]
+    parser: argparse.ArgumentParser = commands.add_parser("accuracy", help=summary)
+    parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
+    parser.add_argument("--config", type=Path, required=True, help="as of python -m amptorch train")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    kept = parser.add_mutually_exclusive_group(required=True)
+    kept.add_argument("--test", type=int, default=0, help="frames kept apart, the last ones")
+    kept.add_argument("--folds", type=int, default=0, help="keep every frame apart once")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--limits",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="NUMBER",
+        help="largest energy error (meV/atom), force error (eV/Å) and minutes that pass",
+    )
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--out", type=Path, help="folder to write")
+    parser.set_defaults(run=_command)
+
+
+def _command(arguments: argparse.Namespace) -> None:
+    torch.set_num_threads(arguments.threads)
+    frames = read(arguments.data, ":")
+    config = read_config(arguments.config, arguments.set)
+    report = Report(
+        "accuracy",
+        f"Accuracy of {arguments.config.stem} on {arguments.data.stem}",
+        typed(
+            "accuracy",
+            data=arguments.data,
+            config=arguments.config,
+            set=arguments.set or None,
+            test=arguments.test or None,
+            folds=arguments.folds or None,
+            seeds=arguments.seeds,
+            limits=arguments.limits or None,
+            threads=arguments.threads,
+        ),
+    )
+    report.data["frames"] = Data.of(arguments.data, frames)
+    report.settings = {"configuration": arguments.config.read_text(encoding="utf-8")}
+    runs = []
+    for split in splits(frames, arguments.test, arguments.folds, arguments.seeds):
+        runs.append(train_and_test(*split, config))
+        print(" | ".join(_row(runs[-1])), flush=True)
+    describe(report, runs, arguments.folds, arguments.limits)
+    finish(report, arguments.out)
