@@ -86,7 +86,9 @@ def sampled(command: Sequence[str]) -> tuple[dict[str, Any], str]:
             record(command, file, native=True)
         except (PermissionError, RuntimeError) as error:
             record(command, file, native=False)
-            remark = f"Native functions are left out, as py-spy could not see them: {error}."
+            # What py-spy says otherwise may name files of this machine.
+            why = str(error) if isinstance(error, PermissionError) else "it failed with --native"
+            remark = f"Native functions are left out, as py-spy could not see them: {why}."
         return cut(json.loads(file.read_text(encoding="utf-8")), *WATCHED), remark
 
 

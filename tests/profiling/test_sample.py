@@ -113,19 +113,27 @@ def test_what_to_allow(monkeypatch, tmp_path):
         sample.record(["true"], tmp_path / "profile.json", native=False)
 
 
-def test_goes_on_without_native_functions(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError("not allowed"), "not allowed"),
+        (RuntimeError("/x/y"), "failed with --native"),
+    ],
+)
+def test_goes_on_without_native_functions(monkeypatch, error, said):
     asked = []
 
     def record(_, file, native):
         asked.append(native)
         if native:
-            raise PermissionError("not allowed")
+            raise error
         file.write_text(json.dumps(profile()))
 
     monkeypatch.setattr(sample, "record", record)
     _, remark = sample.sampled(["true"])
     assert asked == [True, False]
-    assert "not allowed" in remark
+    assert said in remark
+    assert "/x/y" not in remark
 
 
 def test_report(tmp_path):
