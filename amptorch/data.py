@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from .primes import Primes, SparsePrimes, join
 
@@ -109,6 +110,11 @@ class AtomsBatch(AtomsData):
 
 def collate(images: Sequence[AtomsData]) -> AtomsBatch:
     """Lay images one after the other."""
+    with record_function("amptorch::collate"):
+        return _collate(images)
+
+
+def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
     sizes = torch.tensor([image.num_nodes for image in images])
     batch = AtomsBatch(
         fingerprint=torch.cat([image.fingerprint for image in images]),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from skorch.callbacks import Callback
 from torch import Tensor
+from torch.profiler import record_function
 
 from .checkpoint import BestCheckpoint, train_end_load_best_loss
 from .preprocessing.utils import TargetScaler
@@ -105,7 +106,8 @@ class MemEffEpochScoring(Callback):
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
     ) -> None:
         if training == self.on_train and y_pred is not None:
-            total, count = _error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
+            with record_function("amptorch::metrics"):
+                total, count = _error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
             self.total, self.count = self.total + total, self.count + count
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:

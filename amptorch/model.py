@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from ase.data import atomic_numbers
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from .data import AtomsBatch
 from .kernels import networks
@@ -194,21 +195,24 @@ class AtomisticModel(nn.Module):
             energies, _ = self.energies_and_gradient(batch, gradient=False)
             return energies, energies.new_empty(0)
         energies, gradient = self.energies_and_gradient(batch, gradient=True)
-        assert batch.primes is not None, "forces need images converted with primes"
-        if not self.get_stress:
-            return energies, batch.primes.forces(gradient)
-        assert isinstance(batch.primes, PairPrimes), "stresses need the vectors of pairs"
-        forces, virials = batch.primes.forces_and_virials(gradient, batch.batch, batch.num_graphs)
-        return energies, forces, _voigt(virials) / batch.volume[:, None]
+        primes = batch.primes
+        assert primes is not None, "forces need images converted with primes"
+        with record_function("amptorch::forces"):
+            if not self.get_stress:
+                return energies, primes.forces(gradient)
+            assert isinstance(primes, PairPrimes), "stresses need the vectors of pairs"
+            forces, virials = primes.forces_and_virials(gradient, batch.batch, batch.num_graphs)
+            return energies, forces, _voigt(virials) / batch.volume[:, None]
 
     def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
         """Energies [n_images] and, if asked for, dE/dG [n_atoms, n_features]."""
-        fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
-        if networks.compiled(fingerprint) and all(each.is_plain for each in self.perceptrons()):
-            atomic, slope = self._by_kernel(fingerprint, numbers, gradient)
-        else:
-            atomic, slope = self._by_autograd(fingerprint, numbers, gradient)
-        return atomic.new_zeros(batch.num_graphs).index_add(0, batch.batch, atomic), slope
+        with record_function("amptorch::forward"):
+            fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
+            if networks.compiled(fingerprint) and all(each.is_plain for each in self.perceptrons()):
+                atomic, slope = self._by_kernel(fingerprint, numbers, gradient)
+            else:
+                atomic, slope = self._by_autograd(fingerprint, numbers, gradient)
+            return atomic.new_zeros(batch.num_graphs).index_add(0, batch.batch, atomic), slope
 
     def _by_kernel(
         self, fingerprint: Tensor, numbers: Tensor, gradient: bool

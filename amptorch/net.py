@@ -8,6 +8,7 @@ from typing import Any
 
 from skorch import NeuralNet
 from torch import Tensor
+from torch.profiler import record_function
 
 from .data import AtomsBatch
 
@@ -38,8 +39,30 @@ class AtomsNet(NeuralNet):
         training: bool = False,
     ) -> Tensor:
         """Criterion of a prediction, on the device."""
-        target = [part.to(self.device) for part in y_true]
-        if getattr(self.criterion_, "per_image", False):
-            assert X is not None
-            return self.criterion_(y_pred, target, X.to(self.device))
-        return self.criterion_(y_pred, target)
+        with record_function("amptorch::loss"):
+            target = [part.to(self.device) for part in y_true]
+            if getattr(self.criterion_, "per_image", False):
+                assert X is not None
+                return self.criterion_(y_pred, target, X.to(self.device))
+            return self.criterion_(y_pred, target)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """skorch's, named for profilers."""
+        with record_function("amptorch::step"):
+            return super().train_step(batch, **fit_params)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Gradient of a batch's loss; loss and prediction. Written out because skorch leaves no
+        room to name the backward pass."""
+        inputs, target = batch
+        self._set_training(True)
+        prediction = self.infer(inputs, **fit_params)
+        loss = self.get_loss(prediction, target, X=inputs, training=True)
+        with record_function("amptorch::backward"):
+            loss.backward()
+        return {"loss": loss, "y_pred": prediction}
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """skorch's, named for profilers."""
+        with record_function("amptorch::validation"):
+            return super().validation_step(batch, **fit_params)

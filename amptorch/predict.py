@@ -12,6 +12,7 @@ import torch
 from ase import Atoms
 from ase.stress import full_3x3_to_voigt_6_stress
 from torch import Tensor
+from torch.profiler import record_function
 from tqdm import tqdm
 
 from .data import AtomsBatch, AtomsData, collate
@@ -128,7 +129,8 @@ class Predictor:
     ) -> None:
         primes = batch.primes
         assert isinstance(primes, PairPrimes)
-        forces, virials = primes.forces_and_virials(slope, batch.batch, len(images))
+        with record_function("amptorch::forces"):
+            forces, virials = primes.forces_and_virials(slope, batch.batch, len(images))
         scaler = self.scalers["target"]
         forces = scaler.denorm(forces.cpu().double(), pred="forces")
         virials = scaler.denorm(virials.cpu().double(), pred="forces")

@@ -5,9 +5,39 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from . import accuracy, compare, demo, diff, fit, kernels, optimizers, store, training
+from . import (
+    accuracy,
+    compare,
+    demo,
+    diff,
+    fit,
+    gpu,
+    kernels,
+    lines,
+    memory,
+    optimizers,
+    sample,
+    scaling,
+    store,
+    training,
+)
 
-COMMANDS = (accuracy, compare, demo, fit, kernels, optimizers, training, store, diff)
+COMMANDS = (
+    accuracy,
+    compare,
+    demo,
+    fit,
+    kernels,
+    optimizers,
+    training,
+    store,
+    scaling,
+    lines,
+    sample,
+    memory,
+    gpu,
+    diff,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

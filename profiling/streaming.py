@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 from ase import Atoms
 
 from amptorch.descriptor import BaseDescriptor
+
+from . import rss
 
 
 def streaming_memory(descriptor: BaseDescriptor, images: Sequence[Atoms]) -> dict[int, float]:
@@ -34,10 +33,5 @@ def _stream(
 
 
 def peak_megabytes() -> float:
-    """Of this process. Linux counts what the parent held at its start in ``ru_maxrss`` too."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) / 1024
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    """Of this process."""
+    return rss.peak() / 1024**2

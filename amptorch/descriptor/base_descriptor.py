@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from ase import Atoms
 from torch import Tensor
+from torch.profiler import record_function
 
 from ..kernels.environment import Environment
 from ..kernels.neighbors import find_nearest, find_neighbors_of_frames
@@ -75,7 +76,8 @@ class BaseDescriptor(ABC):
             validate_image(image, name)
             species = self._species(image, name)
             frames.append((image.positions, image.cell.array, image.pbc, species))
-        environments = find_neighbors_of_frames(frames, self.cutoff)
+        with record_function("amptorch::neighbours"):
+            environments = find_neighbors_of_frames(frames, self.cutoff)
         for environment, name in zip(environments, names, strict=True):
             _check_coincidence(environment, name)
         return environments
@@ -94,11 +96,13 @@ class BaseDescriptor(ABC):
 
     def fingerprints(self, environment: Environment) -> Tensor:
         """Fingerprints [n_atoms, n_features] of an environment."""
-        return self.kernel.forward(environment, self.parameters)
+        with record_function("amptorch::fingerprints"):
+            return self.kernel.forward(environment, self.parameters)
 
     def jacobian(self, environment: Environment) -> tuple[Tensor, Tensor]:
         """Fingerprints, and dG_i/dR_ij [n_pairs, n_touched, 3] in blocks over pairs."""
-        return self.kernel.jacobian(environment, self.parameters)
+        with record_function("amptorch::primes"):
+            return self.kernel.jacobian(environment, self.parameters)
 
     def vjp(self, environment: Environment, gradient: Tensor) -> Tensor:
         """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features], building no Jacobian."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from ..metrics import target_scaler_of
 from ..net import AtomsNet
@@ -42,10 +43,11 @@ class BatchNet(AtomsNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """One step; loss and predictions are those before it, as for other optimizers."""
-        step = self.predicted(batch, **fit_params)
-        observations = self.optimizer_.observe(self, batch)
-        residuals = observations.residuals(step["y_pred"], self.on_device(batch[1]))
-        self.optimizer_.update(self, batch, observations, residuals)
+        with record_function("amptorch::step"):
+            step = self.predicted(batch, **fit_params)
+            observations = self.optimizer_.observe(self, batch)
+            residuals = observations.residuals(step["y_pred"], self.on_device(batch[1]))
+            self.optimizer_.update(self, batch, observations, residuals)
         return step
 
     def predicted(self, batch: Any, **fit_params: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from ase import Atoms
+from torch.profiler import record_function
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -89,9 +90,10 @@ class FingerprintStore(Dataset):
 
     def record(self, index: int) -> tuple[Image, Frame]:
         """Targets and fingerprints of image ``index`` as they are kept."""
-        shard, place = self._locate(index)
-        image = shard.image(place)
-        return image, shard.frame(image.key)
+        with record_function("amptorch::read"):
+            shard, place = self._locate(index)
+            image = shard.image(place)
+            return image, shard.frame(image.key)
 
     def frame(self, atoms: Atoms) -> Frame | None:
         """Fingerprints of a geometry, wherever it is in the data set; None if it is not there."""

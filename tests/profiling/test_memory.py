@@ -1,0 +1,106 @@
+"""``python -m profiling memory``: planted leaks are named, the package has none, peaks are seen."""
+
+from __future__ import annotations
+
+import json
+
+import ase.io
+import numpy as np
+import pytest
+import torch
+
+from profiling import __main__ as command
+from profiling import memory, rss
+from profiling.leaks import KEPT, Growth, growth
+from profiling.repeated import operations
+from profiling.report import Report
+
+from ..potentials import cuco_frames
+
+pytestmark = pytest.mark.skipif(bool(memory.missing()), reason=memory.missing())
+SIZE = 8 * 4000  # bytes that a planted leak keeps
+
+
+def leaks(repeated, calls: int = 60) -> tuple[Report, list[Growth]]:
+    report = Report("memory", "Memory", "python -m profiling memory")
+    return report, memory.measure_leaks(report, repeated, calls)
+
+
+def test_a_planted_leak_is_named():
+    kept: list[np.ndarray] = []
+    repeated = {
+        "clean": lambda: np.ones(SIZE // 8).sum(),
+        "careless": lambda: kept.append(np.ones(SIZE // 8)),
+    }
+    report, found = leaks(repeated)
+    named = [each for each in found if each.is_leak]
+    assert [(each.operation, each.kind) for each in named] == [
+        ("careless", "process"),
+        ("careless", "Python"),
+    ]
+    for each in named:
+        assert each.slope == pytest.approx(SIZE, rel=0.1)
+    assert not report.agrees
+    assert {check.what.split()[0] for check in report.checks if not check.passed} == {"careless"}
+    (text,) = [line for line in report.sections[0].text if "process" in line]
+    assert text.startswith("Leak: careless: 3")
+
+
+def test_what_python_does_not_know_of():
+    """torch allocates beside Python."""
+    kept: list[torch.Tensor] = []
+    process, python = growth("tensors", lambda: kept.append(torch.ones(SIZE // 4)), 60)
+    assert process.is_leak
+    assert process.slope == pytest.approx(SIZE, rel=0.1)
+    assert python.slope < 1000
+
+
+def test_objects_of_some_bytes():
+    """Less than pages: only Python's own count sees them."""
+    kept: list[dict[str, int]] = []
+    process, python = growth("dicts", lambda: kept.append({"a": 1}), 100)
+    assert python.is_leak
+    assert 100 < python.slope < 400
+    assert not process.is_leak
+
+
+def test_a_jump_is_no_leak():
+    calls = list(range(0, 210, 10))
+    jump, half = 100 * KEPT["process"], 10
+    assert not Growth("jump", "process", calls, [0] * half + [jump] * (21 - half)).is_leak
+    steady = Growth("steady", "process", calls, [7000 * each for each in calls])
+    assert steady.is_leak
+    assert steady.slope == pytest.approx(7000)
+
+
+def test_the_package_does_not_leak(tmp_path):
+    report, found = leaks(operations(cuco_frames(4), tmp_path), calls=20)
+    assert len({each.operation for each in found}) == 5
+    assert report.agrees, [str(each) for each in found if each.is_leak]
+
+
+def test_peaks():
+    rss.reset_peak()
+    before = rss.resident()
+    array = np.ones(8_000_000)
+    assert rss.peak() - before == pytest.approx(array.nbytes, rel=0.05)
+    del array
+    assert rss.peak() - rss.resident() > 50e6
+    rss.reset_peak()
+    assert rss.peak() - rss.resident() < 5e6
+
+
+def test_report(tmp_path):
+    ase.io.write(tmp_path / "frames.traj", cuco_frames(4))
+    out = tmp_path / "report"
+    options = ["--frames", "3", "--calls", "20", "--repeats", "1", "--out", str(out)]
+    command.main(["memory", "--data", str(tmp_path / "frames.traj"), *options])
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    samples = {each["key"]: each["samples"] for each in report["measurements"]}
+    assert set(samples) == {
+        f"{side}/{stage}" for side in ("before", "peak", "kept") for stage in memory.STAGES
+    }
+    for stage in memory.STAGES:
+        assert samples[f"before/{stage}"][0] > 50
+        assert samples[f"peak/{stage}"][0] >= 0
+    assert str(tmp_path) not in (out / "report.html").read_text(encoding="utf-8")

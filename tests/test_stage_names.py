@@ -1,0 +1,97 @@
+"""The stages of loading, training and predicting carry the names that docs/profiling.md lists."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from amptorch import AtomsTrainer
+from amptorch.store import build_store
+
+from .potentials import COSINE, GAUSSIAN, config, cuco_frames
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "profiling.md"
+OF_A_STEP = ["step", "forward", "forces", "loss", "backward"]
+OF_A_CALL = ["neighbours", "fingerprints", "collate", "forward", "forces"]
+
+
+def names(recorded: profile) -> Counter[str]:
+    """How often each stage was seen; its kernels, which are torch operators, are left out."""
+    found = (event.name for event in recorded.events() if event.name.startswith("amptorch::"))
+    operators = torch.ops.amptorch
+    return Counter(
+        name.removeprefix("amptorch::") for name in found if not hasattr(operators, name[10:])
+    )
+
+
+def recorded() -> profile:
+    return profile(activities=[ProfilerActivity.CPU])
+
+
+def test_training_and_forces(tmp_path):
+    frames = cuco_frames(6)
+    splits = {"val_split": 0.34, "val_split_mode": "inorder"}
+    settings = config(
+        frames, tmp_path, optim={"batch_size": 4, "epochs": 1}, dataset=splits, cmd={"debug": True}
+    )
+    trainer = AtomsTrainer(settings)
+    with recorded() as loading:
+        trainer.load()
+    # The memory that is needed is estimated with the neighbours of each of so few images.
+    assert names(loading) == {"neighbours": len(frames) + 1, "primes": len(frames)}
+    with recorded() as training:
+        trainer.net.fit(trainer.train_dataset, None)
+    # One batch for training, one for validation, with two metrics each.
+    once = dict.fromkeys(["step", "backward", "validation"], 1)
+    twice = dict.fromkeys(["collate", "forward", "forces", "loss"], 2)
+    assert names(training) == {**once, **twice, "metrics": 4}
+    atoms = frames[0].copy()
+    atoms.calc = trainer.get_calc()
+    with recorded() as calling:
+        atoms.get_forces()
+    assert names(calling) == dict.fromkeys(OF_A_CALL, 1)
+
+    setup = ("gaussian", GAUSSIAN, COSINE, ["Cu", "C", "O"])
+    store = build_store(frames, tmp_path / "frames.lmdb", setup, verbose=False, processes=1)
+    with recorded() as reading:
+        store[0]
+    assert names(reading) == {"read": 1}
+
+    seen = names(loading) + names(training) + names(calling) + names(reading)
+    listed = re.findall(r"\| `amptorch::(\w+)`", DOCUMENT.read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(seen)
+
+
+def test_optimizers_that_see_residuals(tmp_path):
+    settings = config(cuco_frames(2), tmp_path, optim={"optimizer": "kalman", "epochs": 1})
+    settings["cmd"]["debug"] = True
+    trainer = AtomsTrainer(settings)
+    trainer.load()
+    with recorded() as training:
+        trainer.net.fit(trainer.train_dataset, None)
+    found = names(training)
+    assert found["step"] == 1
+    assert found["forward"] >= 1
+
+
+def test_a_step_holds_its_stages(tmp_path):
+    trainer = AtomsTrainer(
+        config(cuco_frames(2), tmp_path, optim={"epochs": 1}, cmd={"debug": True})
+    )
+    trainer.load()
+    with recorded() as training:
+        trainer.net.fit(trainer.train_dataset, None)
+    spans = {event.name.removeprefix("amptorch::"): event.time_range for event in training.events()}
+    for name in OF_A_STEP[1:]:
+        assert spans["step"].start <= spans[name].start, name
+        assert spans[name].end <= spans["step"].end, name
+
+
+def test_example_of_the_document(capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(example, str(DOCUMENT), "exec"), {"__name__": "__main__"})
+    assert re.search(r"^amptorch::step +4 times", capsys.readouterr().out, re.MULTILINE)
