@@ -29,6 +29,9 @@ class Descriptor:
         elements: chemical symbols, in the order of the networks.
         n_features: functions of the element that has most; the others' are padded with zeros.
         cutoff: the largest, Å.
+
+    Raises:
+        ValueError: element-weighted functions, which have no j.
     """
 
     def __init__(self, tables: Mapping[str, ArrayLike], gamma: float = 0.0) -> None:
@@ -36,6 +39,8 @@ class Descriptor:
             element: np.asarray(table, dtype=np.float64).reshape(-1, 7)
             for element, table in tables.items()
         }
+        if any((table[:, 1] == 0).any() for table in self._tables.values()):
+            raise ValueError("dataset: the original has no element-weighted functions")
         self._gamma = gamma
         self.elements = list(self._tables)
         self.n_features = max(len(table) for table in self._tables.values())

@@ -211,6 +211,9 @@ def test_batches_are_block_diagonal(tmp_path: Path) -> None:
     assert torch.equal(block_diagonal([dense[0].to_sparse()]).to_dense(), dense[0])
 
 
+WEIGHTED = {"etas": [1.0], "rs_s": [0.0], "weighted": True}
+
+
 @pytest.mark.parametrize(
     ("section", "entry"),
     [
@@ -220,6 +223,7 @@ def test_batches_are_block_diagonal(tmp_path: Path) -> None:
         ("optim", {"optimizer": "kalman"}),
         ("dataset", {"baseline": "linear"}),
         ("dataset", {"fp_scheme": "gmpordernorm"}),
+        ("dataset", {"fp_params": {"default": {"G2": WEIGHTED, "cutoff": 5.0}}}),
     ],
 )
 def test_what_the_original_does_not_have_is_refused(
