@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -21,18 +26,44 @@ pytestmark = pytest.mark.skipif(bool(memory.missing()), reason=memory.missing())
 SIZE = 8 * 4000  # bytes that a planted leak keeps
 
 
-def leaks(repeated, calls: int = 60) -> tuple[Report, list[Growth]]:
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Callable[..., Any]]:
+    """Calls a function in another process, whose memory no other test has a hand in."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        yield lambda call, *arguments: process.submit(call, *arguments).result()
+
+
+def leaks(repeated: Any, calls: int = 60) -> tuple[Report, list[Growth]]:
     report = Report("memory", "Memory", "python -m profiling memory")
     return report, memory.measure_leaks(report, repeated, calls)
 
 
-def test_a_planted_leak_is_named():
+def planted() -> tuple[Report, list[Growth]]:
     kept: list[np.ndarray] = []
-    repeated = {
-        "clean": lambda: np.ones(SIZE // 8).sum(),
-        "careless": lambda: kept.append(np.ones(SIZE // 8)),
-    }
-    report, found = leaks(repeated)
+    return leaks(
+        {
+            "clean": lambda: np.ones(SIZE // 8).sum(),
+            "careless": lambda: kept.append(np.ones(SIZE // 8)),
+        }
+    )
+
+
+def tensors() -> list[Growth]:
+    kept: list[torch.Tensor] = []
+    return growth("tensors", lambda: kept.append(torch.ones(SIZE // 4)), 60)
+
+
+def dicts() -> list[Growth]:
+    kept: list[dict[str, int]] = []
+    return growth("dicts", lambda: kept.append({"a": 1}), 100)
+
+
+def of_the_package(folder: Path) -> tuple[Report, list[Growth]]:
+    return leaks(operations(cuco_frames(4), folder), calls=20)
+
+
+def test_a_planted_leak_is_named(elsewhere):
+    report, found = elsewhere(planted)
     named = [each for each in found if each.is_leak]
     assert [(each.operation, each.kind) for each in named] == [
         ("careless", "process"),
@@ -46,19 +77,17 @@ def test_a_planted_leak_is_named():
     assert text.startswith("Leak: careless: 3")
 
 
-def test_what_python_does_not_know_of():
+def test_what_python_does_not_know_of(elsewhere):
     """torch allocates beside Python."""
-    kept: list[torch.Tensor] = []
-    process, python = growth("tensors", lambda: kept.append(torch.ones(SIZE // 4)), 60)
+    process, python = elsewhere(tensors)
     assert process.is_leak
     assert process.slope == pytest.approx(SIZE, rel=0.1)
     assert python.slope < 1000
 
 
-def test_objects_of_some_bytes():
+def test_objects_of_some_bytes(elsewhere):
     """Less than pages: only Python's own count sees them."""
-    kept: list[dict[str, int]] = []
-    process, python = growth("dicts", lambda: kept.append({"a": 1}), 100)
+    process, python = elsewhere(dicts)
     assert python.is_leak
     assert 100 < python.slope < 400
     assert not process.is_leak
@@ -73,8 +102,8 @@ def test_a_jump_is_no_leak():
     assert steady.slope == pytest.approx(7000)
 
 
-def test_the_package_does_not_leak(tmp_path):
-    report, found = leaks(operations(cuco_frames(4), tmp_path), calls=20)
+def test_the_package_does_not_leak(elsewhere, tmp_path):
+    report, found = elsewhere(of_the_package, tmp_path)
     assert len({each.operation for each in found}) == 5
     assert report.agrees, [str(each) for each in found if each.is_leak]
 
