@@ -91,7 +91,7 @@ def _read_line(row: dict[str, Any]) -> str:
     read = row["read"]
     ratio = read["record_milliseconds"] / read["copy_milliseconds"]
     return (
-        f"Reading and checking a record ({row['derivatives']}) takes "
+        f"Reading and checking a record (of the largest frames) takes "
         f"{read['record_milliseconds']:.3f} ms, {ratio:.2f} times what copying its "
         f"{read['copied_megabytes']:.2f} MB of numbers takes."
     )
@@ -132,7 +132,8 @@ def add_command(commands: Any) -> None:
 
 def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    options = {name: getattr(arguments, name) for name in ("frames", "derivatives", "threads")}
+    names = ("frames", "derivatives", "threads", "work")
+    options = {name: getattr(arguments, name) for name in names}
     modes, threads = arguments.derivatives, arguments.threads
     with tempfile.TemporaryDirectory(dir=arguments.work) as work:
         rows = measure(arguments.data, arguments.frames, modes, threads, Path(work))

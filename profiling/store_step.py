@@ -14,14 +14,16 @@ import torch
 
 from amptorch import AtomsTrainer
 from amptorch.preprocessing.validation import elements_of
-from amptorch.store import build_store, open_store
+from amptorch.store import Frame, build_store
+from amptorch.store.shard import Shard
 
 from .fit import original_config
 from .frames import Frames
-from .timing import milliseconds
 
 # Frames of the store that is built before the one that counts.
 WARM_UP = 8
+# Passes over a store that is read.
+READS = 5
 
 
 def build(data: Path, frames: int, derivatives: str, path: Path) -> dict[str, Any]:
@@ -62,21 +64,39 @@ def epoch(path: Path) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Milliseconds to read and check a record, and to copy as many bytes; medians over records."""
-    store = open_store(path)
-    frames, copies, sizes = [], [], []
-    for index in range(len(store)):
-        _, frame = store.record(index)
-        source = frame.blocks if frame.blocks is not None else frame.environment.vectors
-        target = torch.empty_like(source)
-        frames.append(np.median(milliseconds(lambda i=index: store.record(i), 5)))
-        copies.append(np.median(milliseconds(lambda a=source, b=target: b.copy_(a), 5)))
-        sizes.append(source.numel() * source.element_size())
+    """Milliseconds to read and check a frame's record, and to copy its primes; medians over the
+    largest records, next to which what every call costs is small.
+
+    Both go through the whole store again and again, so that a record is in no cache of the
+    processor, as in training.
+    """
+    store = Shard(path)
+    keys = list(store.frame_keys())
+    sources = [_primes(store.frame(key)) for key in keys]
+    sizes = np.array([len(source) for source in sources])
+    target = torch.empty(int(sizes.max()), dtype=torch.uint8)
+    frames, copies = np.empty((2, READS, len(keys)))
+    for passed in range(READS):
+        for index, key in enumerate(keys):
+            begun = time.perf_counter()
+            store.frame(key)
+            frames[passed, index] = 1e3 * (time.perf_counter() - begun)
+        for index, source in enumerate(sources):
+            begun = time.perf_counter()
+            target[: len(source)].copy_(source)
+            copies[passed, index] = 1e3 * (time.perf_counter() - begun)
+    large = sizes > 0.9 * sizes.max()
     return {
-        "record_milliseconds": float(np.median(frames)),
-        "copy_milliseconds": float(np.median(copies)),
-        "copied_megabytes": float(np.median(sizes)) / 1e6,
+        "record_milliseconds": float(np.median(frames[:, large])),
+        "copy_milliseconds": float(np.median(copies[:, large])),
+        "copied_megabytes": float(np.median(sizes[large])) / 1e6,
     }
+
+
+def _primes(frame: Frame) -> torch.Tensor:
+    """Their bytes, where they are in the file."""
+    assert frame.blocks is not None
+    return frame.blocks.view(torch.uint8).flatten()
 
 
 def main() -> None:

@@ -89,11 +89,11 @@ def calls(monkeypatch) -> list[tuple[str, int]]:
 
 
 def test_sizes_take_turns_and_small_ones_are_repeated(calls, tmp_path):
-    rows = store_runs.measure(Path("frames.traj"), [5, 10, 1000], ["cached"], 1, tmp_path)
+    rows = store_runs.measure(Path("frames.traj"), [5, 10, 5000], ["cached"], 1, tmp_path)
     steps = [call for call in calls if call[0] != "read"]
-    each = [(step, size) for size in (5, 10, 1000) for step in ("build", "epoch")]
+    each = [(step, size) for size in (5, 10, 5000) for step in ("build", "epoch")]
     assert steps == [*each, *each[:4], *each[:4]]
-    assert [row["frames"] for row in rows] == [5, 10, 1000]
+    assert [row["frames"] for row in rows] == [5, 10, 5000]
     assert [len(row["build"]["samples"]) for row in rows] == [3, 3, 1]
     assert rows[0]["build"]["seconds"] == pytest.approx(0.1)  # of 0.1, 0.05, 0.1
     assert rows[0]["build"]["peak_megabytes"] == 3
@@ -103,11 +103,11 @@ def test_sizes_take_turns_and_small_ones_are_repeated(calls, tmp_path):
 
 
 def test_flatness(calls, tmp_path):
-    rows = store_runs.measure(Path("frames.traj"), [5, 10, 1000], ["cached"], 1, tmp_path)
+    rows = store_runs.measure(Path("frames.traj"), [5, 10, 5000], ["cached"], 1, tmp_path)
     found = store_runs.flatness(rows)["cached"]
     assert found["build"]["a frame"] == pytest.approx(0.0, abs=1e-12)
     assert found["build"]["an atom"] == pytest.approx(2.0)
-    assert found["epoch"]["a frame"] == pytest.approx((0.004 + 0.1 / 5) / (0.004 + 0.1 / 1000) - 1)
+    assert found["epoch"]["a frame"] == pytest.approx((0.004 + 0.1 / 5) / (0.004 + 0.1 / 5000) - 1)
 
 
 def test_memory_and_time_of_a_process(tmp_path):
