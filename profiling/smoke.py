@@ -1,8 +1,9 @@
 """``python -m profiling.smoke``: every command and every example once, as small as it goes.
 
 The module of a command says how in ``SMOKE``, its arguments, in which ``{data}`` stands for a file
-of a few frames, ``{out}`` for the folder to write and ``{report}`` for that of a report. A command
-that does not run everywhere also has a function ``missing``: what it lacks here, or nothing.
+of a few frames, ``{out}`` for the folder to write, ``{report}`` for that of a report and ``{work}``
+for one for other files. A command that does not run everywhere also has a function ``missing``:
+what it lacks here, or nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def arguments_of(command: ModuleType, folder: Path) -> list[str]:
     name = name_of(command)
     if not hasattr(command, "SMOKE"):
         raise TypeError(f"profiling/{name}.py: expected SMOKE, the arguments of its smoke run")
-    places = {"data": folder / "frames.traj", "report": folder / "report", "out": folder / name}
+    places = {"data": folder / "frames.traj", "report": folder / "report", "work": folder}
+    places["out"] = folder / name
     return [name, *(argument.format(**places) for argument in command.SMOKE)]
 
 

@@ -22,7 +22,8 @@ MODES = ("on_the_fly", "cached")
 # step, each epoch. Measured by running it on frames of the same kind.
 ORIGINAL = {"build": 407.0 + 94.0, "epoch": 11.0 + 21.0}
 ORIGINAL_ATOMS = 164
-SMOKE = ["--data", "{data}", "--frames", "6", "--derivatives", "cached", "--out", "{out}"]
+SMOKE = ["--data", "{data}", "--frames", "6", "--derivatives", "cached", "--work", "{work}"]
+SMOKE += ["--out", "{out}"]
 
 
 def report_of(data: Path, rows: Sequence[dict[str, Any]], options: dict[str, Any]) -> Report:
@@ -132,8 +133,8 @@ def add_command(commands: Any) -> None:
 
 def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    names = ("frames", "derivatives", "threads", "work")
-    options = {name: getattr(arguments, name) for name in names}
+    options = {name: getattr(arguments, name) for name in ("frames", "derivatives", "threads")}
+    options["work"] = arguments.work and arguments.work.name
     modes, threads = arguments.derivatives, arguments.threads
     with tempfile.TemporaryDirectory(dir=arguments.work) as work:
         rows = measure(arguments.data, arguments.frames, modes, threads, Path(work))
