@@ -32,6 +32,7 @@ from .report.plots import figure_svg, panels
 
 POINTS = 40  # of a curve
 SETTINGS: dict[str, dict[str, Any]] = {
+    "soap": {"optimizer": "soap", "ema": 0.999},
     "adam": {"optimizer": "adam", "ema": 0.999},
     "adamw": {"optimizer": "adamw", "optimizer_args": {"weight_decay": 1e-4}, "ema": 0.999},
     "lbfgs": {"optimizer": "lbfgs"},
