@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from amptorch import AtomsTrainer
 from amptorch.cli.config_file import read_config
+from amptorch.report import evaluate
 
 from .report import Data, Figure, Report, Section, Table, finish, typed
 from .report.plots import figure_svg, panels
@@ -103,16 +104,11 @@ def differences(
     trainer: AtomsTrainer, frames: Sequence[Atoms]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Predicted minus reference: energies in meV/atom, force components in eV/Å."""
-    found = trainer.predict(list(frames))
-    energies = [
-        1e3 * (float(energy) - frame.get_potential_energy(apply_constraint=False)) / len(frame)
-        for energy, frame in zip(found["energy"], frames, strict=True)
-    ]
-    forces = [
-        np.ravel(force - frame.get_forces(apply_constraint=False))
-        for force, frame in zip(found["forces"], frames, strict=True)
-    ]
-    return np.array(energies), np.concatenate(forces)
+    found = evaluate(trainer, frames)
+    energies, forces = found.parity("energy"), found.parity("forces")
+    assert energies is not None
+    assert forces is not None, "data: expected frames with forces"
+    return 1e3 * energies.difference.ravel(), forces.difference.ravel()
 
 
 def describe(report: Report, runs: Sequence[Run], folds: int, limits: Sequence[float]) -> None:
