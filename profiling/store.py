@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from .frames import Frames
-from .original.published import MILLISECONDS
+from .original.published import ATOMS, BEFORE_TRAINING, MILLISECONDS
 from .report import Data, Figure, Report, Section, Table, finish, typed
 from .report.plots import curves
 from .store_runs import STEPS, flatness, measure
@@ -20,13 +20,12 @@ from .store_runs import STEPS, flatness, measure
 MODES = ("on_the_fly", "cached")
 # What the original does before training, and what in each epoch.
 ORIGINAL_STAGES = {
-    "build": ("fingerprints + primes", "scaling"),
+    "build": BEFORE_TRAINING,
     "epoch": ("collate", "training step"),
 }
 ORIGINAL = {
     step: sum(MILLISECONDS[stage] for stage in stages) for step, stages in ORIGINAL_STAGES.items()
 }
-ORIGINAL_ATOMS = 164
 SMOKE = ["--data", "{data}", "--frames", "6", "--derivatives", "cached", "--work", "{work}"]
 SMOKE += ["--out", "{out}"]
 
@@ -89,7 +88,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     for step in (build, epoch):
         cells += [f"{step['seconds']:.1f}", f"{1e3 * step['seconds'] / frames:.2f}"]
         cells.append(f"{step['peak_megabytes'] / 1e3:.2f}")
-    atoms = 1e-3 * build["atoms"] / ORIGINAL_ATOMS
+    atoms = 1e-3 * build["atoms"] / ATOMS
     return cells + [f"{each * atoms:.0f}" for each in ORIGINAL.values()]
 
 

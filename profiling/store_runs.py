@@ -10,7 +10,7 @@ from typing import Any
 from . import resident
 
 # A size is measured until it was so often, or took so many seconds in all.
-RUNS = 3
+RUNS = 5
 SECONDS = 60.0
 STEPS = ("build", "epoch")
 
@@ -47,9 +47,10 @@ def measure(
 
 
 def _run(arguments: list[str], threads: int) -> dict[str, Any]:
+    _, frames, _, path = arguments
     steps = {
         "build": resident.run("profiling.store_step", ["build", *arguments], threads),
-        "epoch": resident.run("profiling.store_step", ["epoch", arguments[-1]], threads),
+        "epoch": resident.run("profiling.store_step", ["epoch", frames, path], threads),
     }
     for each in steps.values():
         each["start_seconds"] = each["wall_seconds"] - each.pop("work_seconds")

@@ -7,6 +7,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from .frames import Frames
 
 # Frames of the store that is built before the one that counts.
 WARM_UP = 8
+# Epochs that count are as many as have so many frames together, if not more than so many epochs:
+# short ones are over within a moment of whatever else the machine does.
+FRAMES_OF_EPOCHS, EPOCHS = 4000, 16
 # Passes over a store that is read.
 READS = 5
 
@@ -46,10 +50,12 @@ def build(data: Path, frames: int, derivatives: str, path: Path) -> dict[str, An
     return {"seconds": seconds, "bytes": size, "atoms": atoms, "from_file": source.from_file}
 
 
-def epoch(path: Path) -> dict[str, Any]:
-    """Train two epochs on a store: seconds of the second, of the first, which may have to read the
-    file from the disk, and until that starts (scalers, network)."""
-    config = original_config(2, path.parent)
+def epoch(frames: int, path: Path) -> dict[str, Any]:
+    """Train on a store of so many frames: median seconds of an epoch, apart from the first, which
+    may have to read the file from the disk; seconds of that, and until it starts (scalers,
+    network)."""
+    counted = min(EPOCHS, -(-FRAMES_OF_EPOCHS // frames))
+    config = original_config(1 + counted, path.parent)
     for key in ("fp_scheme", "fp_params", "save_fps"):
         config["dataset"].pop(key)
     config["dataset"]["lmdb_path"] = [str(path)]
@@ -58,9 +64,9 @@ def epoch(path: Path) -> dict[str, Any]:
     begun = time.perf_counter()
     trainer.train()
     seconds = time.perf_counter() - begun
-    first, second = (float(row["dur"]) for row in trainer.net.history)
-    load = seconds - first - second
-    return {"seconds": second, "first_seconds": first, "load_seconds": load}
+    first, *others = (float(row["dur"]) for row in trainer.net.history)
+    load = seconds - first - sum(others)
+    return {"seconds": median(others), "first_seconds": first, "load_seconds": load}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -100,14 +106,15 @@ def _primes(frame: Frame) -> torch.Tensor:
 
 
 def main() -> None:
-    """``build DATA FRAMES DERIVATIVES STORE``, ``epoch STORE`` or ``read STORE``."""
+    """``build DATA FRAMES DERIVATIVES STORE``, ``epoch FRAMES STORE`` or ``read STORE``."""
     parser = argparse.ArgumentParser(prog="python -m profiling.store_step", description=__doc__)
     parser.add_argument("step", choices=["build", "epoch", "read"])
     parser.add_argument("arguments", nargs="+")
     parsed = parser.parse_args()
     begun = time.perf_counter()
     if parsed.step == "epoch":
-        result = epoch(Path(parsed.arguments[0]))
+        frames, path = parsed.arguments
+        result = epoch(int(frames), Path(path))
     elif parsed.step == "read":
         result = read(Path(parsed.arguments[0]))
     else:

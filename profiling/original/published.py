@@ -14,11 +14,15 @@ MILLISECONDS = {
 3 x 20 nodes, batches of 8, float64. Another machine has other milliseconds; what can be compared is
 how they stand to each other."""
 
+EPOCH_SECONDS, EPOCH_FRAMES = 8.8, 324
+"""An epoch over that many of these frames, on two cores and in batches of 16."""
+
 FUNCTIONS = 36
-FORMULA = "H88Fe32O44"
+FORMULA, ATOMS = "H88Fe32O44", 164
 WITHIN = 1.5
 """How far, as a factor, the proportion of two stages may be from the published one."""
 
+BEFORE_TRAINING = ("fingerprints + primes", "scaling")
 STEP = ("forward", "backward", "optimizer step")
 
 

@@ -92,11 +92,11 @@ def test_sizes_take_turns_and_small_ones_are_repeated(calls, tmp_path):
     rows = store_runs.measure(Path("frames.traj"), [5, 10, 5000], ["cached"], 1, tmp_path)
     steps = [call for call in calls if call[0] != "read"]
     each = [(step, size) for size in (5, 10, 5000) for step in ("build", "epoch")]
-    assert steps == [*each, *each[:4], *each[:4]]
+    assert steps == [*each, *(4 * each[:4])]
     assert [row["frames"] for row in rows] == [5, 10, 5000]
-    assert [len(row["build"]["samples"]) for row in rows] == [3, 3, 1]
-    assert rows[0]["build"]["seconds"] == pytest.approx(0.1)  # of 0.1, 0.05, 0.1
-    assert rows[0]["build"]["peak_megabytes"] == 3
+    assert [len(row["build"]["samples"]) for row in rows] == [5, 5, 1]
+    assert rows[0]["build"]["seconds"] == pytest.approx(0.1)  # of 0.1, 0.05, 0.1, 0.05, 0.1
+    assert rows[0]["build"]["peak_megabytes"] == 5
     assert rows[0]["build"]["start_seconds"] == 1.5
     assert [name for name, _ in calls].count("read") == 1
     assert ["read" in row for row in rows] == [True, False, False]
@@ -127,7 +127,7 @@ def test_report(tmp_path, number):
     extra = {"start_seconds": 1.0, "peak_megabytes": 100.0}
     row: dict[str, Any] = {"derivatives": "cached", "frames": number}
     row["build"] = {**store_step.build(data, number, "cached", path), **extra}
-    row["epoch"] = {**store_step.epoch(path), **extra}
+    row["epoch"] = {**store_step.epoch(number, path), **extra}
     row["read"] = store_step.read(path)
     assert row["build"]["atoms"] == 3 * number
     assert row["build"]["from_file"] == min(number, 20)
