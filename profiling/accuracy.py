@@ -81,11 +81,24 @@ def splits(
 
 
 def train_and_test(
-    name: str, seed: int, train: list[Atoms], test: list[Atoms], config: Mapping[str, Any]
+    name: str,
+    seed: int,
+    train: list[Atoms],
+    test: list[Atoms],
+    config: Mapping[str, Any],
+    members: int = 1,
 ) -> Run:
-    """One training."""
+    """Train so many networks, of seeds one after the other; the errors of their mean."""
+    begun = time.perf_counter()
+    trainers = [_trained(seed + member, train, config) for member in range(members)]
+    seconds = time.perf_counter() - begun
+    energies, forces = differences(trainers, test)
+    of_training = tuple(rmse(each) for each in differences(trainers, train))
+    return Run(name, seconds, energies, forces, (of_training[0], of_training[1]))
+
+
+def _trained(seed: int, train: list[Atoms], config: Mapping[str, Any]) -> AtomsTrainer:
     with tempfile.TemporaryDirectory() as run_dir:
-        begun = time.perf_counter()
         trainer = AtomsTrainer(
             {
                 **config,
@@ -94,21 +107,22 @@ def train_and_test(
             }
         )
         trainer.train()
-        seconds = time.perf_counter() - begun
-    energies, forces = differences(trainer, test)
-    of_training = tuple(rmse(each) for each in differences(trainer, train))
-    return Run(name, seconds, energies, forces, (of_training[0], of_training[1]))
+    return trainer
 
 
 def differences(
-    trainer: AtomsTrainer, frames: Sequence[Atoms]
+    trainers: Sequence[AtomsTrainer], frames: Sequence[Atoms]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Predicted minus reference: energies in meV/atom, force components in eV/Å."""
-    found = evaluate(trainer, frames)
-    energies, forces = found.parity("energy"), found.parity("forces")
-    assert energies is not None
-    assert forces is not None, "data: expected frames with forces"
-    return 1e3 * energies.difference.ravel(), forces.difference.ravel()
+    """Mean prediction minus reference: energies in meV/atom, force components in eV/Å."""
+    energies, forces = [], []
+    for trainer in trainers:
+        found = evaluate(trainer, frames)
+        of_energy, of_forces = found.parity("energy"), found.parity("forces")
+        assert of_energy is not None
+        assert of_forces is not None, "data: expected frames with forces"
+        energies.append(1e3 * of_energy.difference.ravel())
+        forces.append(of_forces.difference.ravel())
+    return np.mean(energies, 0), np.mean(forces, 0)
 
 
 def describe(report: Report, runs: Sequence[Run], folds: int, limits: Sequence[float]) -> None:
@@ -174,6 +188,9 @@ def add_command(commands: Any) -> None:
     kept.add_argument("--folds", type=int, default=0, help="keep every frame apart once")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
+        "--members", type=int, default=1, help="networks whose mean is judged: a committee"
+    )
+    parser.add_argument(
         "--limits",
         type=float,
         nargs="+",
@@ -201,6 +218,7 @@ def _command(arguments: argparse.Namespace) -> None:
             test=arguments.test or None,
             folds=arguments.folds or None,
             seeds=arguments.seeds,
+            members=arguments.members,
             limits=arguments.limits or None,
             threads=arguments.threads,
         ),
@@ -209,7 +227,7 @@ def _command(arguments: argparse.Namespace) -> None:
     report.settings = {"configuration": arguments.config.read_text(encoding="utf-8")}
     runs = []
     for split in splits(frames, arguments.test, arguments.folds, arguments.seeds):
-        runs.append(train_and_test(*split, config))
+        runs.append(train_and_test(*split, config, arguments.members))
         print(" | ".join(_row(runs[-1])), flush=True)
     describe(report, runs, arguments.folds, arguments.limits)
     finish(report, arguments.out)
