@@ -107,7 +107,11 @@ class AtomsDataset(Dataset):
         self.target_scaler = self.scalers["target"]
         self.baseline = self.scalers.get("baseline")
         scale(data, self.scalers)
-        return data if self.dtype == torch.float64 else [each.to(self.dtype) for each in data]
+        if self.dtype != torch.float64:
+            # One by one in the same list, so that never all of them are there in both forms.
+            for index, image in enumerate(data):
+                data[index] = image.to(self.dtype)
+        return data
 
     @property
     def input_dim(self) -> int:
