@@ -38,7 +38,7 @@ SYMMETRY_FUNCTIONS = {
     }
 }
 """57 functions for three elements: a set of few weights in which forces can be learned; with the
-original's 36 every optimizer ends at the same errors, those of the functions."""
+original's 36 the five optimizers tried ended alike, at 1.6 to 1.8 eV/Å."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "soap": {"optimizer": "soap", "ema": 0.999},
     "adam": {"optimizer": "adam", "ema": 0.999},

@@ -12,20 +12,14 @@ from typing import Any
 import torch
 
 from .frames import Frames
-from .original.published import ATOMS, BEFORE_TRAINING, MILLISECONDS
+from .original.published import ATOMS, BEFORE_TRAINING, IN_EPOCH
 from .report import Data, Figure, Report, Section, Table, finish, typed
 from .report.plots import curves
 from .store_runs import STEPS, flatness, measure
 
 MODES = ("on_the_fly", "cached")
-# What the original does before training, and what in each epoch.
-ORIGINAL_STAGES = {
-    "build": BEFORE_TRAINING,
-    "epoch": ("collate", "training step"),
-}
-ORIGINAL = {
-    step: sum(MILLISECONDS[stage] for stage in stages) for step, stages in ORIGINAL_STAGES.items()
-}
+# Milliseconds of the original for a frame.
+ORIGINAL = {"build": BEFORE_TRAINING, "epoch": IN_EPOCH}
 SMOKE = ["--data", "{data}", "--frames", "6", "--derivatives", "cached", "--work", "{work}"]
 SMOKE += ["--out", "{out}"]
 
@@ -62,8 +56,8 @@ def _fill(report: Report, rows: Sequence[dict[str, Any]]) -> None:
     text = [
         "36 symmetry functions, float32, networks of 3 x 20 nodes, batches of 16. Memory is the "
         "largest sum over all processes of resident memory, mapped files included. "
-        "The original's seconds are computed from what it takes for a frame of 164 atoms on one "
-        f"thread ({ORIGINAL['build']:.0f} ms before training, {ORIGINAL['epoch']:.0f} ms an "
+        f"The original's seconds are computed from what it takes for a frame of {ATOMS} atoms on "
+        f"one thread ({ORIGINAL['build']:.0f} ms before training, {ORIGINAL['epoch']:.0f} ms an "
         "epoch), in proportion to the atoms.",
         *(_flatness_line(mode, steps) for mode, steps in flatness(rows).items()),
         _start_line(rows),

@@ -116,16 +116,14 @@ def measure(report: Report, images: Sequence[Atoms], dtype: str, epochs: int) ->
     rest = 1000 * epoch.median / batches - sum(each.median for each in steps)
     frames = sum(map(len, images)) / published.ATOMS
     original = frames * published.EPOCH_SECONDS / published.EPOCH_FRAMES
-    before = sum(published.MILLISECONDS[stage] for stage in published.BEFORE_TRAINING)
-    original_load = 1e-3 * frames * before
-    original_whole = original_load + epochs * original
+    original_whole = 1e-3 * frames * published.BEFORE_TRAINING + epochs * original
     text = [
         f"{epochs} epochs of {batches} batches: {epoch.median:.3g} s each, and with fingerprints, "
         f"primes and scaling before them {whole.median:.1f} s.",
         "The original was measured, on another machine, to take "
         f"{published.EPOCH_SECONDS} s for an epoch of {published.EPOCH_FRAMES} frames of "
         f"{published.ATOMS} atoms on two cores, and a frame of these "
-        f"{before:.0f} ms before training. In proportion to the atoms of "
+        f"{published.BEFORE_TRAINING:.0f} ms before training. In proportion to the atoms of "
         f"these frames that is {original:.3g} s an epoch, {original / epoch.median:.1f} times what "
         f"this package takes here, and {original_whole:.0f} s for all, "
         f"{original_whole / whole.median:.1f} times. Both sides on one machine: profiling compare.",

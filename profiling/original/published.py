@@ -14,6 +14,9 @@ MILLISECONDS = {
 3 x 20 nodes, batches of 8, float64. Another machine has other milliseconds; what can be compared is
 how they stand to each other."""
 
+BEFORE_TRAINING = MILLISECONDS["fingerprints + primes"] + MILLISECONDS["scaling"]
+IN_EPOCH = MILLISECONDS["collate"] + MILLISECONDS["training step"]
+
 EPOCH_SECONDS, EPOCH_FRAMES = 8.8, 324
 """An epoch over that many of these frames, on two cores and in batches of 16."""
 
@@ -22,7 +25,6 @@ FORMULA, ATOMS = "H88Fe32O44", 164
 WITHIN = 1.5
 """How far, as a factor, the proportion of two stages may be from the published one."""
 
-BEFORE_TRAINING = ("fingerprints + primes", "scaling")
 STEP = ("forward", "backward", "optimizer step")
 
 
