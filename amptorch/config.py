@@ -42,6 +42,7 @@ class ModelConfig:
         known = ("bpnn", "singlenn")
         if self.name not in known:
             raise ValueError(f"model: unknown name {self.name!r}; {nearest(str(self.name), known)}")
+        _check_class(self, "activation", "model", "torch.nn.Tanh")
 
 
 @dataclass
@@ -73,6 +74,7 @@ class OptimConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"optim: expected {name} to be an integer >= 1, got {value!r}")
+        _check_class(self, "loss_fn", "optim", "amptorch.model.CustomLoss")
         _check_choice(self, "metric", ("mae", "mse"), "optim")
         _check_choice(self, "cp_metric", ("energy", "forces"), "optim")
         if not self.lr > 0:
@@ -261,6 +263,12 @@ def _default(section: Any, name: str) -> Any:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and isfinite(value)
+
+
+def _check_class(section: Any, name: str, where: str, example: str) -> None:
+    value = getattr(section, name)
+    if not callable(value):
+        raise ValueError(f"{where}: expected {name} to be a class like {example}, got {value!r}")
 
 
 def _check_choice(section: Any, name: str, known: tuple[Any, ...], where: str) -> None:

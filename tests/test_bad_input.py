@@ -193,6 +193,12 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"loss": "rmse"},
         "loss: expected 'mse', 'mae' or 'huber', got 'rmse'",
     ),
+    "activation by name": (
+        "model",
+        {"activation": "silu"},
+        "model: expected activation to be a class like torch.nn.Tanh, got 'silu'",
+    ),
+    "loss by name": ("optim", {"loss_fn": "mse"}, "optim: expected loss_fn to be a class like .*"),
     "unknown metric": (
         "optim",
         {"metric": "rmse"},
