@@ -22,11 +22,11 @@ import sys
 from pathlib import Path
 import torch
 from amptorch import AtomsTrainer
-from amptorch.store import snapshot
+from amptorch.store import pages
 from tests.potentials import config
 path, run_dir, cache = sys.argv[1:]
 torch.set_num_threads(1)
-snapshot.RELEASE_EVERY = 1 << 22
+pages.RELEASE_EVERY = 1 << 22
 dataset = {"raw_data": None, "fp_params": None, "lmdb_path": [path], "cache": cache}
 AtomsTrainer(config(None, run_dir, dataset=dataset, optim={"batch_size": 4, "epochs": 1})).train()
 lines = Path("/proc/self/status").read_text().splitlines()

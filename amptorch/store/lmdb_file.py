@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import lmdb
 
 from .errors import DamagedStore, StoreError
+from .pages import TouchedPages, read_in_large_pages
 
 # Address space that a reader sets aside, so that a file may grow while it is read, and that a
 # writer begins with.
@@ -40,6 +41,7 @@ class LMDBEnvironment:
         self.pid = os.getpid()
         self.inode = _inode(path)
         self.lock = threading.Lock()
+        self.touched = TouchedPages()
         self._tables: dict[str, Any] = {}
         self.snapshots: weakref.WeakSet[Any] = weakref.WeakSet()
         weakref.finalize(self, environment.close)
@@ -101,6 +103,7 @@ class LMDBEnvironment:
         if size < expected:
             self.lmdb.close()
             raise DamagedStore(f"{argument}: {self.path} is truncated: {size} of {expected} bytes")
+        read_in_large_pages(self.path)
         # Places of readers that were killed would keep pages from being used again.
         self.lmdb.reader_check()
         self._open[self.path] = self
@@ -119,6 +122,7 @@ class LMDBEnvironment:
             # The map may move, and views of it would be left hanging.
             raise StoreError(f"{self.path} outgrew its map while it is read; open it again")
         self.lmdb.set_mapsize(size)
+        read_in_large_pages(self.path)
 
     def table(self, name: str) -> Any:
         """One of the tables of a store, or None where it is not there."""

@@ -192,7 +192,7 @@ import resource, sys
 import torch
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
-from amptorch.store import build_store, snapshot
+from amptorch.store import build_store, pages
 from tests.store.conftest import SETUP
 number, path = int(sys.argv[1]), sys.argv[2]
 def frames():
@@ -202,7 +202,7 @@ def frames():
         image.calc = SinglePointCalculator(image, energy=0.0, forces=image.positions)
         yield image
 torch.set_num_threads(1)
-snapshot.RELEASE_EVERY = 1 << 24
+pages.RELEASE_EVERY = 1 << 24
 store = build_store(frames(), path, SETUP, torch.float64, "cached", 1, True, 8, False)
 sum(float(data.fingerprint.sum()) + float(data.primes.values.sum()) for data in store)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
