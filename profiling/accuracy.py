@@ -206,6 +206,7 @@ def add_command(commands: Any) -> None:
 def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     frames = read(arguments.data, ":")
+    _check(arguments, len(frames))
     config = read_config(arguments.config, arguments.set)
     report = Report(
         "accuracy",
@@ -231,3 +232,15 @@ def _command(arguments: argparse.Namespace) -> None:
         print(" | ".join(_row(runs[-1])), flush=True)
     describe(report, runs, arguments.folds, arguments.limits)
     finish(report, arguments.out)
+
+
+def _check(arguments: argparse.Namespace, n_frames: int) -> None:
+    """Refuse what leaves nothing to train or to judge."""
+    if arguments.members < 1:
+        raise SystemExit(f"--members: expected 1 or more, got {arguments.members}")
+    for name in ("test", "folds"):
+        value = getattr(arguments, name)
+        if not 0 <= value < n_frames:
+            raise SystemExit(f"--{name}: expected less than the {n_frames} frames, got {value}")
+    if arguments.folds == 1:
+        raise SystemExit("--folds: expected 2 or more, got 1: nothing is left to train on")
