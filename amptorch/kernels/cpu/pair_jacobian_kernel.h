@@ -96,9 +96,9 @@ void add_virial(const T* vector, const T* lanes, T* virial) {
     for (int k = 0; k < 9; ++k) virial[k] += vector[k / 3] * sum_of_axis(lanes, k % 3);
 }
 
-template <typename T>
-void pull(const Frame<T>& frame, const Part& part, const Touch& touch, const T* weights,
-          Index n_features, T* forces, T* virials, T* scratch) {
+template <typename T, bool with_virials>
+void pull_part(const Frame<T>& frame, const Part& part, const Touch& touch, const T* weights,
+               Index n_features, T* forces, T* virials, T* scratch) {
     T *tripled = scratch, *copy = scratch + padded(touch), *repeated = copy + padded(touch);
     for (Index q = 0; q < frame.n_atoms * period<T>; ++q) repeated[q] = 0;
     for (Index i = part.begin; i < part.end; ++i) {
@@ -119,7 +119,7 @@ void pull(const Frame<T>& frame, const Part& part, const Touch& touch, const T* 
                     total[v] += g[v];
                     lanes(other, v) -= g[v];
                 }
-                if (virials) {
+                if constexpr (with_virials) {
                     const T* at = reinterpret_cast<const T*>(g);
                     add_virial(frame.vectors + 3 * pair, at, virials + 9 * (frame.offset + i));
                 }
@@ -130,6 +130,13 @@ void pull(const Frame<T>& frame, const Part& part, const Touch& touch, const T* 
     for (Index q = 0; q < 3 * frame.n_atoms; ++q) {
         forces[q] += sum_of_axis(repeated + q / 3 * period<T>, static_cast<int>(q % 3));
     }
+}
+
+template <typename T>
+void pull(const Frame<T>& frame, const Part& part, const Touch& touch, const T* weights,
+          Index n_features, T* forces, T* virials, T* scratch) {
+    const auto run = virials ? pull_part<T, true> : pull_part<T, false>;
+    run(frame, part, touch, weights, n_features, forces, virials, scratch);
 }
 
 // dW_i R_ij repeated.
