@@ -29,6 +29,12 @@ def read_in_large_pages(path: Path) -> None:
         _advise(start, end, _MADV_HUGEPAGE)
 
 
+def give_back(path: Path) -> None:
+    """Unmap what is mapped of a file; arrays over it stay valid and are mapped again when read."""
+    for start, end in _maps(path):
+        _advise(start, end, _MADV_DONTNEED)
+
+
 class TouchedPages:
     """Gives pages of a map back now and then, so that reading does not fill memory.
 

@@ -14,6 +14,7 @@ from .header import Header
 from .image import Image, unpack_image
 from .keys import place_key
 from .lmdb_file import LMDBEnvironment
+from .pages import give_back
 from .record import Frame, unpack_frame
 from .sealed import Bytes
 from .shard import pack_json, read_header, read_json
@@ -124,6 +125,8 @@ class StoreWriter:
                 with self._environment.begin(write=True) as transaction:
                     for name, key, record in entries:
                         transaction.put(key, record, db=tables[name])
+                # lmdb's own pages lie all over the file and are not counted as records are.
+                give_back(self.path)
                 return
             except lmdb.MapFullError:
                 self._environment.resize(2 * self._environment.lmdb.info()["map_size"])

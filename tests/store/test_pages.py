@@ -32,6 +32,11 @@ def maps_of(path: Path) -> list[dict[str, str]]:
     return [each for each in found if each["of"] == str(path)]
 
 
+def mapped(path: Path) -> int:
+    """kB of a file that this process has mapped."""
+    return sum(int(each["Rss"].split()[0]) for each in maps_of(path))
+
+
 def asks_for_large(path: Path) -> list[bool]:
     return ["hg" in each["VmFlags"].split() for each in maps_of(path)]
 
@@ -59,5 +64,14 @@ def test_going_through_keys_keeps_no_pages(path, monkeypatch):
     assert path.stat().st_size > 24 << 20
     shard = Shard(path)
     assert len(list(shard.frame_keys())) == 60
-    (of_the_file,) = maps_of(path)
-    assert int(of_the_file["Rss"].split()[0]) < 9 << 10
+    assert mapped(path) < 9 << 10
+
+
+def test_what_is_given_back_stays_valid(path):
+    store = build(copper(60), path, descriptor=("gaussian", GAUSSIAN, COSINE, ["Cu"]))
+    held = [data.fingerprint for data in store]
+    sums = [float(each.sum()) for each in held]
+    assert mapped(path) > 24 << 10
+    pages.give_back(path.resolve())
+    assert mapped(path) < 1 << 10
+    assert [float(each.sum()) for each in held] == sums
