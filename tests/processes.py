@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tqdm import tqdm
 
-# A semaphore, made before there are processes: one that is killed would leave its own behind.
-tqdm.get_lock()
+# tqdm's own is a semaphore that processes forked from one share, and one that is killed while it
+# holds it stops all others for good.
+tqdm.set_lock(threading.RLock())
 
 
 @contextlib.contextmanager
