@@ -59,14 +59,13 @@ class TouchedPages:
 
 
 def _maps(path: Path) -> list[tuple[int, int]]:
-    """Ranges of addresses where this process has a file mapped."""
+    """Ranges of addresses where this process has a file, by its resolved path, mapped."""
     if sys.platform != "linux":
         return []
-    inode = str(path.stat().st_ino)
     found = []
     for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():
-        addresses, _, _, _, node, *name = line.split(maxsplit=5)
-        if node == inode and name and Path(name[0]).name == path.name:
+        addresses, *_, name = line.split(maxsplit=5)
+        if name == str(path):
             start, end = addresses.split("-")
             found.append((int(start, 16), int(end, 16)))
     return found

@@ -51,7 +51,8 @@ class Snapshot:
         with self._transaction.cursor(db=database) as cursor:
             # lmdb looks at the records too, and so at all parts of the file.
             for key, found in cursor.iternext(keys=True, values=True):
-                self._touch(found)
+                with self.environment.lock:
+                    self._touch(found)
                 yield bytes(key)
 
     def count(self, table: str) -> int:
@@ -61,6 +62,7 @@ class Snapshot:
         return 0 if database is None else int(self._transaction.stat(db=database)["entries"])
 
     def _touch(self, found: memoryview) -> NDArray[np.uint8]:
+        """A record as an array, its pages noted; the environment's lock must be held."""
         record = np.frombuffer(found, np.uint8)
         self.environment.touched.add(record.__array_interface__["data"][0], len(record))
         return record

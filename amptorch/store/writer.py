@@ -126,7 +126,7 @@ class StoreWriter:
                     for name, key, record in entries:
                         transaction.put(key, record, db=tables[name])
                 # lmdb's own pages lie all over the file and are not counted as records are.
-                give_back(self.path)
+                give_back(self._environment.path)
                 return
             except lmdb.MapFullError:
                 self._environment.resize(2 * self._environment.lmdb.info()["map_size"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amptorch.store import lmdb_file, pages
+from amptorch.store import FingerprintStore, lmdb_file, pages
 from amptorch.store.shard import Shard
 
 from ..potentials import COSINE, GAUSSIAN, cuco_frames
@@ -41,6 +41,11 @@ def asks_for_large(path: Path) -> list[bool]:
     return ["hg" in each["VmFlags"].split() for each in maps_of(path)]
 
 
+def build_copper(path: Path) -> FingerprintStore:
+    """A store of some 30 MB."""
+    return build(copper(60), path, descriptor=("gaussian", GAUSSIAN, COSINE, ["Cu"]))
+
+
 def test_files_are_read_in_large_pages(path, monkeypatch):
     """Those of readers, and of a writer whose map has grown."""
     monkeypatch.setattr(lmdb_file, "WRITER_ROOM", 1 << 16)
@@ -60,7 +65,7 @@ def test_files_are_read_in_large_pages(path, monkeypatch):
 def test_going_through_keys_keeps_no_pages(path, monkeypatch):
     """lmdb looks at every record on the way."""
     monkeypatch.setattr(pages, "RELEASE_EVERY", 4 << 20)
-    build(copper(60), path, descriptor=("gaussian", GAUSSIAN, COSINE, ["Cu"])).close()
+    build_copper(path).close()
     assert path.stat().st_size > 24 << 20
     shard = Shard(path)
     assert len(list(shard.frame_keys())) == 60
@@ -68,7 +73,7 @@ def test_going_through_keys_keeps_no_pages(path, monkeypatch):
 
 
 def test_what_is_given_back_stays_valid(path):
-    store = build(copper(60), path, descriptor=("gaussian", GAUSSIAN, COSINE, ["Cu"]))
+    store = build_copper(path)
     held = [data.fingerprint for data in store]
     sums = [float(each.sum()) for each in held]
     assert mapped(path) > 24 << 10
