@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .data import AtomsBatch, AtomsData
+from .data.frame import AtomsBatch, AtomsData
 
 
 class ParallelCollater:

@@ -11,7 +11,7 @@ from ase import Atoms
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .data import AtomsBatch, AtomsData, collate
+from .data.frame import AtomsBatch, AtomsData, collate
 from .descriptor import construct_descriptor
 from .memory import report_memory
 from .preprocessing import AtomsToData

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from .data import AtomsData
+from .data.frame import AtomsData
 from .errors import nearest
 from .loader import PartialCacheSampler
 from .memory import fits_on_device

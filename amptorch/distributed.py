@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 
 from .config import Config
-from .data import AtomsBatch
+from .data.frame import AtomsBatch
 from .loader import BatchLoader
 from .net import AtomsNet
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .data import AtomsBatch
+from .data.frame import AtomsBatch
 
 _PENALTIES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "mse": lambda error, delta: error.square(),

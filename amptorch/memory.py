@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from ase import Atoms
 
-from .data import AtomsData
+from .data.frame import AtomsData
 from .descriptor.base_descriptor import BaseDescriptor
 from .kernels.environment import Environment
 from .primes import Primes

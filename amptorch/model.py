@@ -10,7 +10,7 @@ from ase.data import atomic_numbers
 from torch import Tensor, nn
 from torch.profiler import record_function
 
-from .data import AtomsBatch
+from .data.frame import AtomsBatch
 from .kernels import networks
 from .losses import CustomLoss, PerAtomLoss
 from .primes import PairPrimes

@@ -10,7 +10,7 @@ from skorch import NeuralNet
 from torch import Tensor
 from torch.profiler import record_function
 
-from .data import AtomsBatch
+from .data.frame import AtomsBatch
 
 
 class AtomsNet(NeuralNet):

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .data import AtomsData
+from .data.frame import AtomsData
 from .descriptor import construct_descriptor
 from .safe_pickle import loads
 from .store.lmdb_file import LMDBEnvironment

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.profiler import record_function
 from tqdm import tqdm
 
-from .data import AtomsBatch, AtomsData, collate
+from .data.frame import AtomsBatch, AtomsData, collate
 from .descriptor.base_descriptor import BaseDescriptor
 from .model import AtomisticModel
 from .preprocessing import AtomsToData

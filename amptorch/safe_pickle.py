@@ -18,10 +18,11 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from .data import AtomsBatch, AtomsData
+from .data.frame import AtomsBatch, AtomsData
 
 _OWN_MODULES = {
     "amptorch.data": {"AtomsData", "AtomsBatch"},
+    "amptorch.data.frame": {"AtomsData", "AtomsBatch"},
     "amptorch.primes": {"PairJacobian", "SparsePrimes"},
     "amptorch.kernels.environment": {"Environment"},
     "amptorch.preprocessing.utils": {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .data import AtomsData
+from .data.frame import AtomsData
 from .preprocessing.scaling import Scalers, fit_scalers, scale
 from .preprocessing.statistics import Statistics
 from .store import Image, StoreError, open_store

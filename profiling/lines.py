@@ -41,7 +41,7 @@ HOT = (
     "amptorch.preprocessing.statistics:Statistics.of",
     "amptorch.preprocessing.scaling:fit_scalers",
     "amptorch.preprocessing.scaling:scale",
-    "amptorch.data:_collate",
+    "amptorch.data.frame:_collate",
     "amptorch.primes:join",
     "amptorch.net:AtomsNet.train_step_single",
     "amptorch.net:AtomsNet.get_loss",

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from ..data import AtomsBatch
+from ..data.frame import AtomsBatch
 from ..model import MLP, AtomisticModel
 
 # Numbers in the largest array of a call: observations x atoms of one x features.

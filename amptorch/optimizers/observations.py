@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..data import AtomsBatch
+from ..data.frame import AtomsBatch
 from ..model import AtomisticModel
 from . import jacobian
 

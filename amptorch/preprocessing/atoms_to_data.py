@@ -9,7 +9,7 @@ from ase import Atoms
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data import AtomsData
+from ..data.frame import AtomsData
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..descriptor.cache import FingerprintCache
 from ..kernels.environment import Environment

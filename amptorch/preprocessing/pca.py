@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import AtomsData
+from ..data.frame import AtomsData
 from ..errors import check_keys
 from ..primes import SparsePrimes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data import AtomsData
+from ..data.frame import AtomsData
 from .statistics import Statistics
 from .utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data import AtomsData
+from ..data.frame import AtomsData
 
 
 @dataclass

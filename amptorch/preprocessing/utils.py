@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data import AtomsData
+from ..data.frame import AtomsData
 from ..errors import check_keys
 from ..primes import sparse_block_diag
 from .pca import PCAReducer

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ..data import AtomsData
+from ..data.frame import AtomsData
 from ..pickled_images import PickledImages
 from ..preprocessing.statistics import RunningStatistics
 from .errors import StoreError

@@ -15,7 +15,7 @@ from torch.profiler import record_function
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..data import AtomsData
+from ..data.frame import AtomsData
 from ..preprocessing.statistics import RunningStatistics, Statistics
 from ..primes import OnTheFly, PairJacobian, Primes, SparsePrimes
 from .errors import StoreError

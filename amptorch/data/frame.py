@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.profiler import record_function
 
-from .primes import Primes, SparsePrimes, join
+from ..primes import Primes, SparsePrimes, join
 
 
 class AtomsData:
