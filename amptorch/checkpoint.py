@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ import torch
 from skorch.callbacks import Callback, Checkpoint
 from skorch.history import History
 
+from .descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from .safe_pickle import torch_load
 
+RESUME = "resume.pt"
 NEEDED = ("config.pt", "normalizers.pt", "params.pt")
 OF_BEST = ("params.pt", "optimizer.pt", "criterion.pt", "history.json")
 
@@ -102,6 +104,23 @@ def load_folder(folder: str | Path, device: Any = "cpu") -> dict[str, Any]:
     if not isinstance(normalizers, dict) or not {"target", "feature"} <= set(normalizers):
         raise ValueError(f"{folder / 'normalizers.pt'}: expected scalers 'target' and 'feature'")
     return {"config": config, "normalizers": normalizers}
+
+
+def check_version(
+    folder: str | Path, stored: Mapping[str, Any], descriptor: BaseDescriptor
+) -> None:
+    """Raise a ``ValueError`` if the parameters of the descriptor meant something else when a folder
+    was written.
+
+    Folders of the original, which say no version, have neither states to go on from nor scalers
+    that know the range of the training data.
+    """
+    own = (Path(folder) / RESUME).is_file() or hasattr(stored["normalizers"]["feature"], "ranges")
+    unsaid = 1 if own else DESCRIPTOR_VERSION
+    version = stored["config"]["dataset"].get("descriptor_version", unsaid)
+    changed = descriptor.changed_since(version)
+    if changed is not None:
+        raise ValueError(f"checkpoint_dir: {folder}: {changed}; train again")
 
 
 def load_history(path: str | Path) -> History:

@@ -115,8 +115,9 @@ class DatasetConfig:
     baseline: str | None = None
     target_scaling: str = "energy"
     weight_key: str | None = None
-    descriptor: Any = None  # written into saved configurations, with fp_length
+    descriptor: Any = None  # written into saved configurations, with the two below
     fp_length: int | None = None
+    descriptor_version: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.val_split < 1:

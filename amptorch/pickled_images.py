@@ -16,6 +16,7 @@ import torch
 
 from .data.frame import AtomsData
 from .descriptor import construct_descriptor
+from .descriptor.base_descriptor import DESCRIPTOR_VERSION
 from .safe_pickle import loads
 from .store.lmdb_file import LMDBEnvironment
 
@@ -71,6 +72,16 @@ class PickledImages:
         self.descriptor_setup = first.descriptor_setup
         self.descriptor = construct_descriptor(self.descriptor_setup)
         self.scalers = {"target": first.target_scaler, "feature": first.feature_scaler}
+        self._check_versions()
+
+    def _check_versions(self) -> None:
+        if self.descriptor.changed_since(1) is None:
+            return
+        for part, file in enumerate(self._files):
+            version = self.read(part, 0)._descriptor_version if file.length else DESCRIPTOR_VERSION
+            changed = self.descriptor.changed_since(version)
+            if changed is not None:
+                raise ValueError(f"lmdb_path: {file.path}: {changed}; write it again")
 
     def read(self, part: int, local: int, keep: bool = False) -> AtomsData:
         """Image ``local`` of file ``part``; it shares nothing with the file."""

@@ -19,7 +19,7 @@ from torch.utils.data import Subset
 from . import checkpoint
 from .averaging import WeightAverage
 
-FILE = "resume.pt"
+FILE = checkpoint.RESUME
 # Seconds between two writes while training; the first epoch is written when it ends, and so is the
 # last.
 INTERVAL = 5.0

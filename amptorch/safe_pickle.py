@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from .data.frame import AtomsBatch, AtomsData
+from .descriptor.base_descriptor import DESCRIPTOR_VERSION
 
 _OWN_MODULES = {
     "amptorch.data": {"AtomsData", "AtomsBatch"},
@@ -145,7 +146,9 @@ def _to_data(foreign: _Foreign) -> AtomsData:
     store = state.get("_store", state)
     mapping = vars(store)["_mapping"] if isinstance(store, _Foreign) else store
     kept = {name: value for name, value in mapping.items() if value is not None}
-    return (AtomsBatch if "batch" in kept else AtomsData)(**kept)
+    # What the original means by a descriptor's parameters is what they mean now.
+    kind = AtomsBatch if "batch" in kept else AtomsData
+    return kind(**kept, _descriptor_version=DESCRIPTOR_VERSION)
 
 
 class _PickleModule:

@@ -19,7 +19,7 @@ from .callbacks import training_callbacks
 from .config import Config
 from .data_parallel import DataParallel, ParallelCollater
 from .dataset import DataCollater, construct_descriptor
-from .descriptor import BaseDescriptor
+from .descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from .descriptor.from_data import Choice
 from .distributed import SharedBatchLoader, SharedNet
 from .loader import BatchLoader
@@ -119,7 +119,9 @@ class AtomsTrainer:
         self._take_scalers(self.train_dataset.scalers)
         self.descriptor = self.train_dataset.descriptor
         setup = self.train_dataset.descriptor_setup
-        self.config["dataset"].update(descriptor=setup, fp_length=self.input_dim)
+        self.config["dataset"].update(
+            descriptor=setup, fp_length=self.input_dim, descriptor_version=DESCRIPTOR_VERSION
+        )
         self._say(f"data set: {len(self.train_dataset)} images")
         if "baseline" in self.scalers:
             self._say(f"baseline (eV per atom): {self.scalers['baseline'].energies}")
@@ -307,6 +309,7 @@ class AtomsTrainer:
             self._configure(_predicting(stored["config"], gpu2cpu))
         self._loaded_setup = stored["config"]["dataset"]["descriptor"]
         self.descriptor = construct_descriptor(self._loaded_setup)
+        checkpoint.check_version(checkpoint_dir, stored, self.descriptor)
         self.elements = list(self.descriptor.elements)
         self.input_dim = stored["config"]["dataset"]["fp_length"]
         self._take_scalers(stored["normalizers"])

@@ -37,6 +37,8 @@ class AtomsData:
     stress: Tensor
     volume: Tensor
     weight: Tensor
+    # Of the descriptor that computed it. Pickles are kept: those without it are of version 1.
+    _descriptor_version: int = 1
 
     def __init__(self, **attributes: Any) -> None:
         for name, value in attributes.items():
@@ -56,7 +58,8 @@ class AtomsData:
     @property
     def keys(self) -> list[str]:
         """Names of the attributes this object carries."""
-        names = [name for name, value in vars(self).items() if value is not None]
+        given = [name for name, value in vars(self).items() if value is not None]
+        names = [name for name in given if not name.startswith("_")]
         return [("fprimes" if name == "primes" else name) for name in names]
 
     def __contains__(self, name: str) -> bool:
@@ -75,7 +78,7 @@ class AtomsData:
         parts = ", ".join(
             f"{name}={list(value.shape) if isinstance(value, Tensor) else value}"
             for name, value in vars(self).items()
-            if not isinstance(value, Primes)
+            if not (isinstance(value, Primes) or name.startswith("_"))
         )
         return f"{type(self).__name__}({parts})"
 

@@ -17,6 +17,11 @@ from ..kernels.environment import Environment
 from ..kernels.neighbors import find_nearest, find_neighbors_of_frames
 from .util import COINCIDENT, check_elements, list_symbols_to_indices, validate_image
 
+DESCRIPTOR_VERSION = 2
+"""Of what the parameters of descriptors mean; files say with which they were written. Raise it when
+that changes, and say in ``changed_since`` for which parameters. Version 2 takes eta of G5 as
+AMPTorch does; 1 divided it by the square of the cutoff."""
+
 
 class BaseDescriptor(ABC):
     """A map from an atom's neighbourhood to its fingerprint.
@@ -56,6 +61,10 @@ class BaseDescriptor(ABC):
         for key, value in sorted(self.settings().items()):
             digest.update(f"{key}={_canonical(value)};".encode())
         return digest.hexdigest()
+
+    def changed_since(self, version: int) -> str | None:
+        """Why files of this ``DESCRIPTOR_VERSION`` mean another descriptor, or None."""
+        return None
 
     def environment(self, image: Atoms, name: str = "image") -> Environment:
         """Neighbours of all atoms of an image, in float64.

@@ -15,7 +15,8 @@ and the cutoff functions, zero from r = rc on,
     cosine      fc(r) = (1 + cos(pi r / rc)) / 2
     polynomial  fc(r) = 1 + gamma (r/rc)^(gamma+1) - (gamma+1) (r/rc)^gamma
 
-eta is in 1/Å^2 here; the descriptor divides the user's value by rc^2, as AMPTorch does.
+eta is in 1/Å^2 here; the descriptor divides the user's value of G2 and G4 by rc^2, that of G5 not,
+as AMPTorch does.
 
 Functions that share a feature are added up there, each times its weight. So an element-weighted
 function (Gastegger et al., J. Chem. Phys. 148, 241709 (2018)) is the functions of all elements j

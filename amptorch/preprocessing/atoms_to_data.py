@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.frame import AtomsData
-from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..descriptor.cache import FingerprintCache
 from ..kernels.environment import Environment
 from ..primes import OnTheFly, PairJacobian, PairPrimes
@@ -100,6 +100,7 @@ class AtomsToData:
             num_nodes=len(image),
             primes=primes,
             image_idx=idx,
+            _descriptor_version=DESCRIPTOR_VERSION,
         )
         if self.r_energy:
             data.energy = torch.tensor(read_energy(image, name), dtype=torch.float64)

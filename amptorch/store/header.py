@@ -13,7 +13,7 @@ import torch
 import xxhash
 
 from ..descriptor import construct_descriptor
-from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..descriptor.Gaussian import Gaussian, GaussianDescriptorSet
 from ..errors import nearest
 from .errors import StoreError
@@ -101,6 +101,7 @@ class Header:
         return {
             "format": FORMAT,
             **self.summary(),
+            "descriptor_version": DESCRIPTOR_VERSION,
             "setup": [scheme, _plain(parameters), _plain(cutoff_params), list(elements)],
         }
 
@@ -109,8 +110,8 @@ class Header:
         """The header of :meth:`to_json`.
 
         Raises:
-            StoreError: another format or kernel version, or parameters that do not give the
-                descriptor they are said to give.
+            StoreError: another format or kernel version, parameters that meant something else when
+                they were written, or that do not give the descriptor they are said to give.
         """
         for name, known in (("format", FORMAT), ("kernel_version", KERNEL_VERSION)):
             if values.get(name) != known:
@@ -124,6 +125,9 @@ class Header:
             values["derivatives"],
             weight_key=values["weight_key"],
         )
+        changed = header.descriptor.changed_since(values.get("descriptor_version", 1))
+        if changed is not None:
+            raise StoreError(f"{changed}; build it again")
         found = header.descriptor.descriptor_setup_hash
         if found != values["descriptor_hash"]:
             raise StoreError(

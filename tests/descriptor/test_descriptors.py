@@ -29,7 +29,7 @@ ELEMENTS = ["Cu", "C", "O"]
 
 
 def test_rows_of_a_set():
-    """Type, Z of j, Z of k, cutoff, eta / cutoff^2, rs or zeta, lambda; sorted."""
+    """Type, Z of j, Z of k, cutoff, eta / cutoff^2 (eta of G5), rs or zeta, lambda; sorted."""
     gds = GaussianDescriptorSet(["Cu", "O"], cutoff=5.0)
     gds.add_g4("Cu", "O", "Cu", eta=0.5, zeta=2.0, gamma=-1.0)
     gds.add_g5("Cu", "O", "O", eta=0.1, zeta=4.0, gamma=1.0, cutoff=4.0)
@@ -37,7 +37,7 @@ def test_rows_of_a_set():
     expected = [
         [2, 8, 0, 5.0, 2.0 / 25, 1.5, 0.0],
         [4, 29, 8, 5.0, 0.5 / 25, 2.0, -1.0],
-        [5, 8, 8, 4.0, 0.1 / 16, 4.0, 1.0],
+        [5, 8, 8, 4.0, 0.1, 4.0, 1.0],
     ]
     np.testing.assert_allclose(gds.table("Cu"), expected)
     assert gds.descriptor_setup["O"].shape == (0, 7)

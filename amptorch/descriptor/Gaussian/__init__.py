@@ -16,6 +16,8 @@ from ..base_descriptor import BaseDescriptor
 from .descriptor_set import GaussianDescriptorSet
 
 GDS = GaussianDescriptorSet
+# The DESCRIPTOR_VERSION since which eta of G5 is not divided by the square of the cutoff.
+G5_VERSION = 2
 
 __all__ = ["GDS", "Gaussian", "GaussianDescriptorSet"]
 
@@ -27,7 +29,8 @@ class Gaussian(BaseDescriptor):
     Args:
         Gs: ``{"default" or element: {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"},
             "G5": ..., "cutoff": Å}}``, with ``"weighted": True`` in a type for element-weighted
-            ones, or a :class:`GaussianDescriptorSet`.
+            ones, or a :class:`GaussianDescriptorSet`. ``etas`` of G2 and G4 are in units of
+            1 / cutoff^2, those of G5 in 1/Å^2.
         elements: chemical symbols.
         cutoff_func: "Cosine" or "Polynomial".
         gamma: exponent of the polynomial cutoff function.
@@ -100,10 +103,23 @@ class Gaussian(BaseDescriptor):
         pairs = combinations_with_replacement(range(len(numbers)), 2)
         return [(j, k, float(numbers[j] * numbers[k])) for j, k in pairs]
 
+    def changed_since(self, version: int) -> str | None:
+        if version >= G5_VERSION or not self._has_g5():
+            return None
+        return (
+            "it was written by a version that divided eta of G5 by the square of the cutoff, "
+            "unlike AMPTorch and this one"
+        )
+
     def settings(self) -> dict[str, Any]:
         return {
             "type": self.descriptor_type,
             "elements": self.elements,
             "setup": [self.descriptor_setup[element] for element in self.elements],
             "gamma": self.descriptor_set.cutoff_gamma,
+            # Fingerprints kept under the same numbers, but of another meaning, are not found.
+            **({"version": G5_VERSION} if self._has_g5() else {}),
         }
+
+    def _has_g5(self) -> bool:
+        return any((table[:, 0] == 5).any() for table in self.descriptor_setup.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -54,6 +54,7 @@ SIZES = {
 }
 
 Distances = Mapping[tuple[str, str], float]
+Triple = tuple[str, str | None, str | None]
 
 
 @dataclass
@@ -131,10 +132,9 @@ def automatic_set(
 def _add_weighted(
     made: GaussianDescriptorSet, options: Options, center: str, distance: float
 ) -> None:
-    counts, triple = options.counts, (center, None, None)
     _add_radial(made, options, (center, None), distance)
-    _add_angular(made.add_g4, options, counts.narrow, triple, distance)
-    _add_angular(made.add_g5, options, counts.wide, triple, distance)
+    _add_narrow(made, options, (center, None, None), distance)
+    _add_wide(made, options, (center, None, None), distance)
 
 
 def _add_by_elements(
@@ -149,8 +149,8 @@ def _add_by_elements(
     for j, k in itertools.combinations_with_replacement(near, 2):
         widest = max(near[j], near[k])
         if _pair(j, k) in distances:
-            _add_angular(made.add_g4, options, options.counts.narrow, (center, j, k), widest)
-        _add_angular(made.add_g5, options, options.counts.wide, (center, j, k), widest)
+            _add_narrow(made, options, (center, j, k), widest)
+        _add_wide(made, options, (center, j, k), widest)
 
 
 def _add_radial(
@@ -165,18 +165,26 @@ def _add_radial(
             made.add_g2(*elements, eta=eta * options.cutoff**2, rs=shift)
 
 
-def _add_angular(
-    add: Callable[..., None],
-    options: Options,
-    number: int,
-    elements: tuple[str, str | None, str | None],
-    distance: float,
+def _add_narrow(
+    made: GaussianDescriptorSet, options: Options, elements: Triple, distance: float
 ) -> None:
-    if not number:
-        return
-    for eta in gastegger_centered(distance, options.cutoff, number):
-        for zeta, sign in itertools.product(options.counts.zetas, LAMBDAS):
-            add(*elements, eta=eta * options.cutoff**2, zeta=zeta, gamma=sign)
+    for eta, zeta, sign in _angular(options, options.counts.narrow, distance):
+        made.add_g4(*elements, eta=eta * options.cutoff**2, zeta=zeta, gamma=sign)
+
+
+def _add_wide(
+    made: GaussianDescriptorSet, options: Options, elements: Triple, distance: float
+) -> None:
+    for eta, zeta, sign in _angular(options, options.counts.wide, distance):
+        made.add_g5(*elements, eta=eta, zeta=zeta, gamma=sign)
+
+
+def _angular(
+    options: Options, number: int, distance: float
+) -> Iterator[tuple[float, float, float]]:
+    """eta (1/Å^2), zeta and lambda of ``number`` widths."""
+    etas = gastegger_centered(distance, options.cutoff, number) if number else ()
+    return itertools.product(etas, options.counts.zetas, LAMBDAS)
 
 
 def nearest_distances(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import check_keys, nearest
 from ..util import check_elements
 
-# Columns of a row: type, Z of j, Z of k (0 for G2), cutoff, eta / cutoff^2, rs or zeta, lambda.
+# Columns of a row: type, Z of j, Z of k (0 for G2), cutoff, eta in 1/Å^2, rs or zeta, lambda.
 # Without Z of j it is the element-weighted function, over neighbours of all elements.
 Row = tuple[int, int, int, float, float, float, float]
 
@@ -33,9 +33,9 @@ class GaussianDescriptorSet:
         cutoff_params: ``{"cutoff_func": "Cosine"}`` or
             ``{"cutoff_func": "Polynomial", "gamma": g}``, any case.
 
-    ``eta`` is dimensionless here, as in AMPTorch: the kernel uses ``eta / cutoff**2``. Rows are
-    kept distinct and in one order (by type, elements and values, whatever the order they were
-    added in), which is the order of the features.
+    As in AMPTorch, ``eta`` of G2 and G4 is dimensionless, and the kernel uses ``eta / cutoff**2``;
+    that of G5 is in 1/Å^2, and used as it is. Rows are kept distinct and in one order (by type,
+    elements and values, whatever the order they were added in), which is the order of the features.
 
     A function without neighbour elements is element-weighted (M. Gastegger et al., J. Chem. Phys.
     148, 241709 (2018)): it goes over the neighbours of all elements, with weights Z_j in G2 and
@@ -74,7 +74,8 @@ class GaussianDescriptorSet:
         rs: float = 0.0,
         cutoff: float | None = None,
     ) -> None:
-        """Add G2 of centre ``element_i`` over neighbours ``element_j``, weighted for None."""
+        """Add G2 of centre ``element_i`` over neighbours ``element_j``, weighted for None; ``eta``
+        in units of 1 / cutoff^2."""
         self._add(2, element_i, (element_j,), eta, rs, 0.0, cutoff)
 
     def add_g4(
@@ -88,7 +89,7 @@ class GaussianDescriptorSet:
         cutoff: float | None = None,
     ) -> None:
         """Add G4 of centre ``element_i`` over pairs of neighbours, weighted for None and None;
-        ``gamma`` is lambda, ±1."""
+        ``eta`` in units of 1 / cutoff^2, ``gamma`` is lambda, ±1."""
         self._add(4, element_i, (element_j, element_k), eta, zeta, gamma, cutoff)
 
     def add_g5(
@@ -102,7 +103,7 @@ class GaussianDescriptorSet:
         cutoff: float | None = None,
     ) -> None:
         """Add G5 of centre ``element_i`` over pairs of neighbours, weighted for None and None;
-        ``gamma`` is lambda, ±1."""
+        ``eta`` in 1/Å^2, ``gamma`` is lambda, ±1."""
         self._add(5, element_i, (element_j, element_k), eta, zeta, gamma, cutoff)
 
     def batch_add_descriptors(
@@ -119,7 +120,7 @@ class GaussianDescriptorSet:
 
         Args:
             number: 2, 4 or 5.
-            etas: widths.
+            etas: widths, in units of 1 / cutoff^2 for 2 and 4, in 1/Å^2 for 5.
             rs_or_zetas: shifts (Å) for 2, zetas for 4 and 5.
             gammas: lambdas for 4 and 5; empty for 2.
             cutoff: Å, default that of the set.
@@ -144,7 +145,8 @@ class GaussianDescriptorSet:
 
         Args:
             Gs: ``{"default": {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"}, "G5": ...,
-                "cutoff": Å}}``; keys are centre elements, or "default" for all others. With
+                "cutoff": Å}}``; keys are centre elements, or "default" for all others. ``etas`` of
+                G2 and G4 are in units of 1 / cutoff^2, those of G5 in 1/Å^2. With
                 ``"weighted": True`` beside the lists of a type its functions are element-weighted.
         """
         if not isinstance(Gs, Mapping):
@@ -206,6 +208,8 @@ class GaussianDescriptorSet:
                 )
         radius = self.cutoff if cutoff is None else check_cutoff(cutoff)
         _check_values(number, eta, third, fourth)
+        # AMPTorch divides eta by the square of the cutoff in G2 and G4, but not in G5.
+        width = float(eta) if number == 5 else float(eta) / radius**2
         # AMPTorch writes the alphabetically first symbol of a pair first and sorts rows by number.
         numbers = [atomic_numbers[symbol] for symbol in sorted(others)] + [0, 0]
         self._rows[element].add(
@@ -214,7 +218,7 @@ class GaussianDescriptorSet:
                 numbers[0],
                 numbers[1],
                 radius,
-                float(eta) / radius**2,
+                width,
                 float(third),
                 float(fourth),
             )
