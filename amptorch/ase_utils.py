@@ -54,6 +54,10 @@ class AmpTorch(Calculator):
         self.results["forces"] = predicted["forces"][0]
         if predicted["stress"][0] is not None:
             self.results["stress"] = predicted["stress"][0]
+        elif "stress" in properties and self.trainer.descriptor.prime_threshold:
+            raise PropertyNotImplementedError(
+                "fp_params: with a prime_threshold there are forces, but no stress"
+            )
 
     def _count_outside(self, data: Any) -> None:
         with warnings.catch_warnings():

@@ -62,7 +62,8 @@ def estimate_memory(
     """Bytes that the scaled fingerprints and, with ``forcetraining``, primes of images will take.
 
     Per atom n_features numbers, and per pair its vector, its indices and, where derivatives are
-    "cached", n_touched blocks of 3.
+    "cached", n_touched blocks of 3. Where primes are dropped, the others are entries of a matrix:
+    at most as many as the blocks and one block of each atom hold, with two indices each.
     """
     found = images if isinstance(images, Survey) else Survey.of(images)
     size = torch.tensor([], dtype=dtype).element_size()
@@ -74,7 +75,10 @@ def estimate_memory(
         for place, image in found.sample
     ]
     pairs_per_atom = sum(pairs for pairs, _ in counts) / sum(atoms for _, atoms in counts)
-    n_touched = descriptor.parameters.touch().shape[2] if derivatives == "cached" else 0
+    n_touched = descriptor.touch.shape[2] if derivatives == "cached" else 0
+    if descriptor.prime_threshold and derivatives == "cached":
+        blocks = pairs_per_atom * n_touched + descriptor.n_features
+        return total + found.n_atoms * blocks * 3 * (size + 16)
     per_atom = descriptor.n_features * size + 16
     return total + found.n_atoms * (per_atom + pairs_per_atom * ((n_touched + 1) * 3 * size + 8))
 
@@ -120,6 +124,8 @@ def fits_on_device(images: Sequence[AtomsData], device: torch.device) -> bool:
 
 def _bytes_of(value: Any) -> int:
     """Bytes of the tensors that an object holds."""
+    if isinstance(value, torch.Tensor) and value.is_sparse:
+        return _bytes_of(value._indices()) + _bytes_of(value._values())
     if isinstance(value, torch.Tensor):
         return value.numel() * value.element_size()
     if not isinstance(value, (AtomsData, Primes, Environment)):

@@ -128,16 +128,21 @@ class Predictor:
         self, batch: AtomsBatch, slope: Tensor, images: Sequence[Atoms], out: dict[str, Any]
     ) -> None:
         primes = batch.primes
-        assert isinstance(primes, PairPrimes)
+        assert primes is not None
         with record_function("amptorch::forces"):
-            forces, virials = primes.forces_and_virials(slope, batch.batch, len(images))
-        scaler = self.scalers["target"]
-        forces = scaler.denorm(forces.cpu().double(), pred="forces")
-        virials = scaler.denorm(virials.cpu().double(), pred="forces")
+            if isinstance(primes, PairPrimes):
+                forces, virials = primes.forces_and_virials(slope, batch.batch, len(images))
+                out["stress"].extend(self._stresses(virials, images))
+            else:
+                forces = primes.forces(slope)
+                out["stress"].extend(None for _ in images)
+        forces = self.scalers["target"].denorm(forces.cpu().double(), pred="forces")
         sizes = [len(image) for image in images]
         out["forces"].extend(part.numpy() for part in forces.split(sizes))
-        for image, virial in zip(images, virials.numpy(), strict=True):
-            out["stress"].append(_stress(image, virial))
+
+    def _stresses(self, virials: Tensor, images: Sequence[Atoms]) -> list[np.ndarray | None]:
+        virials = self.scalers["target"].denorm(virials.cpu().double(), pred="forces")
+        return [_stress(*each) for each in zip(images, virials.numpy(), strict=True)]
 
 
 def _stress(image: Atoms, virial: np.ndarray) -> np.ndarray | None:

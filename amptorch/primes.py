@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .descriptor.base_descriptor import BaseDescriptor
 from .kernels import pair_jacobian
 from .kernels.environment import Environment, concatenate
 
@@ -54,13 +55,27 @@ class PairPrimes(Primes):
 
 
 @dataclass
-class OnTheFly(PairPrimes):
-    """No stored primes: the kernel's vjp gives dE/dR_ij at every call; ``factors``
+class Computed(Primes):
+    """Base of the forms that hold no primes but compute them at every call; ``factors``
     [n_atoms, n_features] scale features."""
 
     environment: Environment
     factors: Tensor
-    descriptor: Any
+    descriptor: BaseDescriptor
+
+    def scaled(self, factors: Tensor) -> Computed:
+        return replace(self, factors=self.factors * factors)
+
+    def to(self, *args: Any, **kwargs: Any) -> Computed:
+        return replace(
+            self,
+            environment=self.environment.to(*args, **kwargs),
+            factors=self.factors.to(*args, **kwargs),
+        )
+
+
+class OnTheFly(Computed, PairPrimes):
+    """The kernel's vjp gives dE/dR_ij."""
 
     def forces(self, gradient: Tensor) -> Tensor:
         return pair_jacobian.forces(self.environment, self._pair_gradients(gradient))
@@ -76,24 +91,22 @@ class OnTheFly(PairPrimes):
     def _pair_gradients(self, gradient: Tensor) -> Tensor:
         return self.descriptor.vjp(self.environment, gradient * self.factors)
 
-    def scaled(self, factors: Tensor) -> OnTheFly:
-        return replace(self, factors=self.factors * factors)
+    def to_sparse(self) -> Tensor:
+        _, values = self.descriptor.jacobian(self.environment)
+        touch = self.descriptor.touch.to(values.device)
+        return PairJacobian(self.environment, self.factors, values, touch).to_sparse()
 
-    def to(self, *args: Any, **kwargs: Any) -> OnTheFly:
-        return OnTheFly(
-            self.environment.to(*args, **kwargs),
-            self.factors.to(*args, **kwargs),
-            self.descriptor,
-        )
+
+class MatrixOnTheFly(Computed):
+    """The whole matrix of primes, as a threshold needs it: images summed, small ones dropped."""
+
+    def forces(self, gradient: Tensor) -> Tensor:
+        return SparsePrimes(self.to_sparse()).forces(gradient)
 
     def to_sparse(self) -> Tensor:
-        return self.stored().to_sparse()
-
-    def stored(self) -> PairJacobian:
-        """The same primes with the Jacobian written out."""
-        _, values = self.descriptor.jacobian(self.environment)
-        touch = self.descriptor.parameters.touch().to(values.device)
-        return PairJacobian(self.environment, self.factors, values, touch)
+        fingerprint, values = self.descriptor.jacobian(self.environment)
+        whole = primes_of(self.descriptor, self.environment, fingerprint, values)
+        return whole.scaled(self.factors).to_sparse()
 
 
 class StoredPrimes(PairPrimes):
@@ -161,11 +174,13 @@ class PairJacobian(StoredPrimes):
         axis = torch.arange(3, device=values.device)
         moved = torch.stack([neighbors[pair], center])[:, :, None] * 3 + axis
         size = (environment.n_atoms * n_features, environment.n_atoms * 3)
-        return _without_zeros(
+        matrix = torch.sparse_coo_tensor(
             torch.stack([rows.repeat(2), moved.flatten()]),
             torch.cat([values.flatten(), -values.flatten()]),
             size,
+            check_invariants=False,
         )
+        return _without_small(matrix.coalesce(), 0.0)
 
 
 @dataclass
@@ -225,13 +240,38 @@ class SparsePrimes(Primes):
         return SparsePrimes(self.matrix.to(*args, **kwargs))
 
 
+def primes_of(
+    descriptor: BaseDescriptor,
+    environment: Environment,
+    fingerprint: Tensor,
+    values: Tensor | None = None,
+) -> Primes:
+    """Primes of unscaled fingerprints, without those that ``descriptor.prime_threshold`` drops.
+
+    Args:
+        descriptor: of the fingerprints.
+        environment: of one frame or of several.
+        fingerprint: [n_atoms, n_features].
+        values: the pair Jacobian; without it primes are computed at every call.
+    """
+    factors, threshold = torch.ones_like(fingerprint), descriptor.prime_threshold
+    if values is None:
+        form = MatrixOnTheFly if threshold else OnTheFly
+        return form(environment, factors, descriptor)
+    touch = descriptor.touch.to(values.device)
+    primes = PairJacobian(environment, factors, values, touch)
+    if not threshold:
+        return primes
+    return SparsePrimes(_without_small(primes.to_sparse(), threshold))
+
+
 def join(primes: Sequence[Primes]) -> Primes:
     """Primes of a batch from those of its frames; mixed forms become sparse matrices."""
-    on_the_fly = [each for each in primes if isinstance(each, OnTheFly)]
-    if len(on_the_fly) == len(primes):
-        environment = concatenate([each.environment for each in on_the_fly])
-        factors = torch.cat([each.factors for each in on_the_fly])
-        return OnTheFly(environment, factors, on_the_fly[0].descriptor)
+    computed = [each for each in primes if isinstance(each, Computed)]
+    if len(computed) == len(primes):
+        environment = concatenate([each.environment for each in computed])
+        factors = torch.cat([each.factors for each in computed])
+        return replace(computed[0], environment=environment, factors=factors)
     stored = [each for each in primes if isinstance(each, PairJacobian)]
     if len(stored) == len(primes):
         return JacobianBatch(stored, torch.cat([each.factors for each in stored]))
@@ -260,13 +300,14 @@ def sparse_block_diag(matrices: Sequence[Tensor]) -> Tensor:
     )
 
 
-def _without_zeros(indices: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
-    matrix = torch.sparse_coo_tensor(indices, values, size, check_invariants=False).coalesce()
-    kept = matrix.values() != 0
+def _without_small(matrix: Tensor, threshold: float) -> Tensor:
+    """A coalesced matrix without zeros and without entries whose magnitude is under a threshold."""
+    values = matrix.values()
+    small = (values == 0) | (values.abs() < threshold)
     return torch.sparse_coo_tensor(
-        matrix.indices()[:, kept],
-        matrix.values()[kept],
-        size,
+        matrix.indices()[:, ~small],
+        values[~small],
+        matrix.shape,
         is_coalesced=True,
         check_invariants=False,
     )

@@ -330,7 +330,7 @@ class AtomsTrainer:
         return settings.raw_data is not None or settings.lmdb_path is not None
 
     def _check_same_descriptor(self, descriptor: BaseDescriptor) -> None:
-        if self._loaded_from is not None and descriptor != self.descriptor:
+        if self._loaded_from is not None and not self.descriptor.has_same_fingerprints(descriptor):
             raise ValueError(
                 f"checkpoint_dir: {self._loaded_from} was made with other descriptor parameters "
                 f"or elements ({', '.join(self.descriptor.elements)}) than the configuration's "
@@ -381,9 +381,9 @@ class AtomsTrainer:
 
         Returns:
             dict with "energy" (eV per frame), "forces" (list of [n_atoms, 3], eV/Å) and "stress"
-            (list of [6] in Voigt order and ASE's sign, eV/Å^3, or None without a cell); both lists
-            are empty without force training. "latent" and "descriptors" where asked for, and the
-            seconds "t_fingerPrint" and "t_forwardPass".
+            (list of [6] in Voigt order and ASE's sign, eV/Å^3, or None without a cell or with a
+            ``prime_threshold``); both lists are empty without force training. "latent" and
+            "descriptors" where asked for, and the seconds "t_fingerPrint" and "t_forwardPass".
 
         Warns:
             ExtrapolationWarning: fingerprints outside the range seen in training.

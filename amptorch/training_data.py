@@ -94,8 +94,16 @@ class TrainingData:
             stress=self.settings.optim.stress_coefficient > 0,
             weight_key=settings.weight_key,
         )
-        self.check(dataset.descriptor)
+        self._check(dataset.descriptor)
         return dataset
+
+    def _check(self, descriptor: BaseDescriptor) -> None:
+        if self.settings.optim.stress_coefficient > 0 and descriptor.prime_threshold:
+            raise ValueError(
+                "optim: stress_coefficient needs all primes, expected fp_params without "
+                f"prime_threshold, got {descriptor.prime_threshold!r}"
+            )
+        self.check(descriptor)
 
     def _from_images(self, raw_data: Any) -> AtomsDataset | AtomsLMDBDataset:
         settings = self.settings.dataset
@@ -104,7 +112,7 @@ class TrainingData:
         elements = list(settings.elements or self.elements or found.elements)
         setup = self._explicit(elements, ImagesOf(raw_data) if images is None else images)
         descriptor = construct_descriptor(setup)
-        self.check(descriptor)
+        self._check(descriptor)
         in_memory = "cached" if settings.derivatives == "auto" else settings.derivatives
         needed = estimate_memory(found, descriptor, self.forces, self.dtype, in_memory)
         if not fits_in_memory(needed) and not self.settings.cmd.debug:

@@ -51,7 +51,8 @@ def store(cache: str) -> Callable[[Path], list[Energies]]:
 def file_of_the_original(folder: Path) -> list[Energies]:
     """Training from sparse matrices, pickled as the original's script does."""
     path, parameters = folder / "frames.lmdb", settings(folder)["dataset"]["fp_params"]
-    construct_lmdb(path, frames()[0], folder / "normalizers.pt", parameters, ELEMENTS)
+    setup = ("gaussian", parameters, {"cutoff_func": "Cosine"}, ELEMENTS)
+    construct_lmdb(path, frames()[0], folder / "normalizers.pt", setup)
     return _from_file(folder, path, "no")
 
 

@@ -33,6 +33,7 @@ CACHES = {
     "full": AtomsLMDBDatasetCache,
 }
 ELEMENTS = ["Cu", "C", "O"]
+SETUP = ("gaussian", GAUSSIAN, COSINE, ELEMENTS)
 
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs shared/golden/lmdb")
 
@@ -117,12 +118,10 @@ def construct_lmdb(
     path: Path,
     images: list[Any],
     normalizers_path: Path,
-    gs: dict[str, Any] = GAUSSIAN,
-    elements: list[str] = ELEMENTS,
+    setup: tuple[str, Any, Any, list[str]] = SETUP,
 ) -> None:
     """Convert, scale and write images as a script of the original does."""
     db = lmdb.open(str(path), map_size=1 << 26, subdir=False, meminit=False, map_async=True)
-    setup = ("gaussian", gs, COSINE, elements)
     a2d = AtomsToData(
         descriptor=construct_descriptor(setup), r_energy=True, r_forces=True, save_fps=False
     )
@@ -141,7 +140,7 @@ def construct_lmdb(
     put(db, "feature_scaler", feature_scaler)
     put(db, "target_scaler", target_scaler)
     put(db, "length", len(data_list))
-    put(db, "elements", elements)
+    put(db, "elements", setup[3])
     put(db, "descriptor_setup", setup)
     db.sync()
     db.close()
@@ -229,7 +228,8 @@ def test_files_that_disagree_are_refused(two_files, tmp_path):
     ):
         get_lmdb_dataset([two_files[0], str(other)])
     described = tmp_path / "described_otherwise.lmdb"
-    construct_lmdb(described, cuco_frames(5), tmp_path / "g5.pt", GAUSSIAN_G5)
+    with_g5 = ("gaussian", GAUSSIAN_G5, COSINE, ELEMENTS)
+    construct_lmdb(described, cuco_frames(5), tmp_path / "g5.pt", with_g5)
     with pytest.raises(ValueError, match="differ in their descriptors"):
         get_lmdb_dataset([two_files[0], str(described)])
     named = tmp_path / "named_otherwise.lmdb"
@@ -239,7 +239,7 @@ def test_files_that_disagree_are_refused(two_files, tmp_path):
         get_lmdb_dataset([two_files[0], str(named)])
     targets = tmp_path / "targets_otherwise.lmdb"
     shutil.copyfile(two_files[0], targets)
-    data = AtomsToData(construct_descriptor(("gaussian", GAUSSIAN, COSINE, ELEMENTS)), True, True)
+    data = AtomsToData(construct_descriptor(SETUP), True, True)
     scaler = TargetScaler(data.convert_all(cuco_frames(3), disable_tqdm=True), True)
     rewrite(targets, "target_scaler", scaler)
     with pytest.raises(ValueError, match="differ in their target_scaler"):

@@ -20,8 +20,6 @@ from ase import Atoms
 from ase.calculators.emt import EMT
 
 from amptorch import AtomsTrainer
-from amptorch.data import AtomsData, collate
-from amptorch.preprocessing import AtomsToData
 
 from .systems import SHARED
 
@@ -78,20 +76,21 @@ def _cuco(distance: float) -> Atoms:
     return image
 
 
-def configuration(name: str, run_dir: Path) -> dict[str, Any]:
+def configuration(name: str, run_dir: Path, **fp_params: Any) -> dict[str, Any]:
     config = {section: dict(keys) for section, keys in golden(name).config.items()}
     config["dataset"]["raw_data"] = frames(name)
+    config["dataset"]["fp_params"] = {**config["dataset"]["fp_params"], **fp_params}
     if "activation" in config["model"]:
         config["model"]["activation"] = torch.nn.Tanh
     return {**config, "cmd": {"seed": 1, "run_dir": str(run_dir), "verbose": False}}
 
 
-def train(name: str, run_dir: Path) -> tuple[AtomsTrainer, dict[str, np.ndarray]]:
+def train(name: str, run_dir: Path, **fp_params: Any) -> tuple[AtomsTrainer, dict[str, np.ndarray]]:
     """A trained run and the weights it began with."""
-    begun = AtomsTrainer(configuration(name, run_dir))
+    begun = AtomsTrainer(configuration(name, run_dir, **fp_params))
     begun.load()
     initial = {key: value.numpy().copy() for key, value in begun.model.state_dict().items()}
-    trainer = AtomsTrainer(configuration(name, run_dir))
+    trainer = AtomsTrainer(configuration(name, run_dir, **fp_params))
     trainer.train()
     return trainer, initial
 
@@ -102,28 +101,10 @@ def cuco_run(request, tmp_path_factory) -> Any:
     return (request.param, *train(request.param, folder))
 
 
-def truncate(data: AtomsData) -> AtomsData:
-    """Drop small primes of an unscaled image, as the original does."""
-    matrix = data.fprimes.coalesce()
-    kept = matrix.values().abs() >= DROPPED_UNDER
-    data.fprimes = torch.sparse_coo_tensor(
-        matrix.indices()[:, kept], matrix.values()[kept], matrix.shape, check_invariants=True
-    )
-    return data
-
-
-@pytest.fixture(scope="module", params=["all primes", "truncated primes"])
+@pytest.fixture(scope="module", params=[None, DROPPED_UNDER], ids=["all_primes", "the_originals"])
 def water_run(request, tmp_path_factory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "truncated primes":
-            whole = AtomsToData.convert_all
-            patch.setattr(
-                AtomsToData,
-                "convert_all",
-                lambda *args, **options: [truncate(data) for data in whole(*args, **options)],
-            )
-        run = train(WATER, tmp_path_factory.mktemp("water"))
-    return (request.param, *run)
+    folder = tmp_path_factory.mktemp("water")
+    return (request.param, *train(WATER, folder, prime_threshold=request.param))
 
 
 def assert_same_weights(name: str, when: str, found: dict[str, np.ndarray], rtol: float) -> None:
@@ -188,9 +169,9 @@ def test_water_initial_weights_are_the_originals(water_run):
 
 
 def test_water_history_is_the_originals(water_run):
-    """To rounding with the original's truncated primes, and near it with all of them."""
-    primes, trainer, _ = water_run
-    assert_same_history(WATER, trainer, rtol=1e-3 if primes == "all primes" else 1e-6)
+    """To rounding with the primes that the original keeps, and near it with all of them."""
+    threshold, trainer, _ = water_run
+    assert_same_history(WATER, trainer, rtol=1e-6 if threshold else 1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -205,12 +186,11 @@ def test_water_checkpoint_predicts_the_originals_energies(water_checkpoint):
     assert largest_difference(energies, golden(WATER).arrays["energy"]) < 1e-8
 
 
-def test_water_checkpoint_predicts_the_originals_forces_with_truncated_primes(water_checkpoint):
-    trainer, images = water_checkpoint, frames(WATER)[:20]
-    data = AtomsToData(trainer.descriptor).convert_all(images, disable_tqdm=True)
-    trainer.feature_scaler.norm([truncate(each) for each in data], disable_tqdm=True)
-    _, forces = trainer.model.eval()(collate(data))
-    forces = trainer.target_scaler.denorm(forces.detach(), "forces").numpy()
+def test_water_checkpoint_predicts_the_originals_forces_with_its_threshold(tmp_path):
+    """The configuration may say which primes are dropped: fingerprints do not depend on it."""
+    trainer = AtomsTrainer(configuration(WATER, tmp_path, prime_threshold=DROPPED_UNDER))
+    trainer.load_pretrained(GOLDEN / WATER)
+    forces = trainer.predict(frames(WATER)[:20])["forces"]
     assert largest_difference(forces, golden(WATER).arrays["forces"]) < 1e-8
 
 

@@ -114,7 +114,8 @@ def predicted(folder: Path) -> list[float]:
 def test_files_of_scripts(parameters: dict[str, Any], tmp_path: Path) -> None:
     """Their images say who computed them; those of the original are of another class."""
     path = tmp_path / "images.lmdb"
-    construct_lmdb(path, cuco_frames(3), tmp_path / "normalizers.pt", parameters)
+    setup = ("gaussian", parameters, COSINE, ELEMENTS)
+    construct_lmdb(path, cuco_frames(3), tmp_path / "normalizers.pt", setup)
     assert len(get_lmdb_dataset(path)) == 3
     with lmdb.open(str(path), map_size=1 << 26, subdir=False) as file:
         image = loads(file.begin().get(b"0"))

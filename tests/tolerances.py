@@ -10,6 +10,9 @@ GOLDEN_FINGERPRINT = 1e-10
 GOLDEN_PRIME = 1e-9
 """Relative to the golden value; primes hold differences of nearly equal terms."""
 
+GOLDEN_PRIME_FLOOR = 1e-12
+"""Relative to the largest prime of the feature: smaller ones are what is left of larger terms."""
+
 GOLDEN_FLOOR = 1e-12
 """Absolute; under this a golden value is rounding noise."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -34,12 +35,15 @@ class BaseDescriptor(ABC):
         elements: chemical symbols, in the order of the per-element networks.
         cutoff: Å, the largest distance at which a neighbour counts.
         parameters: what the kernel reads; has ``n_features`` and ``touch()``.
+        prime_threshold: primes dG_i/dr_j of a smaller magnitude (of a component, images summed,
+            before scaling) are dropped where forces are made of them; 0 keeps all.
     """
 
     descriptor_type: ClassVar[str]
     kernel: ClassVar[ModuleType]
     cutoff: float
     parameters: Any
+    prime_threshold: float = 0.0
 
     def __init__(self, elements: Sequence[str]) -> None:
         self.elements = check_elements(elements)
@@ -47,20 +51,27 @@ class BaseDescriptor(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Everything that fixes the numbers: plain values and arrays, for the hash."""
+        """Everything that fixes fingerprints: plain values and arrays, for the hash."""
 
     @property
     def n_features(self) -> int:
         """Length of a fingerprint; shorter sets of an element are padded with zeros."""
         return int(self.parameters.n_features)
 
+    @cached_property
+    def touch(self) -> Tensor:
+        """The features that a neighbour can change, see ``parameters.touch``."""
+        return self.parameters.touch()
+
     @property
     def descriptor_setup_hash(self) -> str:
         """md5 of all parameters, the element list and, where used, the pseudodensities."""
-        digest = hashlib.md5(usedforsecurity=False)
-        for key, value in sorted(self.settings().items()):
-            digest.update(f"{key}={_canonical(value)};".encode())
-        return digest.hexdigest()
+        threshold = {"prime_threshold": self.prime_threshold} if self.prime_threshold else {}
+        return _md5({**self.settings(), **threshold})
+
+    def has_same_fingerprints(self, other: BaseDescriptor) -> bool:
+        """Whether only the primes that are dropped may differ."""
+        return _md5(self.settings()) == _md5(other.settings())
 
     def changed_since(self, version: int) -> str | None:
         """Why files of this ``DESCRIPTOR_VERSION`` mean another descriptor, or None."""
@@ -124,6 +135,13 @@ class BaseDescriptor(ABC):
 
     def __hash__(self) -> int:
         return hash(self.descriptor_setup_hash)
+
+
+def _md5(settings: Mapping[str, Any]) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for key, value in sorted(settings.items()):
+        digest.update(f"{key}={_canonical(value)};".encode())
+    return digest.hexdigest()
 
 
 def _canonical(value: Any) -> str:

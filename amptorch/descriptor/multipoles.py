@@ -55,6 +55,7 @@ class MultipoleDescriptor(BaseDescriptor):
         if not self.probes:
             raise ValueError("fp_params: expected at least one order and sigma, found none")
         self.log = bool(self.MCSHs.get("log", False))
+        self.prime_threshold = check_threshold(self.MCSHs.get("prime_threshold"))
         self.cutoff = self._cutoff()
         self.parameters = self._parameters()
 
@@ -136,6 +137,18 @@ def default_cutoff(sigma: float) -> float:
     """Distance (Å, two decimals) at which a 1-D unit Gaussian of width sigma is ``PROBE_TAIL``."""
     amplitude = 1.0 / (sigma * np.sqrt(2.0 * np.pi))
     return round(float(sigma * np.sqrt(2.0 * np.log(amplitude / PROBE_TAIL))), 2)
+
+
+def check_threshold(threshold: float | None) -> float:
+    """The threshold of primes, 0 for None, or a ``ValueError`` if it is no number >= 0."""
+    if threshold is None:
+        return 0.0
+    number = isinstance(threshold, (int, float, np.number)) and not isinstance(threshold, bool)
+    if not number or not 0 <= threshold < np.inf:
+        raise ValueError(
+            f"fp_params: expected prime_threshold to be a number >= 0, got {threshold!r}"
+        )
+    return float(threshold)
 
 
 def check_orders(orders: Sequence[int], highest: int) -> list[int]:

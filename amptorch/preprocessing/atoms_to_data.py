@@ -13,7 +13,7 @@ from ..data.frame import AtomsData
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..descriptor.cache import FingerprintCache
 from ..kernels.environment import Environment
-from ..primes import OnTheFly, PairJacobian, PairPrimes
+from ..primes import Primes, primes_of
 from .validation import read_energy, read_forces, read_stress, read_volume, read_weight
 
 # Images whose neighbours are looked for in one call.
@@ -57,7 +57,6 @@ class AtomsToData:
         self.weight_key = weight_key
         self.fprimes = fprimes
         self.derivatives = derivatives
-        self.touch = descriptor.parameters.touch()
         self.cache = FingerprintCache(descriptor, cache_dir) if save_fps else None
 
     def convert(self, image: Atoms, idx: int | None = None) -> AtomsData:
@@ -114,18 +113,14 @@ class AtomsToData:
             data.weight = torch.tensor(weight, dtype=torch.float64)
         return data
 
-    def _fingerprint(
-        self, image: Atoms, environment: Environment
-    ) -> tuple[Tensor, PairPrimes | None]:
+    def _fingerprint(self, image: Atoms, environment: Environment) -> tuple[Tensor, Primes | None]:
         if not self.fprimes:
             return self._cached(image, environment, with_primes=False)[0], None
         if self.derivatives == "on_the_fly":
-            fingerprint = self.descriptor.fingerprints(environment)
-            return fingerprint, OnTheFly(environment, torch.ones_like(fingerprint), self.descriptor)
-        fingerprint, values = self._cached(image, environment, with_primes=True)
-        assert values is not None
-        factors = torch.ones_like(fingerprint)
-        return fingerprint, PairJacobian(environment, factors, values, self.touch)
+            fingerprint, values = self.descriptor.fingerprints(environment), None
+        else:
+            fingerprint, values = self._cached(image, environment, with_primes=True)
+        return fingerprint, primes_of(self.descriptor, environment, fingerprint, values)
 
     def _cached(
         self, image: Atoms, environment: Environment, with_primes: bool

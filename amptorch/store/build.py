@@ -92,7 +92,7 @@ def build_store(
         derivatives, source = choose_derivatives(
             source, total, Path(path), setup, dtype, at_once, verbose
         )
-    header = Header(setup, dtype, derivatives, weight_key=weight_key)
+    header = Header(setup, dtype, derivatives, weight_key=weight_key).as_stored()
     writer = StoreWriter(path, header)
     try:
         with (

@@ -76,7 +76,7 @@ def build_with_dask(
         derivatives = "none"
     elif derivatives == "auto":
         derivatives, source = choose_derivatives(source, total, first, setup, dtype, 1, verbose)
-    header = Header(setup, dtype, derivatives, weight_key=weight_key)
+    header = Header(setup, dtype, derivatives, weight_key=weight_key).as_stored()
     with (
         _client(cluster) as client,
         tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,

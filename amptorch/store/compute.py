@@ -10,8 +10,8 @@ from queue import SimpleQueue
 import torch
 from ase import Atoms
 
-from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.environment import Environment
+from ..primes import primes_of
 from .header import Header
 from .record import Frame, pack_frame
 from .sealed import Bytes
@@ -31,23 +31,22 @@ def frame_records(
 
 def compute_frame(header: Header, image: Atoms, environment: Environment) -> Frame:
     """Fingerprints, and what the header's form of the derivatives needs, in its precision."""
-    fingerprint, blocks = _numbers(header.descriptor, environment, header.derivatives)
-    kept = None if header.derivatives == "none" else environment.to(header.dtype)
+    descriptor, dtype, form = header.descriptor, header.dtype, header.derivatives
+    blocks, matrix = None, None
+    if form in ("cached", "sparse"):
+        fingerprint, blocks = descriptor.jacobian(environment)
+    else:
+        fingerprint = descriptor.fingerprints(environment)
+    if form == "sparse":
+        matrix = primes_of(descriptor, environment, fingerprint, blocks).to_sparse()
     return Frame(
         torch.tensor(image.numbers, dtype=torch.int64),
         environment.species,
-        fingerprint.to(header.dtype),
-        kept,
-        None if blocks is None else blocks.to(header.dtype),
+        fingerprint.to(dtype),
+        environment.to(dtype) if form in ("cached", "on_the_fly") else None,
+        blocks.to(dtype) if blocks is not None and form == "cached" else None,
+        None if matrix is None else matrix.to(dtype).coalesce(),
     )
-
-
-def _numbers(
-    descriptor: BaseDescriptor, environment: Environment, derivatives: str
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    if derivatives == "cached":
-        return descriptor.jacobian(environment)
-    return descriptor.fingerprints(environment), None
 
 
 class Computer:

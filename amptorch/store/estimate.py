@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from ase import Atoms
 
-from ..primes import OnTheFly, PairJacobian, PairPrimes
 from ..utils import check_memory
 from .compute import compute_frame
 from .header import Header, Setup
@@ -105,7 +104,7 @@ def estimate(
     """
     costs = {}
     for derivatives in ("cached", "on_the_fly"):
-        header = Header(setup, dtype, derivatives)
+        header = Header(setup, dtype, derivatives).as_stored()
         costs[derivatives] = _measure(header, sample, folder, at_once)
     return Estimate(costs, images, shutil.disk_usage(folder).free, _available_memory())
 
@@ -134,15 +133,9 @@ def _measure(header: Header, sample: Sequence[Atoms], folder: Path, at_once: int
 
 def _derive(header: Header, frame: Frame) -> None:
     """What a training step asks of the derivatives: forces, and their gradient."""
-    assert frame.environment is not None
-    factors = torch.ones_like(frame.fingerprint)
-    primes: PairPrimes
-    if frame.blocks is None:
-        primes = OnTheFly(frame.environment, factors, header.descriptor)
-    else:
-        touch = header.descriptor.parameters.touch()
-        primes = PairJacobian(frame.environment, factors, frame.blocks, touch)
     slope = torch.ones_like(frame.fingerprint, requires_grad=True)
+    primes = frame.primes(header.descriptor)
+    assert primes is not None
     primes.forces(slope).sum().backward()
 
 

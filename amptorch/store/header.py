@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,7 +38,7 @@ class Header:
         setup: (fp_scheme, fp_params, cutoff_params, elements), see ``construct_descriptor``.
         dtype: of fingerprints, vectors and blocks.
         derivatives: "cached" (pair Jacobian stored), "on_the_fly" (pairs stored), "sparse"
-            (matrices stored, as in files of the original) or "none".
+            (matrices stored, as in files of the original or with a ``prime_threshold``) or "none".
         kernel_version: of the kernels that computed them.
         weight_key: key of ``image.info`` under which weights of images were read, or None.
     """
@@ -60,6 +60,12 @@ class Header:
     def descriptor(self) -> BaseDescriptor:
         """The descriptor of the setup."""
         return construct_descriptor(self.setup)
+
+    def as_stored(self) -> Header:
+        """With matrices in place of pair Jacobians where the descriptor drops primes: it drops sums
+        over images, which pairs do not have."""
+        drops = self.derivatives == "cached" and self.descriptor.prime_threshold > 0
+        return replace(self, derivatives="sparse") if drops else self
 
     @property
     def elements(self) -> list[str]:

@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from ..data.frame import AtomsData
 from ..preprocessing.statistics import RunningStatistics, Statistics
-from ..primes import OnTheFly, PairJacobian, Primes, SparsePrimes
 from .errors import StoreError
 from .header import Header
 from .image import Image
@@ -56,7 +55,6 @@ class FingerprintStore(Dataset):
         self.length_list = [len(shard) for shard in self.shards]
         self._ends = list(itertools.accumulate(self.length_list))
         self.descriptor = self.header.descriptor
-        self._touch = self.descriptor.parameters.touch()
 
     def __reduce__(self) -> Any:
         from .open import open_store
@@ -140,7 +138,7 @@ class FingerprintStore(Dataset):
             fingerprint=frame.fingerprint,
             atomic_numbers=frame.numbers,
             num_nodes=len(frame.numbers),
-            primes=self._primes(frame),
+            primes=frame.primes(self.descriptor),
             image_idx=index,
         )
         if image.energy is not None:
@@ -153,13 +151,3 @@ class FingerprintStore(Dataset):
             weight = 1.0 if image.weight is None else image.weight
             data.weight = torch.tensor(weight, dtype=torch.float64)
         return data
-
-    def _primes(self, frame: Frame) -> Primes | None:
-        if frame.matrix is not None:
-            return SparsePrimes(frame.matrix)
-        if frame.environment is None:
-            return None
-        factors = torch.ones_like(frame.fingerprint)
-        if frame.blocks is None:
-            return OnTheFly(frame.environment, factors, self.descriptor)
-        return PairJacobian(frame.environment, factors, frame.blocks, self._touch)

@@ -25,7 +25,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.environment import Environment
+from ..primes import Primes, SparsePrimes, primes_of
 from .sealed import PREFIX, VERSION, Bytes, check, check_size, sealed
 
 DERIVATIVES = ("none", "on_the_fly", "cached", "sparse")
@@ -91,6 +93,14 @@ class Frame:
         if self.matrix is not None:
             named.update(indices=self.matrix.indices(), values=self.matrix.values())
         return named
+
+    def primes(self, descriptor: BaseDescriptor) -> Primes | None:
+        """Of the unscaled fingerprints, or None where nothing gives them."""
+        if self.matrix is not None:
+            return SparsePrimes(self.matrix)
+        if self.environment is None:
+            return None
+        return primes_of(descriptor, self.environment, self.fingerprint, self.blocks)
 
     def bare(self) -> Frame:
         """The same without what gives primes."""

@@ -1,5 +1,5 @@
-"""Gaussian multipoles: the compiled kernel against the reference, finite differences, the numbers
-of the original program and what must hold by symmetry."""
+"""Gaussian multipoles: the compiled kernel against the reference, finite differences and what must
+hold by symmetry. The original's numbers: ``test_original_from_config.py``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from amptorch.descriptor.GMPOrderNorm import GMPOrderNorm
 from amptorch.descriptor.pseudodensities import load_pseudodensities, stack
 from amptorch.kernels import gmp
 from amptorch.kernels.environment import Environment, concatenate
@@ -25,19 +24,13 @@ from amptorch.kernels.neighbors import find_neighbors
 from amptorch.kernels.operators import flatten
 from amptorch.kernels.reference.gmp import permutation_groups
 
-from ..systems import CUTOFF, GOLDEN_FINGERPRINTS, SYSTEMS, golden_cases, golden_frame
+from ..systems import CUTOFF, SYSTEMS
 from ..tolerances import (
     FINITE_DIFFERENCE,
-    GOLDEN_FINGERPRINT,
-    GOLDEN_FLOOR,
-    GOLDEN_PRIME,
     KERNEL,
     SYMMETRY,
 )
 from . import fuzz
-
-GOLDEN_DROPPED = 1e-5
-"""The original set primes smaller than this to zero."""
 
 WELL_CONDITIONED = {torch.float64: 1e-3, torch.float32: 1e-2}
 """A root this much smaller than its terms has lost the digits that its derivative needs."""
@@ -248,78 +241,6 @@ def test_finite_differences(system: str, case: str) -> None:
     known = steady(expected(system, case), multipoles.square, torch.float64)
     assert known.any()
     assert_close(actual * known, wanted * known, scale, FINITE_DIFFERENCE)
-
-
-@pytest.mark.parametrize("entry", golden_cases("gmpordernorm"))
-def test_golden_fingerprints(entry: dict[str, Any]) -> None:
-    """Where primes were computed too, as here, the original sets roots under 1e-2 to zero."""
-    descriptor = GMPOrderNorm(entry["fp_params"], entry["elements"])
-    environment = descriptor.environment(golden_frame(entry["system"]))
-    with np.load(GOLDEN_FINGERPRINTS / entry["file"]) as arrays:
-        golden = arrays["fingerprints"]
-    actual = descriptor.fingerprints(environment).numpy()
-    counted = golden > GOLDEN_FLOOR
-    assert counted.any()
-    np.testing.assert_allclose(actual[counted], golden[counted], rtol=GOLDEN_FINGERPRINT)
-    zeroed = GOLDEN_FLOOR if descriptor.parameters.square else 1e-2
-    assert actual[~counted].max(initial=0.0) <= zeroed
-
-
-@pytest.mark.parametrize("entry", golden_cases("gmpordernorm"))
-def test_golden_primes(entry: dict[str, Any]) -> None:
-    """Of squares only: the original's primes of roots are wrong for an atom with several images
-    within the cutoff, and zero where the root is under 1e-2; those are differentiated
-    numerically instead. Primes under 1e-5 are zero in the original."""
-    descriptor = GMPOrderNorm(entry["fp_params"], entry["elements"])
-    environment = descriptor.environment(golden_frame(entry["system"]))
-    blocks = descriptor.jacobian(environment)[1]
-    if not descriptor.parameters.square:
-        assert_numerical_primes(entry, descriptor, environment, blocks)
-        return
-    with np.load(GOLDEN_FINGERPRINTS / entry["file"]) as arrays:
-        rows, columns, values = (arrays[f"primes_{key}"] for key in ("row", "col", "val"))
-    actual = primes(environment, blocks)
-    golden = torch.zeros_like(actual).flatten(2).flatten(0, 1)
-    golden[rows, columns] = torch.from_numpy(values)
-    actual = actual.flatten(2).flatten(0, 1)
-    kept = golden != 0
-    torch.testing.assert_close(actual[kept], golden[kept], rtol=GOLDEN_PRIME, atol=GOLDEN_DROPPED)
-    size = bounds(environment, descriptor.parameters).flatten()[:, None]
-    assert (actual.abs() < GOLDEN_DROPPED + 1e-14 * size)[~kept].all()
-
-
-def assert_numerical_primes(
-    entry: dict[str, Any], descriptor: GMPOrderNorm, environment: Environment, blocks: Tensor
-) -> None:
-    """Primes along a random change of all positions against central differences."""
-    atoms = golden_frame(entry["system"])
-    step = random(len(atoms), 3)
-    ahead, behind = (
-        descriptor.fingerprints(descriptor.environment(moved(atoms, sign * 1e-5 * step)))
-        for sign in (1, -1)
-    )
-    wanted = (ahead - behind) / 2e-5
-    actual = torch.einsum("ifjk,jk->if", primes(environment, blocks), step)
-    size = bounds(environment, descriptor.parameters)
-    known = ahead > 1e-3 * size
-    assert known.any()
-    assert_close(actual * known, wanted * known, size / 0.2, FINITE_DIFFERENCE)
-
-
-def moved(atoms: Atoms, step: Tensor) -> Atoms:
-    atoms = atoms.copy()
-    atoms.positions += step.numpy()
-    return atoms
-
-
-def primes(environment: Environment, blocks: Tensor) -> Tensor:
-    """dG/dr [n_atoms, n_features, n_atoms, 3] from the pair blocks."""
-    n_atoms, n_features = environment.n_atoms, blocks.shape[1]
-    total = torch.zeros(n_atoms, n_atoms, n_features, 3, dtype=blocks.dtype)
-    centers, neighbors = environment.centers, environment.neighbors
-    total.index_put_((centers, neighbors), blocks, accumulate=True)
-    total.index_put_((centers, centers), -blocks, accumulate=True)
-    return total.transpose(1, 2)
 
 
 @pytest.mark.parametrize("name", ["solid", "solid_roots", "solid_to_9", "surface", "surface_6"])

@@ -1,17 +1,15 @@
-"""Symmetry functions: the compiled kernel against the reference, finite differences, the numbers
-of the original program and what must hold by symmetry."""
+"""Symmetry functions: the compiled kernel against the reference, finite differences and what must
+hold by symmetry. The original's numbers: ``test_original_from_config.py``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from ase.data import atomic_numbers
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -23,12 +21,9 @@ from amptorch.kernels.neighbors import find_neighbors
 from amptorch.kernels.operators import flatten
 from amptorch.kernels.symmetry_functions import OPERATORS, SymmetryFunctions
 
-from ..systems import CUTOFF, GOLDEN_FINGERPRINTS, SYSTEMS, golden_cases, golden_frame
+from ..systems import CUTOFF, SYSTEMS
 from ..tolerances import (
     FINITE_DIFFERENCE,
-    GOLDEN_FINGERPRINT,
-    GOLDEN_FLOOR,
-    GOLDEN_PRIME,
     KERNEL,
     SYMMETRY,
 )
@@ -180,68 +175,6 @@ def test_finite_differences(system: str, case: str) -> None:
     assert_close(
         symmetry_functions.jvp(environment, functions, direction), wanted, FINITE_DIFFERENCE
     )
-
-
-def golden_inputs(entry: dict[str, Any]) -> tuple[Environment, SymmetryFunctions, Any]:
-    """Frame, functions and numbers; a row of the table is type, Z_j, Z_k or 0, and the values."""
-    with np.load(GOLDEN_FINGERPRINTS / entry["file"]) as stored:
-        arrays = dict(stored)
-    numbers = [atomic_numbers[str(element)] for element in arrays["elements"]]
-    tables = [arrays[f"setup_{element}"] for element in arrays["elements"]]
-    index = {0: -1} | {number: species for species, number in enumerate(numbers)}
-    kinds = [
-        (center, feature, int(row[0]), index[int(row[1])], index[int(row[2])])
-        for center, table in enumerate(tables)
-        for feature, row in enumerate(table)
-    ]
-    values = np.concatenate(tables)[:, 3:7]
-    functions = SymmetryFunctions(
-        kinds=torch.tensor(kinds),
-        values=torch.from_numpy(np.insert(values, 4, 1.0, axis=1)),
-        gamma=float(entry["cutoff_params"].get("gamma", 0.0)),
-        n_species=len(numbers),
-        n_features=arrays["fingerprints"].shape[1],
-    )
-    frame = golden_frame(entry["system"])
-    species = [index[number] for number in frame.numbers]
-    cutoff = float(functions.values[:, 0].max())
-    environment = find_neighbors(frame.positions, frame.cell.array, frame.pbc, species, cutoff)
-    return environment, functions, arrays
-
-
-@pytest.mark.parametrize("entry", golden_cases("gaussian_"))
-def test_golden_fingerprints(entry: dict[str, Any]) -> None:
-    environment, functions, arrays = golden_inputs(entry)
-    golden = arrays["fingerprints"]
-    actual = symmetry_functions.forward(environment, functions).numpy()
-    counted = np.abs(golden) > GOLDEN_FLOOR
-    assert counted.any()
-    np.testing.assert_allclose(actual[counted], golden[counted], rtol=GOLDEN_FINGERPRINT)
-    np.testing.assert_allclose(actual[~counted], 0.0, atol=GOLDEN_FLOOR)
-
-
-@pytest.mark.parametrize("entry", golden_cases("gaussian_"))
-def test_golden_primes(entry: dict[str, Any]) -> None:
-    """Primes are differences over images: they are as precise as the largest of their parts."""
-    environment, functions, arrays = golden_inputs(entry)
-    blocks = symmetry_functions.jacobian(environment, functions)[1]
-    actual = primes(environment, spread(environment, functions, blocks))
-    golden = torch.zeros_like(actual)
-    rows, columns = (torch.from_numpy(arrays[f"primes_{key}"]).long() for key in ("row", "col"))
-    golden.index_put_((rows, columns), torch.from_numpy(arrays["primes_val"]), accumulate=True)
-    torch.testing.assert_close(
-        actual, golden, rtol=GOLDEN_PRIME, atol=GOLDEN_PRIME * 1e-3 * float(blocks.abs().max())
-    )
-
-
-def primes(environment: Environment, slopes: Tensor) -> Tensor:
-    """dG/dr [n_atoms * n_features, n_atoms * 3]: plus at the neighbour, minus at the centre."""
-    n_atoms, n_features = environment.n_atoms, slopes.shape[1]
-    total = torch.zeros(n_atoms, n_atoms, n_features, 3, dtype=slopes.dtype)
-    centers, neighbors = environment.centers, environment.neighbors
-    total.index_put_((centers, neighbors), slopes, accumulate=True)
-    total.index_put_((centers, centers), -slopes, accumulate=True)
-    return total.transpose(1, 2).reshape(n_atoms * n_features, n_atoms * 3)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -18,7 +18,8 @@ class GMP(MultipoleDescriptor):
 
     ``MCSHs`` is ``{"MCSHs": {"0": {"groups": [1], "sigmas": [...]}, "1": ...}}`` (order, group,
     sigma from outer to inner) or ``{"MCSHs_detailed_list": [{"order", "group", "sigmas"}, ...]}``;
-    ``atom_gaussians`` and ``cutoff`` are optional here, the original demands them.
+    ``atom_gaussians`` and ``cutoff`` are optional here, the original demands them; so are the other
+    keys of ``GMPOrderNorm``.
 
     A single group of order 2 or higher is not invariant under rotation; ``GMPOrderNorm`` is, and
     is what new models should use.

@@ -18,7 +18,8 @@ class GMPOrderNorm(MultipoleDescriptor):
     ``MCSHs`` is ``{"MCSHs": {"orders": [...], "sigmas": [...]}}`` (order outer, sigma inner), or
     ``{"MCSHs_detailed_list": [{"order": l, "sigmas": [...]}, ...]}``, which takes precedence;
     optional keys ``atom_gaussians``, ``cutoff``, ``solid_harmonics`` (True), ``square`` (True),
-    ``rs_setup``, ``log``.
+    ``rs_setup``, ``log``, ``prime_threshold`` (None; the original's is 1e-5: primes of a smaller
+    magnitude are dropped, and forces are then not exactly the slope of the energy).
     """
 
     descriptor_type = "GMPOrderNorm"
