@@ -79,6 +79,13 @@ def test_golden_feature_scaler_turns_raw_into_stored_fingerprints(golden):
         np.testing.assert_allclose(data.energy, expected["energy"][index], atol=1e-12)
 
 
+@needs_golden
+def test_golden_file_with_g5_is_read(golden):
+    """What the original means by G5 is what is meant here; see ``test_versions.py``."""
+    rewrite(golden[0], "descriptor_setup", ("gaussian", GAUSSIAN_G5, COSINE, ELEMENTS))
+    assert len(get_lmdb_dataset([golden[0]])) == len(golden[1]["energy"])
+
+
 def lmdb_config(paths: list[str], cache: str, run_dir: Path, **dataset: Any) -> dict[str, Any]:
     return {
         "model": {"get_forces": True, "num_layers": 2, "num_nodes": 5},
