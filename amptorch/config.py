@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from . import optimizers
+from .data.keys import Keys
 from .errors import check_keys, nearest
 from .losses import CustomLoss
 
@@ -115,6 +116,7 @@ class DatasetConfig:
     baseline: str | None = None
     target_scaling: str = "energy"
     weight_key: str | None = None
+    keys: Mapping[str, str] | None = None
     descriptor: Any = None  # written into saved configurations, with the two below
     fp_length: int | None = None
     descriptor_version: int | None = None
@@ -134,6 +136,12 @@ class DatasetConfig:
             raise ValueError(f"dataset: expected prune to be a range > 0, got {self.prune!r}")
         if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
             raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
+        Keys.of(self.keys)
+
+    @property
+    def target_keys(self) -> Keys:
+        """Names of energy, forces, stress and virial."""
+        return Keys.of(self.keys)
 
     def check_source(self) -> None:
         """Raise unless exactly one of ``raw_data`` and ``lmdb_path`` is given."""
@@ -146,6 +154,10 @@ class DatasetConfig:
         if self.lmdb_path is not None and self.prune is not None:
             raise ValueError(
                 "dataset: prune needs raw_data: the files of lmdb_path have their descriptor"
+            )
+        if self.lmdb_path is not None and self.keys is not None:
+            raise ValueError(
+                "dataset: keys need raw_data: the files of lmdb_path have their energies and forces"
             )
         if self.lmdb_path is not None and self.derivatives != "auto":
             raise ValueError(

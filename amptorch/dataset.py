@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .data.frame import AtomsBatch, AtomsData, collate
+from .data.inspection import Inspection
+from .data.keys import Keys
+from .data.reading import load_images
+from .data.targets import Targets
 from .descriptor import construct_descriptor
 from .memory import report_memory
 from .preprocessing import AtomsToData
 from .preprocessing.scaling import fit_scalers, scale
 from .preprocessing.statistics import Statistics
-from .preprocessing.validation import check_targets, load_images
 
 __all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
 
@@ -41,6 +44,8 @@ class AtomsDataset(Dataset):
         target_scaling: see :class:`amptorch.preprocessing.TargetScaler`.
         stress: read stresses.
         weight_key: read weights of images under this key of ``info``.
+        keys: names of energy, forces, stress and virial, by these words.
+        targets: of the images, where they were read and looked at before.
 
     Attributes:
         scalers: what a checkpoint keeps: "target", "feature" and, if there is one, "baseline".
@@ -64,6 +69,8 @@ class AtomsDataset(Dataset):
         target_scaling: str = "energy",
         stress: bool = False,
         weight_key: str | None = None,
+        keys: Mapping[str, str] | Keys | None = None,
+        targets: Sequence[Targets] | None = None,
     ) -> None:
         self.images = load_images(images, "images")
         self.descriptor_setup = descriptor_setup
@@ -84,18 +91,31 @@ class AtomsDataset(Dataset):
             cache_dir=cache_dir,
             r_stress=stress,
             weight_key=weight_key,
+            keys=keys,
         )
         self.target_scaling = target_scaling
-        check_targets(self.images, stress, weight_key)
+        self._targets = self._read() if targets is None else targets
         self._given = scalers or {}
         self.data_list: list[AtomsData] = self.process() if process else []
+
+    def _read(self) -> list[Targets]:
+        """Targets of the images, looked at before anything is computed."""
+        inspection = Inspection(self.a2d.reader)
+        targets = inspection.read(self.images)
+        inspection.require()
+        inspection.warn()
+        if self.verbose:
+            print(inspection.summary())
+        return targets
 
     def process(self) -> list[AtomsData]:
         """Convert, fit scalers unless they were given, and scale."""
         if self.verbose:
             settings = (self.forcetraining, self.dtype, self.a2d.derivatives)
             print(report_memory(self.images, self.descriptor, *settings))
-        data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose)
+        data = self.a2d.convert_all(
+            self.images, disable_tqdm=not self.verbose, targets=self._targets
+        )
         self.scalers = self._given or fit_scalers(
             Statistics.of(data),
             self.forcetraining,

@@ -17,6 +17,7 @@ from skorch.dataset import ValidSplit
 from . import checkpoint, distributed, resume
 from .callbacks import training_callbacks
 from .config import Config
+from .data.reading import load_images
 from .data_parallel import DataParallel, ParallelCollater
 from .dataset import DataCollater, construct_descriptor
 from .descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
@@ -26,7 +27,6 @@ from .loader import BatchLoader
 from .model import BPNN, SingleNN
 from .pickled_images import same_scaler
 from .predict import Predictor
-from .preprocessing.validation import load_images
 from .safe_pickle import Unknown
 from .schedules import scheduler
 from .training_data import TrainingData, reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from ase import Atoms
 from torch.utils.data import RandomSampler
 
 from .config import Config
+from .data import plausible
+from .data.inspection import Inspection
+from .data.keys import DEFAULT_KEYS
+from .data.reading import ImagesOf, load_images, read_images
+from .data.targets import TargetReader, Targets
 from .dataset import AtomsDataset
 from .dataset_lmdb import (
     AtomsLMDBDataset,
@@ -25,11 +31,8 @@ from .distributed import first_alone, is_first
 from .loader import ChunkSampler, PartialCacheSampler
 from .memory import Survey, estimate_memory, fits_in_memory
 from .preprocessing.scaling import Scalers
-from .preprocessing.validation import load_images
 from .store import Header, build_store, open_store
-from .store.image import pack_image
-from .store.source import ImagesOf, read_images
-from .store.targets import read_targets
+from .store.image import image_of, pack_image
 
 # Files above this size are read image by image, to see first whether they fit into memory.
 LARGE_FILE = 100e6
@@ -69,6 +72,12 @@ class TrainingData:
         self.check = check
         self.forces = settings.model.get_forces
         self.dtype = settings.cmd.torch_dtype
+        self.reader = TargetReader(
+            forces=self.forces,
+            stress=settings.optim.stress_coefficient > 0,
+            weight_key=settings.dataset.weight_key,
+            keys=settings.dataset.target_keys,
+        )
 
     def load(self) -> AtomsDataset | AtomsLMDBDataset:
         """The data set."""
@@ -91,8 +100,8 @@ class TrainingData:
             target_scaling=settings.target_scaling,
             scalers=self.scalers,
             verbose=self.settings.cmd.verbose,
-            stress=self.settings.optim.stress_coefficient > 0,
-            weight_key=settings.weight_key,
+            stress=self.reader.stress,
+            weight_key=self.reader.weight_key,
         )
         self._check(dataset.descriptor)
         return dataset
@@ -108,11 +117,18 @@ class TrainingData:
     def _from_images(self, raw_data: Any) -> AtomsDataset | AtomsLMDBDataset:
         settings = self.settings.dataset
         images = None if _is_large(raw_data) else load_images(raw_data)
-        found = Survey.of(read_images(raw_data) if images is None else images)
+        inspection, targets = Inspection(self.reader), None
+        if images is None:
+            found = Survey.of(inspection.watch(read_images(raw_data, "raw_data")))
+        else:
+            targets = inspection.read(images)
+            found = Survey.of(images)
         elements = list(settings.elements or self.elements or found.elements)
         setup = self._explicit(elements, ImagesOf(raw_data) if images is None else images)
         descriptor = construct_descriptor(setup)
         self._check(descriptor)
+        inspection.doubt(plausible.crowding(found.sample, descriptor.cutoff))
+        self._report(inspection)
         in_memory = "cached" if settings.derivatives == "auto" else settings.derivatives
         needed = estimate_memory(found, descriptor, self.forces, self.dtype, in_memory)
         if not fits_in_memory(needed) and not self.settings.cmd.debug:
@@ -121,7 +137,17 @@ class TrainingData:
                 "half of what is free: they go into a store"
             )
             return self._through_a_store(raw_data if images is None else images, setup)
-        return self._in_memory(images or load_images(raw_data), setup, in_memory)
+        if images is None:
+            images = load_images(raw_data)
+        if targets is None:
+            targets = [self.reader.read(image, f"image {k}") for k, image in enumerate(images)]
+        return self._in_memory(images, targets, setup, in_memory)
+
+    def _report(self, inspection: Inspection) -> None:
+        inspection.require()
+        self._say(inspection.summary())
+        if is_first():
+            inspection.warn()
 
     def _explicit(self, elements: list[str], images: Iterable[Atoms]) -> Any:
         """(fp_scheme, fp_params, cutoff_params, elements) without anything left to decide."""
@@ -135,7 +161,9 @@ class TrainingData:
         self._say(self.choice.summary())
         return self.choice.setup
 
-    def _in_memory(self, images: list[Atoms], setup: Any, derivatives: str) -> AtomsDataset:
+    def _in_memory(
+        self, images: list[Atoms], targets: list[Targets], setup: Any, derivatives: str
+    ) -> AtomsDataset:
         settings = self.settings
         return AtomsDataset(
             images,
@@ -150,16 +178,19 @@ class TrainingData:
             verbose=settings.cmd.verbose,
             derivatives=derivatives,
             target_scaling=settings.dataset.target_scaling,
-            stress=settings.optim.stress_coefficient > 0,
-            weight_key=settings.dataset.weight_key,
+            stress=self.reader.stress,
+            weight_key=self.reader.weight_key,
+            keys=self.reader.keys,
+            targets=targets,
         )
 
     def _through_a_store(self, source: str | Path | list[Atoms], setup: Any) -> AtomsLMDBDataset:
         derivatives = self.settings.dataset.derivatives if self.forces else "none"
         folder = Path(self.settings.cmd.run_dir) / "processed"
-        weight_key = self.settings.dataset.weight_key
-        header = Header(setup, self.dtype, weight_key=weight_key)
-        path = folder / _store_name(source, header, derivatives, self.forces)
+        # Stores keep stresses wherever there are any, for other runs.
+        reader = replace(self.reader, stress=self.forces)
+        header = Header(setup, self.dtype, weight_key=reader.weight_key)
+        path = folder / _store_name(source, header, derivatives, reader)
 
         def build() -> None:
             if not _is_complete(path):
@@ -171,7 +202,9 @@ class TrainingData:
                     derivatives,
                     forces=self.forces,
                     verbose=self.settings.cmd.verbose,
-                    weight_key=weight_key,
+                    weight_key=reader.weight_key,
+                    keys=reader.keys,
+                    look_first=False,
                 )
 
         first_alone(build)
@@ -204,7 +237,7 @@ def _is_complete(path: Path) -> bool:
 
 
 def _store_name(
-    source: str | Path | list[Atoms], header: Header, derivatives: str, forces: bool
+    source: str | Path | list[Atoms], header: Header, derivatives: str, reader: TargetReader
 ) -> str:
     """A name that changes with the data, the descriptor and the precision."""
     digest = xxhash.xxh3_64(f"{header.hash} {derivatives}".encode())
@@ -212,8 +245,10 @@ def _store_name(
         path = Path(source).resolve()
         status = path.stat()
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}".encode())
+        if reader.keys != DEFAULT_KEYS:
+            digest.update(str(reader.keys).encode())
         return f"{path.stem}-{digest.hexdigest()}.lmdb"
     for index, image in enumerate(source):
-        name = f"image {index}"
-        digest.update(pack_image(read_targets(image, name, forces, header.weight_key)).tobytes())
+        targets = reader.read(image, f"image {index}")
+        digest.update(pack_image(image_of(image, targets)).tobytes())
     return f"images-{digest.hexdigest()}.lmdb"

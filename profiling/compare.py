@@ -24,8 +24,8 @@ from ase.io import write
 
 from amptorch.cli.config_file import read_config
 from amptorch.config import Config
+from amptorch.data.reading import count_images, read_images
 from amptorch.descriptor.from_data import choose, depends_on_data
-from amptorch.store.source import count_images, read_images
 
 from . import resident
 from .compare_job import Job, Run

@@ -16,9 +16,9 @@ import torch
 from ase import Atoms
 from ase.io import read
 
+from amptorch.data.reading import elements_of
 from amptorch.descriptor import BaseDescriptor, construct_descriptor
 from amptorch.kernels.environment import Environment
-from amptorch.preprocessing.validation import elements_of
 
 from .fit import SYMMETRY_FUNCTIONS
 from .neighbor_scaling import neighbor_scaling

@@ -10,8 +10,8 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from amptorch.data.reading import elements_of
 from amptorch.descriptor.Gaussian import Gaussian
-from amptorch.preprocessing.validation import elements_of
 
 from .report import Figure, Section, Table
 from .report.plots import COLORS, figure_svg, panels

@@ -10,8 +10,8 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from amptorch.data.reading import elements_of
 from amptorch.descriptor import BaseDescriptor, construct_descriptor
-from amptorch.preprocessing.validation import elements_of
 
 from .fit import SYMMETRY_FUNCTIONS
 

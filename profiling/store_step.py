@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from amptorch import AtomsTrainer
-from amptorch.preprocessing.validation import elements_of
+from amptorch.data.reading import elements_of
 from amptorch.store import Frame, build_store
 from amptorch.store.shard import Shard
 

@@ -95,7 +95,7 @@ FRAMES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         FileNotFoundError,
         r"raw_data: file not found: nowhere\.traj",
     ),
-    "unreadable file": (lambda: "text.traj", ValueError, r"raw_data: ASE cannot read text\.traj"),
+    "unreadable file": (lambda: "text.traj", ValueError, r"raw_data: cannot read text\.traj"),
     "a folder": (lambda: ".", FileNotFoundError, "raw_data: file not found: ."),
     "empty list": (list, ValueError, "raw_data: expected at least one image, got none"),
     "not images": (

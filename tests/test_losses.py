@@ -14,10 +14,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from amptorch import AtomsTrainer
 from amptorch.data import AtomsBatch, collate
+from amptorch.data.targets import read_stress, read_weight
 from amptorch.descriptor import construct_descriptor
 from amptorch.losses import CustomLoss, PerAtomLoss
 from amptorch.preprocessing import AtomsToData, TargetScaler
-from amptorch.preprocessing.validation import read_stress, read_weight
 
 from .potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
 

@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..preprocessing.validation import load_images
+from ..data.reading import load_images
 from ..report import Part, summary, write_report
 from ..report.plots import check_matplotlib
 from ..trainer import AtomsTrainer
+from .settings import add_keys, given_keys
 
 
 def add_command(commands: Any) -> None:
@@ -18,6 +19,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("checkpoint", help="checkpoint folder")
     parser.add_argument("data", type=Path, help="file of images that ASE reads, with energies")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    add_keys(parser)
     parser.add_argument("--no-plots", dest="plots", action="store_false", help="text only")
     parser.set_defaults(run=run)
 
@@ -31,5 +33,6 @@ def run(arguments: argparse.Namespace) -> None:
     trainer.load_pretrained(arguments.checkpoint, gpu2cpu=True)
     name = f"{Path(arguments.checkpoint).name} on {arguments.data.name}"
     parts = {"test": Part(images, arguments.data)}
-    report = write_report(trainer, parts, arguments.out, name, plots=arguments.plots)
+    keys = given_keys(arguments.keys, trainer.settings.dataset.target_keys)
+    report = write_report(trainer, parts, arguments.out, name, plots=arguments.plots, keys=keys)
     print(f"\n{summary(report)}\n\nreport: {arguments.out / 'report.html'}")

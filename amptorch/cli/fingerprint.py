@@ -8,15 +8,15 @@ from typing import Any
 import torch
 
 from ..config import DatasetConfig
+from ..data.reading import ImagesOf, elements_of
 from ..descriptor.from_data import choose, depends_on_data
 from ..errors import check_keys
 from ..store import build_store
 from ..store.cluster import build_with_dask
 from ..store.header import Setup
-from ..store.source import ImagesOf, read_images
-from .settings import read_settings
+from .settings import add_keys, given_keys, read_settings
 
-_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune", "weight_key")
+_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune", "weight_key", "keys")
 
 
 def add_command(commands: Any) -> None:
@@ -33,8 +33,9 @@ def add_command(commands: Any) -> None:
         "--config",
         required=True,
         help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements, prune, "
-        "weight_key, at its top or in its section 'dataset'",
+        "weight_key, keys, at its top or in its section 'dataset'",
     )
+    add_keys(parser)
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument(
         "--derivatives", choices=("auto", "cached", "on_the_fly", "none"), default="auto"
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         "forces": not arguments.no_forces,
         "verbose": not arguments.quiet,
         "weight_key": chosen.weight_key,
+        "keys": given_keys(arguments.keys, chosen.target_keys),
     }
     if arguments.dask is not None:
         store = build_with_dask(arguments.data, arguments.out, setup, arguments.dask, **options)
@@ -84,18 +86,10 @@ def read_dataset_config(path: str) -> DatasetConfig:
 def descriptor_setup(chosen: DatasetConfig, data: str, verbose: bool) -> Setup:
     """(fp_scheme, fp_params, cutoff_params, elements); elements are those found in the data where
     none are given."""
-    elements = chosen.elements or elements_in(data)
+    elements = chosen.elements or elements_of(ImagesOf(data))
     setup = (chosen.fp_scheme, chosen.fp_params, chosen.cutoff_params, list(elements))
     if not depends_on_data(chosen.fp_params, chosen.prune):
         return setup
     choice = choose(setup, ImagesOf(data), chosen.prune, verbose)
     print(choice.summary())
     return choice.setup
-
-
-def elements_in(data: str) -> list[str]:
-    """Chemical symbols found in the images of a file, sorted; reads it from end to end."""
-    found: set[str] = set()
-    for image in read_images(data):
-        found.update(image.get_chemical_symbols())
-    return sorted(found)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from ..data.keys import Keys
 
 
 class Loader(yaml.SafeLoader):
@@ -37,3 +41,32 @@ def read_settings(path: str | Path, argument: str) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise ValueError(f"{argument}: {path}: expected a mapping, got {type(values).__name__}")
     return dict(values)
+
+
+def add_keys(parser: argparse.ArgumentParser) -> None:
+    """Add ``--key`` to a command."""
+    parser.add_argument(
+        "--key",
+        dest="keys",
+        action="append",
+        default=[],
+        metavar="KIND=NAME",
+        help="name of energy, forces, stress or virial in the data, such as energy=REF_energy; may "
+        "be repeated",
+    )
+
+
+def given_keys(pairs: Sequence[str], keys: Keys) -> Keys:
+    """The names of ``--key``, and those of ``keys`` for the other kinds.
+
+    Raises:
+        ValueError: not KIND=NAME, or a kind that is not known.
+    """
+    given = {}
+    for pair in pairs:
+        kind, equals, name = pair.partition("=")
+        if not (kind and equals and name):
+            raise ValueError(f"--key: expected KIND=NAME, got {pair!r}")
+        given[kind] = name
+    Keys.of(given)
+    return replace(keys, **given)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..preprocessing.validation import load_images
+from ..data.reading import load_images
 from ..report import Part, summary, training_parts, write_report
 from ..report.plots import check_matplotlib
 from ..trainer import AtomsTrainer

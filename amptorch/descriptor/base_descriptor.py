@@ -99,7 +99,7 @@ class BaseDescriptor(ABC):
         with record_function("amptorch::neighbours"):
             environments = find_neighbors_of_frames(frames, self.cutoff)
         for environment, name in zip(environments, names, strict=True):
-            _check_coincidence(environment, name)
+            check_coincidence(environment, name)
         return environments
 
     def _species(self, image: Atoms, name: str) -> np.ndarray:
@@ -150,7 +150,8 @@ def _canonical(value: Any) -> str:
     return repr(value)
 
 
-def _check_coincidence(environment: Environment, name: str) -> None:
+def check_coincidence(environment: Environment, name: str) -> None:
+    """Raise a ``ValueError`` where two atoms are on one spot; ``name`` is the image's."""
     pair, distance = find_nearest(environment)
     if distance < COINCIDENT:
         i, j = int(environment.centers[pair]), int(environment.neighbors[pair])

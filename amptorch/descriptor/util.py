@@ -28,11 +28,17 @@ def get_hash(image: Atoms) -> str:
 def validate_image(image: Atoms, name: str = "image") -> None:
     """Raise a ``ValueError`` if an image has no well-defined neighbourhoods.
 
-    Checks that there are atoms, that positions and cell are finite and that periodic cell vectors
-    span a volume. Whether atoms coincide is checked where neighbours are known.
+    Checks that there are atoms, all of an element, that positions and cell are finite and that
+    periodic cell vectors span a volume. Whether atoms coincide is checked where neighbours are
+    known.
     """
     if len(image) == 0:
         raise ValueError(f"{name}: expected at least one atom, found none")
+    if not 0 < image.numbers.min() <= image.numbers.max() < len(chemical_symbols):
+        atom = int(np.argmax((image.numbers < 1) | (image.numbers >= len(chemical_symbols))))
+        raise ValueError(
+            f"{name}: atom {atom} is of no element, its atomic number is {image.numbers[atom]}"
+        )
     for what, array in (("positions", image.positions), ("cell", image.cell.array)):
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: {what} hold NaN or infinite values")
@@ -57,7 +63,8 @@ def list_indices_to_symbols(numbers: Iterable[int]) -> list[str]:
 def check_elements(elements: Sequence[str]) -> list[str]:
     """The elements as a list of distinct chemical symbols, or a ``ValueError``."""
     symbols = [str(element) for element in elements]
-    unknown = [symbol for symbol in symbols if symbol not in atomic_numbers]
+    # ASE's "X", number 0, is a place without an atom.
+    unknown = [symbol for symbol in symbols if not atomic_numbers.get(symbol)]
     if not symbols or unknown or len(set(symbols)) < len(symbols):
         raise ValueError(
             f"elements: expected distinct chemical symbols such as ['H', 'O'], got {symbols}"

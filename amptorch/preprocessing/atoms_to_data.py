@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from ase import Atoms
 from torch import Tensor
 from tqdm import tqdm
 
+from ..data.arrays import Array
 from ..data.frame import AtomsData
+from ..data.keys import Keys
+from ..data.targets import TargetReader, Targets
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..descriptor.cache import FingerprintCache
 from ..kernels.environment import Environment
 from ..primes import Primes, primes_of
-from .validation import read_energy, read_forces, read_stress, read_volume, read_weight
 
 # Images whose neighbours are looked for in one call.
 CHUNK = 32
@@ -34,6 +37,7 @@ class AtomsToData:
         cache_dir: folder of ``save_fps``.
         r_stress: read stresses.
         weight_key: read weights under this key of ``image.info``.
+        keys: names of energy, forces, stress and virial, by these words.
     """
 
     def __init__(
@@ -47,14 +51,12 @@ class AtomsToData:
         cache_dir: str = "processed",
         r_stress: bool = False,
         weight_key: str | None = None,
+        keys: Mapping[str, str] | Keys | None = None,
     ) -> None:
         if derivatives not in ("cached", "on_the_fly"):
             raise ValueError(f"derivatives: expected 'cached' or 'on_the_fly', got {derivatives!r}")
         self.descriptor = descriptor
-        self.r_energy = r_energy
-        self.r_forces = r_forces
-        self.r_stress = r_stress
-        self.weight_key = weight_key
+        self.reader = TargetReader(r_energy, r_forces, r_stress, weight_key, Keys.of(keys))
         self.fprimes = fprimes
         self.derivatives = derivatives
         self.cache = FingerprintCache(descriptor, cache_dir) if save_fps else None
@@ -62,14 +64,20 @@ class AtomsToData:
     def convert(self, image: Atoms, idx: int | None = None) -> AtomsData:
         """One image; ``idx`` names it in errors."""
         name = "image" if idx is None else f"image {idx}"
-        data = self._convert(image, self.descriptor.environment(image, name), idx, name)
+        environment = self.descriptor.environment(image, name)
+        data = self._convert(image, environment, idx, self.reader.read(image, name))
         self._flush()
         return data
 
     def convert_all(
-        self, images: Sequence[Atoms], disable_tqdm: bool = False, first: int = 0
+        self,
+        images: Sequence[Atoms],
+        disable_tqdm: bool = False,
+        first: int = 0,
+        targets: Sequence[Targets] | None = None,
     ) -> list[AtomsData]:
-        """All images, with a progress bar; errors number them from ``first``."""
+        """All images, with a progress bar; errors number them from ``first``. Their ``targets`` are
+        read unless they are given."""
         data = []
         with tqdm(
             total=len(images), desc="fingerprints", unit=" images", disable=disable_tqdm
@@ -79,7 +87,12 @@ class AtomsToData:
                 indices = range(first + start, first + start + len(chunk))
                 names = [f"image {index}" for index in indices]
                 environments = self.descriptor.environments(chunk, names)
-                for entry in zip(chunk, environments, indices, names, strict=True):
+                read = (
+                    map(self.reader.read, chunk, names)
+                    if targets is None
+                    else targets[start : start + CHUNK]
+                )
+                for entry in zip(chunk, environments, indices, read, strict=True):
                     data.append(self._convert(*entry))
                     bar.update()
                 self._flush()
@@ -90,7 +103,7 @@ class AtomsToData:
             self.cache.flush()
 
     def _convert(
-        self, image: Atoms, environment: Environment, idx: int | None, name: str
+        self, image: Atoms, environment: Environment, idx: int | None, targets: Targets
     ) -> AtomsData:
         fingerprint, primes = self._fingerprint(image, environment)
         data = AtomsData(
@@ -101,17 +114,24 @@ class AtomsToData:
             image_idx=idx,
             _descriptor_version=DESCRIPTOR_VERSION,
         )
-        if self.r_energy:
-            data.energy = torch.tensor(read_energy(image, name), dtype=torch.float64)
-        if self.r_forces:
-            data.forces = torch.tensor(read_forces(image, name), dtype=torch.float64)
-        if self.r_stress:
-            data.stress = torch.tensor(read_stress(image, name), dtype=torch.float64)
-            data.volume = torch.tensor(read_volume(image), dtype=torch.float64)
-        if self.weight_key is not None:
-            weight = read_weight(image, self.weight_key, name)
-            data.weight = torch.tensor(weight, dtype=torch.float64)
+        for name, value in self._numbers_of(targets).items():
+            data[name] = torch.tensor(value, dtype=torch.float64)
         return data
+
+    def _numbers_of(self, targets: Targets) -> dict[str, float | Array]:
+        """What was asked for; a stress that is missing is NaN, a weight 1."""
+        numbers: dict[str, float | Array] = {}
+        if targets.energy is not None:
+            numbers["energy"] = targets.energy
+        if targets.forces is not None:
+            numbers["forces"] = targets.forces
+        if self.reader.stress:
+            stress = targets.stress
+            numbers["stress"] = np.full(6, np.nan) if stress is None else stress
+            numbers["volume"] = targets.volume
+        if self.reader.weight_key is not None:
+            numbers["weight"] = 1.0 if targets.weight is None else targets.weight
+        return numbers
 
     def _fingerprint(self, image: Atoms, environment: Environment) -> tuple[Tensor, Primes | None]:
         if not self.fprimes:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import PropertyNotImplementedError
 from numpy.typing import NDArray
 
+from ..data.keys import Keys
+from ..data.targets import MissingTargetError, read_energy, read_forces, read_stress
 from ..preprocessing import ExtrapolationWarning
-from ..preprocessing.validation import read_energy
 
 Array = NDArray[np.float64]
 QUANTITIES = ("energy", "forces", "stress")
@@ -144,7 +144,10 @@ class Evaluation:
 
 
 def evaluate(
-    trainer: Any, images: Sequence[Atoms], indices: Sequence[int] | None = None
+    trainer: Any,
+    images: Sequence[Atoms],
+    indices: Sequence[int] | None = None,
+    keys: Keys | None = None,
 ) -> Evaluation:
     """Predict images and set the numbers beside their own.
 
@@ -152,23 +155,26 @@ def evaluate(
         trainer: a trained or loaded :class:`amptorch.AtomsTrainer`.
         images: with energies; forces and stresses are compared where an image has them.
         indices: what the frames are called, default their places in ``images``.
+        keys: names of energy, forces, stress and virial, default those of the training data.
 
     Raises:
-        ValueError: an image without energy.
+        ValueError: an image without energy, or with numbers that are none.
     """
     indices = range(len(images)) if indices is None else indices
+    keys = trainer.settings.dataset.target_keys if keys is None else keys
     out, extrapolation = _predict(trainer, images)
     frames = []
     for place, (index, image) in enumerate(zip(indices, images, strict=True)):
-        energy = np.array([read_energy(image, f"image {index}"), out["energy"][place]])
+        name = f"image {index}"
+        energy = np.array([read_energy(image, name, keys), out["energy"][place]])
         forces, stress = (out[name][place] if out[name] else None for name in ("forces", "stress"))
         frames.append(
             Frame(
                 index,
                 image,
                 Parity(energy[:1] / len(image), energy[1:] / len(image)),
-                _compared(lambda: image.get_forces(apply_constraint=False), forces),  # noqa: B023
-                _compared(lambda: image.get_stress(apply_constraint=False), stress),  # noqa: B023
+                _compared(read_forces, image, name, keys, forces),
+                _compared(read_stress, image, name, keys, stress),
             )
         )
     return Evaluation(frames, extrapolation)
@@ -188,13 +194,20 @@ def _predict(trainer: Any, images: Sequence[Atoms]) -> tuple[dict[str, Any], str
     return out, "; ".join(texts)
 
 
-def _compared(reference: Callable[[], Array], predicted: Array | None) -> Parity | None:
+def _compared(
+    read: Callable[[Atoms, str, Keys], Array],
+    image: Atoms,
+    name: str,
+    keys: Keys,
+    predicted: Array | None,
+) -> Parity | None:
     if predicted is None:
         return None
     try:
-        return Parity(np.asarray(reference(), dtype=float), predicted)
-    except (PropertyNotImplementedError, RuntimeError):
+        reference = read(image, name, keys)
+    except MissingTargetError:
         return None
+    return None if np.isnan(reference).any() else Parity(reference, predicted)
 
 
 def _joined(parts: Sequence[Parity]) -> Parity:

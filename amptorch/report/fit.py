@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from ..data.keys import Keys
 from . import html, markdown
 from .errors import Evaluation, evaluate
 from .machine import describe
@@ -65,6 +66,7 @@ def write_report(
     name: str = "Fit",
     seconds: float | None = None,
     plots: bool = True,
+    keys: Keys | None = None,
 ) -> dict[str, Any]:
     """Evaluate a potential and write ``report.json``, ``report.md``, ``report.html`` and plots.
 
@@ -75,6 +77,7 @@ def write_report(
         name: title of the report.
         seconds: what making the data set and training took.
         plots: draw plots, with matplotlib.
+        keys: names of energy, forces, stress and virial, default those of the training data.
 
     Returns:
         What ``report.json`` holds; energies in eV per atom, forces in eV/Å, stresses in eV/Å^3.
@@ -82,7 +85,7 @@ def write_report(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     evaluations = {
-        kind: evaluate(trainer, part.images, part.indices) for kind, part in parts.items()
+        kind: evaluate(trainer, part.images, part.indices, keys) for kind, part in parts.items()
     }
     history = getattr(trainer.net, "history", None) or []
     report = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,10 @@ import torch
 from ase import Atoms
 from tqdm import tqdm
 
+from ..data.inspection import Inspection
+from ..data.keys import Keys
+from ..data.reading import Source, count_images, read_images, sampled
+from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..errors import nearest
 from ..preprocessing.statistics import ImageStatistics, RunningStatistics, Statistics
@@ -20,14 +24,12 @@ from .compute import Computer
 from .errors import StoreError
 from .estimate import estimate
 from .header import Header, Setup, setup_of
-from .image import Image, pack_image
+from .image import Image, image_of, pack_image, same_targets
 from .open import open_store
 from .reader import FingerprintStore
 from .record import frame_of
 from .sealed import Bytes
-from .source import Source, count_images, read_images, sampled
 from .statistics import image_statistics
-from .targets import read_targets, same_targets
 from .writer import StoreWriter
 
 # Atoms that are computed or wait to be written at a time: bounds memory (20 kB an atom is
@@ -52,6 +54,8 @@ def build_store(
     chunk: int = 64,
     verbose: bool = True,
     weight_key: str | None = None,
+    keys: Mapping[str, str] | Keys | None = None,
+    look_first: bool = True,
 ) -> FingerprintStore:
     """Compute fingerprints of a data set and keep them in a file; go on where a build ended.
 
@@ -72,6 +76,9 @@ def build_store(
         chunk: images that are computed and written at a time: what a kill may lose at most.
         verbose: show a progress bar.
         weight_key: keep weights of images, read under this key of ``image.info``.
+        keys: names of energy, forces, stress and virial, by these words.
+        look_first: read a file from end to end before its store is begun, so that a bad image is
+            found at once, and say what the images hold.
 
     Raises:
         ValueError: an image without energy or forces, or that cannot be described; names it.
@@ -82,6 +89,9 @@ def build_store(
     if derivatives not in FORMS:
         hint = nearest(str(derivatives), FORMS)
         raise ValueError(f"derivatives: unknown form {derivatives!r}; {hint}")
+    reader = TargetReader(forces=forces, stress=forces, weight_key=weight_key, keys=Keys.of(keys))
+    if look_first and isinstance(source, (str, Path)) and not Path(path).exists():
+        look_at(source, reader, verbose)
     total = count_images(source)
     workers = _check_processes(processes) or _default_processes(total)
     setup = setup_of(descriptor)
@@ -99,11 +109,25 @@ def build_store(
             Computer(header, workers) as computer,
             tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
         ):
-            statistics = _Build(writer, computer, forces, chunk, bar).run(read_images(source))
+            statistics = _Build(writer, computer, reader, chunk, bar).run(read_images(source))
         writer.finish(statistics)
     finally:
         writer.close()
     return open_store(path)
+
+
+def look_at(source: str | Path, reader: TargetReader, verbose: bool) -> None:
+    """Read a file from end to end, and say what its images hold and what looks wrong.
+
+    Raises:
+        ValueError: an image that cannot be read or described.
+    """
+    inspection = Inspection(reader)
+    for _ in inspection.watch(read_images(source)):
+        continue
+    inspection.warn()
+    if verbose:
+        print(inspection.summary())
 
 
 def _check_processes(processes: int | None) -> int | None:
@@ -158,13 +182,13 @@ class _Build:
         self,
         writer: StoreWriter,
         computer: Computer,
-        forces: bool,
+        reader: TargetReader,
         chunk: int,
         bar: tqdm,
     ) -> None:
         self.writer = writer
         self.computer = computer
-        self.forces = forces
+        self.reader = reader
         # Batches beside the one that is being written: all of them together are a chunk.
         self.ahead = min(computer.at_once, chunk - 1)
         self.images_of_a_batch = chunk // (self.ahead + 1)
@@ -202,7 +226,7 @@ class _Build:
     def _take(self, batch: _Batch, place: int, image: Atoms) -> None:
         """Put an image into the chunk, and its geometry unless it is in the store."""
         name = f"image {place}"
-        targets = read_targets(image, name, self.forces, self.writer.header.weight_key)
+        targets = image_of(image, self.reader.read(image, name))
         key, known = targets.key, self.writer.image(place)
         if known is not None and known.key != key:
             raise StoreError(

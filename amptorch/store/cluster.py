@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,17 @@ import torch
 from ase import Atoms
 from tqdm import tqdm
 
+from ..data.keys import Keys
+from ..data.reading import Source, count_images, read_images
+from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
-from .build import build_store, choose_derivatives
+from .build import build_store, choose_derivatives, look_at
 from .errors import StoreError
 from .header import Header, Setup, setup_of
-from .image import Image
+from .image import Image, image_of, same_targets
 from .manifest import write_manifest
 from .open import open_store
 from .reader import FingerprintStore
-from .source import Source, count_images, read_images
-from .targets import read_targets, same_targets
 
 IMAGES_OF_A_SHARD = 500
 # Shards that are sent for each thread of the cluster: one is computed while others wait.
@@ -41,6 +42,7 @@ def build_with_dask(
     images_of_a_shard: int = IMAGES_OF_A_SHARD,
     verbose: bool = True,
     weight_key: str | None = None,
+    keys: Mapping[str, str] | Keys | None = None,
 ) -> FingerprintStore:
     """Compute fingerprints on the workers of a Dask cluster; go on where a build ended.
 
@@ -54,7 +56,8 @@ def build_with_dask(
         path: manifest to write, ``*.json``.
         descriptor: a descriptor, or (fp_scheme, fp_params, cutoff_params, elements).
         cluster: address of a scheduler, "tcp://host:port", or "local" for a worker a core here.
-        dtype, derivatives, forces, verbose, weight_key: see :func:`amptorch.store.build_store`.
+        dtype, derivatives, forces, verbose, weight_key, keys: see
+            :func:`amptorch.store.build_store`.
         images_of_a_shard: images of a file.
 
     Raises:
@@ -69,6 +72,9 @@ def build_with_dask(
         raise ValueError(f"images_of_a_shard: expected at least 1, got {images_of_a_shard!r}")
     folder = path.with_name(f"{path.stem}-shards")
     folder.mkdir(parents=True, exist_ok=True)
+    reader = TargetReader(forces=forces, stress=forces, weight_key=weight_key, keys=Keys.of(keys))
+    if isinstance(source, (str, Path)) and not path.exists():
+        look_at(source, reader, verbose)
     total = count_images(source)
     setup = setup_of(descriptor)
     first = _shard_path(folder, 0)
@@ -81,7 +87,7 @@ def build_with_dask(
         _client(cluster) as client,
         tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
     ):
-        shards = _Build(client, header, folder, forces, bar).run(
+        shards = _Build(client, header, folder, reader, bar).run(
             read_images(source), images_of_a_shard
         )
     if not shards:
@@ -124,11 +130,13 @@ def _client(cluster: str) -> Iterator[Any]:
 class _Build:
     """One run over the images of a source."""
 
-    def __init__(self, client: Any, header: Header, folder: Path, forces: bool, bar: tqdm) -> None:
+    def __init__(
+        self, client: Any, header: Header, folder: Path, reader: TargetReader, bar: tqdm
+    ) -> None:
         self.client = client
         self.header = header
         self.folder = folder
-        self.forces = forces
+        self.reader = reader
         self.bar = bar
         self.underway: dict[Any, str] = {}
 
@@ -154,7 +162,7 @@ class _Build:
         while len(self.underway) >= AHEAD * max(1, sum(self.client.ncores().values())):
             self._take_finished()
         future = self.client.submit(
-            build_shard, part, path.resolve(), self.header, self.forces, first, pure=False
+            build_shard, part, path.resolve(), self.header, self.reader, first, pure=False
         )
         self.underway[future] = f"images {first} to {first + len(part) - 1}"
 
@@ -184,11 +192,13 @@ class _Build:
         return True
 
     def _is_image(self, known: Image, image: Atoms, name: str) -> bool:
-        given = read_targets(image, name, self.forces, self.header.weight_key)
+        given = image_of(image, self.reader.read(image, name))
         return known.key == given.key and same_targets(known, given)
 
 
-def build_shard(images: list[Atoms], path: Path, header: Header, forces: bool, first: int) -> int:
+def build_shard(
+    images: list[Atoms], path: Path, header: Header, reader: TargetReader, first: int
+) -> int:
     """Write one shard, on a worker; the number of its images.
 
     Under a name of its own until it is whole: a worker that was given up may still be writing.
@@ -203,9 +213,10 @@ def build_shard(images: list[Atoms], path: Path, header: Header, forces: bool, f
             header.dtype,
             header.derivatives,
             processes=1,
-            forces=forces,
+            forces=reader.forces,
             verbose=False,
-            weight_key=header.weight_key,
+            weight_key=reader.weight_key,
+            keys=reader.keys,
         ).close()
         os.replace(part, path)
     except ValueError as error:

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from ase import Atoms
 from torch import Tensor
 
+from ..data.targets import Targets
+from .keys import content_key
 from .sealed import PREFIX, VERSION, Bytes, check, check_size, sealed
 
 _HEADER = struct.Struct(PREFIX + "QQdddB7x")
@@ -45,6 +48,36 @@ class Image:
     stress: Tensor | None = None
     volume: float = math.nan
     weight: float | None = None
+
+
+def image_of(image: Atoms, targets: Targets) -> Image:
+    """What a store keeps of an image beside its fingerprints; number of pairs 0."""
+    return Image(
+        content_key(image),
+        len(image),
+        0,
+        targets.energy,
+        None if targets.forces is None else torch.tensor(targets.forces),
+        None if targets.stress is None else torch.tensor(targets.stress),
+        targets.volume,
+        targets.weight,
+    )
+
+
+def same_targets(known: Image, given: Image) -> bool:
+    """Whether two images of one geometry have the same targets, to the last bit."""
+    return (
+        known.energy == given.energy
+        and known.weight == given.weight
+        and _same(known.forces, given.forces)
+        and _same(known.stress, given.stress)
+    )
+
+
+def _same(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return torch.equal(one, other)
 
 
 def pack_image(image: Image) -> Bytes:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from ..preprocessing.validation import load_images
+from ..data.keys import DEFAULT_KEYS
+from ..data.reading import load_images
 from ..trainer import AtomsTrainer
 from .committee import Committee
 from .conformal import ConformalPrediction
@@ -109,7 +110,9 @@ class EnsembleSDEstimator:
             "qhat", and n counts the images not used for calibration.
         """
         full_test_list = load_images(full_test_list, "full_test_list")
-        true = true_energies(full_test_list, "full_test_list")
+        first = trainer if isinstance(trainer, AtomsTrainer) else next(iter(trainer), None)
+        keys = DEFAULT_KEYS if first is None else first.settings.dataset.target_keys
+        true = true_energies(full_test_list, "full_test_list", keys)
         if isinstance(trainer, AtomsTrainer):
             trainer = bootstrap_trainers(trainer, train_list, self.ensemble_size, self.seed)
         predicted = Committee(trainer).predict(full_test_list)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ase import Atoms
 
-from ..preprocessing.validation import load_images
+from ..data.reading import load_images
 from ..trainer import AtomsTrainer
 from .checks import Array
 from .conformal import ConformalPrediction
@@ -59,7 +59,8 @@ class DistanceEstimator(ABC):
         train_list = load_images(train_list, "train_list")
         full_test_list = load_images(full_test_list, "full_test_list")
         test, calibration = split_indices(len(full_test_list), self.per_calib, self.seed)
-        true = true_energies(full_test_list, "full_test_list")
+        keys = trainer.settings.dataset.target_keys
+        true = true_energies(full_test_list, "full_test_list", keys)
         train, _ = self._represent(trainer, train_list)
         images, energies = self._represent(trainer, full_test_list)
         errors = energies - true

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 from ase import Atoms
 
-from ..preprocessing.validation import load_images, read_energy
+from ..data.keys import Keys
+from ..data.reading import load_images
+from ..data.targets import read_energy
 from ..trainer import AtomsTrainer
 from .checks import Array, fraction
 
@@ -40,9 +42,11 @@ def feature_space(trainer: AtomsTrainer, images: Sequence[Atoms]) -> tuple[Array
     return _rows(predicted["descriptors"]), np.array(predicted["energy"], dtype=np.float64)
 
 
-def true_energies(images: Sequence[Atoms], name: str) -> Array:
-    """Potential energies of images (not per atom), [n_images], eV."""
-    return np.array([read_energy(image, f"{name}: frame {k}") for k, image in enumerate(images)])
+def true_energies(images: Sequence[Atoms], name: str, keys: Keys) -> Array:
+    """Potential energies of images (not per atom), [n_images], eV, under the name in ``keys``."""
+    return np.array(
+        [read_energy(image, f"{name}: frame {k}", keys) for k, image in enumerate(images)]
+    )
 
 
 def prepare_latentNerror_from_trainer(
@@ -50,7 +54,7 @@ def prepare_latentNerror_from_trainer(
 ) -> tuple[Array, Array]:
     """Latent vectors [n_images, width] and errors predicted - true energy [n_images], eV."""
     images = load_images(images, "images")
-    true = true_energies(images, "images")
+    true = true_energies(images, "images", trainer.settings.dataset.target_keys)
     latent, energies = latent_space(trainer, images, get_latent)
     return latent, energies - true
 
@@ -61,7 +65,7 @@ def prepare_featureNerror_from_trainer(
     """Mean scaled fingerprints [n_images, n_features] and errors predicted - true energy
     [n_images], eV."""
     images = load_images(images, "images")
-    true = true_energies(images, "images")
+    true = true_energies(images, "images", trainer.settings.dataset.target_keys)
     features, energies = feature_space(trainer, images)
     return features, energies - true
 

@@ -39,7 +39,10 @@ def test_a_name_that_is_gone(name):
 
 
 def test_hits_and_sources():
-    names = ["amptorch.preprocessing.atoms_to_data:AtomsToData._convert", "amptorch.data.frame:_collate"]
+    names = [
+        "amptorch.preprocessing.atoms_to_data:AtomsToData._convert",
+        "amptorch.data.frame:_collate",
+    ]
     found, _ = lines.trace(names, lambda: watched(cuco_frames(N_FRAMES), EPOCHS))
     convert, collate = found
     # Every image is converted to be trained on and to be predicted; batches hold them all.

@@ -158,7 +158,7 @@ def test_another_header_is_refused_and_both_are_named(path, images, change):
         ({"source": []}, "source: expected at least one image, got none"),
         ({"source": [3]}, "source: expected ase.Atoms, entry 0 is int"),
         ({"source": "nowhere.traj"}, "source: file not found: nowhere.traj"),
-        ({"source": __file__}, "source: ASE cannot read .*test_build"),
+        ({"source": __file__}, "source: cannot read .*test_build"),
     ],
 )
 def test_bad_arguments(path, images, options, message):

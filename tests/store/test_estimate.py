@@ -6,8 +6,8 @@ import ase.io
 import pytest
 import torch
 
+from amptorch.data.reading import count_images, sampled
 from amptorch.store import estimate
-from amptorch.store.source import count_images, sampled
 
 from ..potentials import cuco_frames
 from .conftest import SETUP, build, contents
