@@ -39,11 +39,11 @@ def as_array(value: object, what: str, name: str) -> Array:
     try:
         array = np.asanyarray(value)
         if array.dtype.kind not in "iufO":
-            raise TypeError(f"of type {array.dtype}")
+            raise TypeError
         numbers = array.astype(np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{name}: its {what} is {shortened(value)}, expected real numbers ({error})"
+            f"{name}: its {what} is {shortened(value)}, expected real numbers"
         ) from error
     return numbers.filled(np.nan) if isinstance(numbers, np.ma.MaskedArray) else np.asarray(numbers)
 

@@ -16,14 +16,17 @@ from ..errors import check_keys, nearest
 
 KINDS = ("energy", "forces", "stress", "virial")
 
-# What names of each kind look like, and what they are not.
+# What names of each kind look like, and what says that they are another thing, or another unit.
 _LOOKS = {
     "energy": re.compile(r"energ|^e$|e_?tot|toten", re.IGNORECASE),
     "forces": re.compile(r"force|^f$", re.IGNORECASE),
-    "stress": re.compile(r"stress", re.IGNORECASE),
+    "stress": re.compile(r"^(?!.*virial).*stress", re.IGNORECASE),
     "virial": re.compile(r"virial", re.IGNORECASE),
 }
-_OTHER = re.compile(r"weight|sigma|std|per_?atom|mask|energies$|stresses$", re.IGNORECASE)
+_OTHER = re.compile(
+    r"weight|sigma|std|per_?atom|mask|energies$|stresses$|bar|gpa|bohr|hartree|kcal|kj",
+    re.IGNORECASE,
+)
 _OF_THE_STRUCTURE = {"numbers", "positions", "tags", "momenta", "masses"}
 
 
@@ -130,7 +133,9 @@ def held(image: Atoms) -> list[str]:
 
 
 def proposals(image: Atoms) -> dict[str, str]:
-    """By kind, the name that looks most like it among those an image holds."""
+    """By kind, the name that looks most like it among those an image holds and that are not read
+    anyway."""
+    results = getattr(image.calc, "results", None) or {}
     found = {}
     for kind, looks in _LOOKS.items():
         fitting = [
@@ -140,7 +145,9 @@ def proposals(image: Atoms) -> dict[str, str]:
         ]
         if fitting:
             # REF_energy before energy_of_adsorption, and energy before free_energy.
-            found[kind] = min(fitting, key=lambda name: (not name.endswith(kind), len(name), name))
+            best = min(fitting, key=lambda name: (not name.endswith(kind), len(name), name))
+            if not (best == kind and best in results):
+                found[kind] = best
     return found
 
 

@@ -20,8 +20,9 @@ from .targets import Targets
 
 Doubt = tuple[str, str]
 
-DENSE = 0.1
-"""Å^3 an atom: less is no matter, but lengths in another unit (hydrogen at 10 TPa has 0.5)."""
+DENSE = 0.03
+"""Of the volume of the atoms' covalent spheres: matter has 1 to 30, hydrogen in fusion 0.1, and
+lengths in nm make 0.001 to 0.03 of it."""
 
 NEAR, FAR = 0.25, 1.5
 """Of the sum of two covalent radii; in matter, nearest neighbours have 0.6 to 1.25 of it."""
@@ -44,7 +45,10 @@ _NOBLE_GASES = [2, 10, 18, 36, 54, 86]
 def check_density(image: Atoms, name: str) -> None:
     """Raise a ``ValueError`` if a periodic image is so dense that an atom would have thousands of
     neighbours."""
-    if image.pbc.all() and image.get_volume() / len(image) < DENSE:
+    if not image.pbc.all():
+        return
+    spheres = 4 / 3 * np.pi * (covalent_radii[image.numbers] ** 3).sum()
+    if image.get_volume() < DENSE * spheres:
         raise ValueError(
             f"{name}: its {len(image)} atoms share {image.get_volume():.3g} Å^3; expected lengths "
             "in Å"

@@ -70,11 +70,15 @@ def _read(path: Path, name: str) -> Iterator[Atoms]:
 
     if not path.is_file():
         raise FileNotFoundError(f"{name}: file not found: {path}")
+    count = 0
     try:
         kind = filetype(str(path))
-        yield from _READERS.get(kind, _by_ase)(path)
+        for image in _READERS.get(kind, _by_ase)(path):
+            yield image
+            count += 1
     except Exception as error:  # ASE's readers raise whatever their parsers meet
-        raise ValueError(f"{name}: cannot read {path}: {error}") from error
+        place = f"after {count} images" if count else "from its beginning"
+        raise ValueError(f"{name}: cannot read {path} {place}: {error}") from error
 
 
 def _by_ase(path: Path) -> Iterator[Atoms]:

@@ -54,8 +54,9 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
     cells = np.array([_full_cell(frame[1], each) for frame, each in zip(frames, pbc, strict=True)])
     species = [torch.from_numpy(np.array(frame[3], dtype=np.int64)) for frame in frames]
     sizes = [len(each) for each in species]
+    positions = [np.asarray(frame[0], dtype=np.float64).reshape(-1, 3) for frame in frames]
     found = _native.find_neighbors(
-        np.concatenate([np.asarray(frame[0], dtype=np.float64).reshape(-1, 3) for frame in frames]),
+        np.ascontiguousarray(np.concatenate(positions)),  # which keeps Fortran's order
         cells,
         np.linalg.inv(cells),
         pbc.astype(np.uint8),
