@@ -94,7 +94,7 @@ class AtomsDataset(Dataset):
             keys=keys,
         )
         self.target_scaling = target_scaling
-        self._targets = self._read() if targets is None else targets
+        self._targets = targets
         self._given = scalers or {}
         self.data_list: list[AtomsData] = self.process() if process else []
 
@@ -109,13 +109,12 @@ class AtomsDataset(Dataset):
         return targets
 
     def process(self) -> list[AtomsData]:
-        """Convert, fit scalers unless they were given, and scale."""
+        """Read, convert, fit scalers unless they were given, and scale."""
+        targets = self._read() if self._targets is None else self._targets
         if self.verbose:
             settings = (self.forcetraining, self.dtype, self.a2d.derivatives)
             print(report_memory(self.images, self.descriptor, *settings))
-        data = self.a2d.convert_all(
-            self.images, disable_tqdm=not self.verbose, targets=self._targets
-        )
+        data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose, targets=targets)
         self.scalers = self._given or fit_scalers(
             Statistics.of(data),
             self.forcetraining,

@@ -19,7 +19,7 @@ from . import plausible
 from .keys import holds, proposals
 from .targets import TargetReader, Targets
 
-# Images that are looked at in one go, and chunks after which it is clear how far atoms are apart.
+# Images that are looked at in one go, and chunks of them in which bonds are looked for.
 CHUNK = 64
 FIRST_CHUNKS = 4
 
@@ -45,7 +45,7 @@ class Inspection:
         self.counts = dict.fromkeys(("energy", "forces", "stress"), 0)
         self._n_weights = 0
         self._first: Atoms | None = None
-        self._in_angstrom = False
+        self._bonds: set[bool | None] = set()
         self._doubts: dict[str, tuple[str, int]] = {}
 
     def read(self, images: Iterable[Atoms]) -> list[Targets]:
@@ -71,8 +71,9 @@ class Inspection:
             validate_image(image, name)
             plausible.check_density(image, name)
         self.doubt(plausible.distances(images, names))
-        if not self._in_angstrom and self.n_images < FIRST_CHUNKS * CHUNK:
-            self._in_angstrom = any(map(plausible.may_be_in_angstrom, images))
+        for image in images if self.n_images < FIRST_CHUNKS * CHUNK else ():
+            if True not in self._bonds:
+                self._bonds.add(plausible.has_bonds(image))
         if self._first is None:
             self._first = images[0]
         found = [self._read(*each) for each in zip(images, names, strict=True)]
@@ -106,10 +107,10 @@ class Inspection:
             text if count == 1 else f"{text} ({count} images are like this)"
             for text, count in self._doubts.values()
         ]
-        if self.n_images and not self._in_angstrom:
+        if False in self._bonds and True not in self._bonds:
             texts.append(
                 f"no two atoms are nearer than {plausible.FAR} times the sum of their covalent "
-                "radii; expected positions in Å, not in Bohr"
+                "radii, in matter that is dense; expected positions in Å, not in Bohr"
             )
         for text in texts:
             warnings.warn(text, DataWarning, stacklevel=3)

@@ -20,9 +20,9 @@ from .targets import Targets
 
 Doubt = tuple[str, str]
 
-DENSE = 0.03
-"""Of the volume of the atoms' covalent spheres: matter has 1 to 30, hydrogen in fusion 0.1, and
-lengths in nm make 0.001 to 0.03 of it."""
+DENSE, LOOSE = 0.03, 30
+"""Of the volume of the atoms' covalent spheres: matter has 1 to 20, hydrogen in fusion 0.1. Lengths
+in nm make 0.001 to 0.03 of it, those of crystals in Bohr 7 to 30."""
 
 NEAR, FAR = 0.25, 1.5
 """Of the sum of two covalent radii; in matter, nearest neighbours have 0.6 to 1.25 of it."""
@@ -47,8 +47,7 @@ def check_density(image: Atoms, name: str) -> None:
     neighbours."""
     if not image.pbc.all():
         return
-    spheres = 4 / 3 * np.pi * (covalent_radii[image.numbers] ** 3).sum()
-    if image.get_volume() < DENSE * spheres:
+    if image.get_volume() < DENSE * _spheres(image):
         raise ValueError(
             f"{name}: its {len(image)} atoms share {image.get_volume():.3g} Å^3; expected lengths "
             "in Å"
@@ -139,13 +138,20 @@ def distances(images: Sequence[Atoms], names: Sequence[str]) -> Iterator[Doubt]:
             )
 
 
-def may_be_in_angstrom(image: Atoms) -> bool:
-    """Whether two atoms are as near as bonded ones, or could not be in any unit."""
-    if np.isin(image.numbers, _NOBLE_GASES).any() or (len(image) == 1 and not image.pbc.any()):
-        return True
+def has_bonds(image: Atoms) -> bool | None:
+    """Whether any two atoms of dense matter are as near as bonded ones, or None where they need not
+    be: molecules that are torn apart, gases, noble gases."""
+    loose = not image.pbc.all() or image.get_volume() > LOOSE * _spheres(image)
+    if loose or np.isin(image.numbers, _NOBLE_GASES).any():
+        return None
     radius = float(covalent_radii[image.numbers].max())
     (environment,) = _environments([image], 2 * FAR * radius)
     return bool((_ratios(image, environment) < FAR).any())
+
+
+def _spheres(image: Atoms) -> float:
+    """Volume of the covalent spheres, Å^3, as if they did not overlap."""
+    return float(4 / 3 * np.pi * (covalent_radii[image.numbers] ** 3).sum())
 
 
 def _environments(images: Sequence[Atoms], cutoff: float) -> list[Environment]:

@@ -57,6 +57,7 @@ def found(images: list[Atoms], **options: object) -> list[str]:
         lambda: molecule("CH4"),
         lambda: bulk("Hg"),
         lambda: Atoms("U"),
+        lambda: Atoms("CuCO", [(0, 0, 0), (3, 0, 0), (0, 3, 0)], cell=[10] * 3, pbc=True),
     ],
 )
 def test_matter_is_not_doubted(image):

@@ -47,6 +47,7 @@ class Remembering:
 
     def __init__(self, trainer: AtomsTrainer) -> None:
         self.trainer, self.forcetraining = trainer, trainer.forcetraining
+        self.settings = trainer.settings
         self.known: dict[Any, Any] = {}
 
     def predict(self, images, **asked):
