@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data.inspection import Inspection
+from ..data.keys import Keys
 from ..data.reading import load_images
+from ..data.targets import TargetReader
 from ..report import Part, summary, training_parts, write_report
 from ..report.plots import check_matplotlib
 from ..trainer import AtomsTrainer
@@ -38,9 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plots:
         check_matplotlib()
     config = read_config(arguments.config, arguments.changes)
-    test = {}
-    if arguments.test is not None:  # read first: training may take hours
-        test = {"test": Part(load_images(arguments.test, "--test"), arguments.test)}
+    test = {} if arguments.test is None else {"test": _test_part(arguments.test, config)}
     trainer = AtomsTrainer(config)
     begun = time.perf_counter()
     if arguments.resume is not None:
@@ -57,3 +59,13 @@ def run(arguments: argparse.Namespace) -> None:
     name = settings.cmd.identifier or Path(arguments.config).stem
     report = write_report(trainer, {**parts, **test}, out, name, seconds, arguments.plots)
     print(f"\n{summary(report)}\n\nreport: {out / 'report.html'}")
+
+
+def _test_part(path: Path, config: Mapping[str, Any]) -> Part:
+    """The images kept apart, looked at before training, which may take hours."""
+    images = load_images(path, "--test")
+    keys = Keys.of(config.get("dataset", {}).get("keys"))
+    inspection = Inspection(TargetReader(forces=False, keys=keys))
+    inspection.read(images)
+    inspection.warn()
+    return Part(images, path)

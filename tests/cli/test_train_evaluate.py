@@ -195,6 +195,15 @@ def test_bad_arguments(folder, capsys, arguments, match):
     assert not (folder / "checkpoints").exists()
 
 
+def test_test_images_are_looked_at_before_training(folder, capsys):
+    images = ase.io.read("test.extxyz", ":")
+    images[1].calc.results["energy"] = float("nan")
+    ase.io.write("test.traj", images)
+    assert main(["train", "config.yaml", "--test", "test.traj"]) == 1
+    assert "image 1: its energy is nan" in capsys.readouterr().err
+    assert not (folder / "checkpoints").exists()
+
+
 def test_plots_are_asked_for_before_training(folder, capsys, monkeypatch):
     original = builtins.__import__
 
