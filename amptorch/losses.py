@@ -10,12 +10,24 @@ from torch.nn import functional
 
 from .data.frame import AtomsBatch
 
+
+def _square(error: Tensor, delta: float) -> Tensor:
+    return error.square()
+
+
+def _absolute(error: Tensor, delta: float) -> Tensor:
+    return error.abs()
+
+
+def _huber(error: Tensor, delta: float) -> Tensor:
+    return functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta)
+
+
+# By name, so that a loss can be pickled.
 _PENALTIES: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "mse": lambda error, delta: error.square(),
-    "mae": lambda error, delta: error.abs(),
-    "huber": lambda error, delta: functional.huber_loss(
-        error, torch.zeros_like(error), reduction="none", delta=delta
-    ),
+    "mse": _square,
+    "mae": _absolute,
+    "huber": _huber,
 }
 _DECAY = 0.99  # of the running means that balance the terms
 

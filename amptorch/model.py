@@ -13,7 +13,7 @@ from torch.profiler import record_function
 from .data.frame import AtomsBatch
 from .kernels import networks
 from .losses import CustomLoss, PerAtomLoss
-from .primes import PairPrimes
+from .primes import PairPrimes, frame_sums
 
 __all__ = [
     "BPNN",
@@ -206,13 +206,18 @@ class AtomisticModel(nn.Module):
 
     def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
         """Energies [n_images] and, if asked for, dE/dG [n_atoms, n_features]."""
+        atomic, slope = self.atomic_energies_and_gradient(batch, gradient)
+        return frame_sums(atomic, batch.batch, batch.num_graphs), slope
+
+    def atomic_energies_and_gradient(
+        self, batch: AtomsBatch, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Energies of atoms [n_atoms] and, if asked for, dE/dG [n_atoms, n_features]."""
         with record_function("amptorch::forward"):
             fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
             if networks.compiled(fingerprint) and all(each.is_plain for each in self.perceptrons()):
-                atomic, slope = self._by_kernel(fingerprint, numbers, gradient)
-            else:
-                atomic, slope = self._by_autograd(fingerprint, numbers, gradient)
-            return atomic.new_zeros(batch.num_graphs).index_add(0, batch.batch, atomic), slope
+                return self._by_kernel(fingerprint, numbers, gradient)
+            return self._by_autograd(fingerprint, numbers, gradient)
 
     def _by_kernel(
         self, fingerprint: Tensor, numbers: Tensor, gradient: bool

@@ -41,6 +41,10 @@ class PickledFile:
         self.feature_scaler = header["feature_scaler"]
         self.target_scaler = header["target_scaler"]
 
+    def __reduce__(self) -> Any:
+        # An open file goes into no pickle: it is opened again.
+        return PickledFile, (self.path,)
+
     def read(self, key: str) -> Any:
         """The object under a key."""
         with self.environment.begin() as transaction:

@@ -19,7 +19,7 @@ from .data.frame import AtomsBatch, AtomsData, collate
 from .descriptor.base_descriptor import BaseDescriptor
 from .model import AtomisticModel
 from .preprocessing import AtomsToData
-from .primes import PairPrimes
+from .primes import PairPrimes, frame_sums
 
 # Images evaluated together; more would not be faster and would cost memory.
 BATCH = 16
@@ -45,6 +45,17 @@ class Predictor:
 
     def __post_init__(self) -> None:
         self._converters: dict[tuple[bool, bool], AtomsToData] = {}
+        self._values: list[Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Converters may hold open files.
+        return {**vars(self), "_converters": {}, "_values": None}
+
+    def weights_state(self) -> list[tuple[int, int]]:
+        """What is another whenever a parameter of the model was changed, in place or not."""
+        if self._values is None:
+            self._values = [*self.model.parameters(), *self.model.buffers()]
+        return [(each.data_ptr(), each._version) for each in self._values]
 
     def predict(
         self,
@@ -58,7 +69,7 @@ class Predictor:
         """See :meth:`amptorch.trainer.AtomsTrainer.predict`; ``outside`` counts the atoms whose
         fingerprints lie outside the training range."""
         self.model.eval()
-        out: dict[str, Any] = {"energy": [], "forces": [], "stress": []}
+        out: dict[str, Any] = {"energy": [], "atomic_energies": [], "forces": [], "stress": []}
         out.update({"latent": []} if latent is not None else {})
         out.update({"descriptors": []} if descriptors else {})
         out.update(t_fingerPrint=0.0, t_forwardPass=0.0)
@@ -105,8 +116,10 @@ class Predictor:
         out: dict[str, Any],
     ) -> None:
         with torch.no_grad():
-            energies, slope = self.model.energies_and_gradient(batch, gradient=forces)
+            atomic, slope = self.model.atomic_energies_and_gradient(batch, gradient=forces)
+            energies = frame_sums(atomic, batch.batch, batch.num_graphs)
             out["energy"].extend(self._energies(energies, images))
+            out["atomic_energies"].extend(self._atomic_energies(atomic, images))
             if forces:
                 self._forces_and_stress(batch, slope, images, out)
             fingerprint = batch.fingerprint
@@ -123,6 +136,14 @@ class Predictor:
             return energies
         numbers = [torch.tensor(image.numbers) for image in images]
         return [e + baseline.total(z) for e, z in zip(energies, numbers, strict=True)]
+
+    def _atomic_energies(self, scaled: Tensor, images: Sequence[Atoms]) -> list[np.ndarray]:
+        sizes = torch.tensor([len(image) for image in images])
+        energies = self.scalers["target"].denorm_atoms(scaled.cpu().double(), sizes)
+        if "baseline" in self.scalers:
+            numbers = torch.cat([torch.tensor(image.numbers) for image in images])
+            energies = energies + energies.new_tensor(self.scalers["baseline"].of_atoms(numbers))
+        return [part.numpy() for part in energies.split(sizes.tolist())]
 
     def _forces_and_stress(
         self, batch: AtomsBatch, slope: Tensor, images: Sequence[Atoms], out: dict[str, Any]

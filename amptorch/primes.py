@@ -86,7 +86,7 @@ class OnTheFly(Computed, PairPrimes):
         pairs = self._pair_gradients(gradient)
         virials = pair_jacobian.virials(self.environment, pairs)
         forces = pair_jacobian.forces(self.environment, pairs)
-        return forces, _frame_sums(virials, frames, n_frames)
+        return forces, frame_sums(virials, frames, n_frames)
 
     def _pair_gradients(self, gradient: Tensor) -> Tensor:
         return self.descriptor.vjp(self.environment, gradient * self.factors)
@@ -126,7 +126,7 @@ class StoredPrimes(PairPrimes):
         self, gradient: Tensor, frames: Tensor, n_frames: int
     ) -> tuple[Tensor, Tensor]:
         forces, virials = self._pull(gradient, with_virials=True)
-        return forces, _frame_sums(virials, frames, n_frames)
+        return forces, frame_sums(virials, frames, n_frames)
 
     def _pull(self, gradient: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
         parts = self.frames()
@@ -278,7 +278,9 @@ def join(primes: Sequence[Primes]) -> Primes:
     return SparsePrimes(sparse_block_diag([each.to_sparse() for each in primes]))
 
 
-def _frame_sums(values: Tensor, frames: Tensor, n_frames: int) -> Tensor:
+def frame_sums(values: Tensor, frames: Tensor, n_frames: int) -> Tensor:
+    """Sums [n_frames, ...] over atoms of ``values`` [n_atoms, ...]; ``frames`` [n_atoms] says which
+    frame each atom is of."""
     return values.new_zeros((n_frames, *values.shape[1:])).index_add(0, frames, values)
 
 

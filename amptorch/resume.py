@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,7 @@ def random_state() -> dict[str, Any]:
         "numpy": (name, keys.tolist(), position, has_gauss, cached),
         "torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         state["cuda"] = torch.cuda.get_rng_state_all()
     return state
 
@@ -57,6 +59,19 @@ def set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"].cpu())
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["cuda"])
+
+
+@contextlib.contextmanager
+def random_kept() -> Iterator[None]:
+    """Leave the generators of Python, numpy and torch as they were."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)
+        if torch.cuda.is_available() and "cuda" not in state:
+            # A GPU that nobody has used yet begins with the last seed that was given.
+            torch.cuda.manual_seed_all(torch.initial_seed())
 
 
 class Resume(Callback):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +281,8 @@ class AtomsTrainer:
         history = self.net.history
         self._start_folder(self.cp_dir)
         optimizer, state = self.net.optimizer_.state_dict(), self._resume_state
+        if state is None:
+            self._set_seed()
         epochs = self.settings.optim.epochs
         if state is not None:
             self.model.load_state_dict(state["module"])
@@ -293,6 +297,7 @@ class AtomsTrainer:
         self.net.partial_fit(self.train_dataset, None)
         self._resume_state = None
 
+    @resume.random_kept()
     def load_pretrained(self, checkpoint_dir: str | Path, gpu2cpu: bool = False) -> None:
         """Load a trained model, of this package or of the original.
 
@@ -302,6 +307,8 @@ class AtomsTrainer:
         Args:
             checkpoint_dir: folder with ``params.pt``, ``config.pt``, ``normalizers.pt``.
             gpu2cpu: load on the CPU what was trained on a GPU.
+
+        The generators of Python, numpy and torch stay as they are.
         """
         stored = checkpoint.load_folder(checkpoint_dir)
         own_config = bool(self.config)
@@ -380,9 +387,10 @@ class AtomsTrainer:
             save_fps: keep fingerprints on disk.
 
         Returns:
-            dict with "energy" (eV per frame), "forces" (list of [n_atoms, 3], eV/Å) and "stress"
-            (list of [6] in Voigt order and ASE's sign, eV/Å^3, or None without a cell or with a
-            ``prime_threshold``); both lists are empty without force training. "latent" and
+            dict with "energy" (eV per frame), "atomic_energies" (list of [n_atoms], eV, that add up
+            to it, see :class:`amptorch.AmpTorch`), "forces" (list of [n_atoms, 3], eV/Å) and
+            "stress" (list of [6] in Voigt order and ASE's sign, eV/Å^3, or None without a cell or
+            with a ``prime_threshold``); these two are empty without force training. "latent" and
             "descriptors" where asked for, and the seconds "t_fingerPrint" and "t_forwardPass".
 
         Warns:
@@ -414,6 +422,19 @@ class AtomsTrainer:
                 cache_dir=str(Path(self.settings.cmd.run_dir) / "processed"),
             )
         return self._predictor
+
+    def without_data(self) -> AtomsTrainer:
+        """A trainer with the same model that predicts, and holds neither data nor a run's state:
+        what copies of calculators and committees have. It trains with ``raw_data`` given."""
+        bare = copy.copy(self)
+        bare._predictor = self.predictor
+        bare.pretrained, bare._resume_state = False, None
+        for name in ("net", "train_dataset"):
+            vars(bare).pop(name, None)
+        bare.config = {**self.config, "dataset": {**self.config["dataset"], "raw_data": None}}
+        dataset = replace(self.settings.dataset, raw_data=None)
+        bare.settings = replace(self.settings, dataset=dataset)
+        return bare
 
     def get_calc(self) -> Any:
         """ASE calculator of the trained model."""

@@ -46,7 +46,7 @@ HOT = (
     "amptorch.net:AtomsNet.train_step_single",
     "amptorch.net:AtomsNet.get_loss",
     "amptorch.model:AtomisticModel.forward",
-    "amptorch.model:AtomisticModel.energies_and_gradient",
+    "amptorch.model:AtomisticModel.atomic_energies_and_gradient",
     "amptorch.model:AtomisticModel._by_kernel",
     "amptorch.kernels.networks:energies_and_slopes",
     "amptorch.kernels.networks:_Networks.forward",

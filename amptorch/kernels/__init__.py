@@ -3,3 +3,5 @@
 ``<stem>.py`` holds the equations and the only choice of backend, ``cpu/<stem>.cpp`` the C++ kernel,
 ``reference/<stem>.py`` the plain torch reference.
 """
+
+from . import threads  # noqa: F401  (prepares forks)

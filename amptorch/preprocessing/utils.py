@@ -197,6 +197,17 @@ class TargetScaler:
             return tensor * self.target_std
         raise ValueError(f"pred: expected 'energy' or 'forces', got {pred!r}")
 
+    def denorm_atoms(self, atomic: Tensor, sizes: Tensor) -> Tensor:
+        """Energies of atoms in eV that add up to those of their frames, which share the mean
+        evenly among their atoms.
+
+        Args:
+            atomic: scaled energies [n_atoms].
+            sizes: atoms of each frame [n_frames].
+        """
+        shares = (self.target_mean / sizes).repeat_interleave(sizes)
+        return atomic * self.target_std + shares
+
 
 def _spread(statistics: Statistics, scaling: str) -> Tensor:
     if scaling == "forces":
@@ -223,10 +234,14 @@ class AtomicCorrectionScaler:
 
     def total(self, numbers: Tensor) -> float:
         """Sum of E0 over atoms, eV."""
+        return sum(self.of_atoms(numbers))
+
+    def of_atoms(self, numbers: Tensor) -> list[float]:
+        """E0 of atoms with these atomic numbers, eV."""
         missing = set(numbers.tolist()) - set(self.energies)
         if missing:
             raise ValueError(f"baseline: no energy for atomic numbers {sorted(missing)}")
-        return sum(self.energies[number] for number in numbers.tolist())
+        return [self.energies[number] for number in numbers.tolist()]
 
     def norm(self, data_list: Sequence[AtomsData]) -> Sequence[AtomsData]:
         """Take E0 off the energies of images in place; returns the images."""

@@ -12,7 +12,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ..ase_utils import AmpTorch
 from ..trainer import AtomsTrainer
 
-_MEANS = ("energy", "forces", "stress")
+_MEANS = ("energy", "free_energy", "energies", "forces", "stress")
 _DEVIATIONS = ("energy", "forces")
 
 
@@ -34,21 +34,27 @@ class Committee:
                 f"{with_forces} of {len(self.trainers)}"
             )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"trainers": [trainer.without_data() for trainer in self.trainers]}
+
     def predict(self, images: Sequence[Atoms]) -> dict[str, Any]:
         """Predictions for images.
 
         Returns:
-            dict with "energy" and "energy_std", [n_images], eV; "forces" and "forces_std", lists of
+            dict with "energy" and "energy_std", [n_images], eV; "atomic_energies", list of
+            [n_atoms], eV; "forces" and "forces_std", lists of
             [n_atoms, 3], eV/Å; "stress", list of [6] (or None without a cell), eV/Å^3. The lists
             are empty if the trainers do not give forces.
         """
         members = [trainer.predict(images) for trainer in self.trainers]
         energies = np.array([member["energy"] for member in members])
+        atomic = zip(*(member["atomic_energies"] for member in members), strict=True)
         forces = list(zip(*(member["forces"] for member in members), strict=True))
         stresses = zip(*(member["stress"] for member in members), strict=True)
         return {
             "energy": energies.mean(0),
             "energy_std": energies.std(0),
+            "atomic_energies": [np.mean(each, 0) for each in atomic],
             "forces": [np.mean(each, 0) for each in forces],
             "forces_std": [np.std(each, 0) for each in forces],
             "stress": [None if each[0] is None else np.mean(each, 0) for each in stresses],
@@ -56,8 +62,8 @@ class Committee:
 
 
 class AmpTorchCommittee(Calculator):
-    """ASE calculator of a committee: mean energy (eV), forces (eV/Å), stress (eV/Å^3), and their
-    standard deviations "energy_std" and "forces_std" [n_atoms, 3] in ``results``.
+    """ASE calculator of a committee: means of what :class:`amptorch.AmpTorch` gives, and standard
+    deviations "energy_std" (eV) and "forces_std" [n_atoms, 3] (eV/Å) in ``results``.
 
     Args:
         committee: the committee.
@@ -94,3 +100,9 @@ class AmpTorchCommittee(Calculator):
             self.results[name] = np.mean(values, 0)
             if name in _DEVIATIONS:
                 self.results[f"{name}_std"] = np.std(values, 0)
+
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """What has changed since the last calculation: everything after training of a member."""
+        if any(member.is_outdated() for member in self.members):
+            return list(all_changes)
+        return super().check_state(atoms, tol)
