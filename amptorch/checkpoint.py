@@ -13,6 +13,7 @@ import errno
 import io
 import json
 import os
+import pickle
 import shutil
 import tempfile
 import time
@@ -26,7 +27,7 @@ from skorch.callbacks import Callback, Checkpoint
 from skorch.history import History
 
 from .descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
-from .safe_pickle import torch_load
+from .safe_pickle import loads, torch_load
 
 RESUME = "resume.pt"
 NEEDED = ("config.pt", "normalizers.pt", "params.pt")
@@ -80,6 +81,22 @@ def save(value: Any, path: str | Path) -> None:
         if isinstance(error, OSError):
             raise OSError(f"checkpoint: cannot write {path}: {error}") from error
         raise
+
+
+def check_can_be_kept(config: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise a ``ValueError`` that names the first value which a checkpoint cannot give back."""
+    for section, values in config.items():
+        for key, value in values.items():
+            if key == "raw_data":
+                continue
+            try:
+                loads(pickle.dumps(value))
+            except Exception as error:  # what a foreign class's pickling may raise, anything
+                raise ValueError(
+                    f"{section}: {key} cannot be kept in a checkpoint: {error}. Expected plain "
+                    "values, and functions and classes that are defined at the top of a module or "
+                    "script; with cmd: debug True nothing is kept"
+                ) from error
 
 
 def load_folder(folder: str | Path, device: Any = "cpu") -> dict[str, Any]:

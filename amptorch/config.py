@@ -15,12 +15,14 @@ from . import optimizers
 from .data.keys import Keys
 from .errors import check_keys, nearest
 from .losses import CustomLoss
+from .plain import plain_sections
 
 _DTYPES = {
-    torch.DoubleTensor: torch.float64,
-    torch.FloatTensor: torch.float32,
-    torch.float64: torch.float64,
-    torch.float32: torch.float32,
+    "doubletensor": torch.float64,
+    "floattensor": torch.float32,
+    "double": torch.float64,
+    "float64": torch.float64,
+    "float32": torch.float32,
 }
 
 
@@ -44,6 +46,15 @@ class ModelConfig:
         if self.name not in known:
             raise ValueError(f"model: unknown name {self.name!r}; {nearest(str(self.name), known)}")
         _check_class(self, "activation", "model", "torch.nn.Tanh")
+        _check_integer(self, "num_layers", "model", least=0)
+        _check_integer(self, "num_nodes", "model", least=1)
+        if self.hidden_layers is not None and not _are_widths(self.hidden_layers):
+            raise ValueError(
+                f"model: expected hidden_layers to be a list of integers >= 1, got "
+                f"{self.hidden_layers!r}"
+            )
+        if not (_is_number(self.dropout_rate) and 0 <= self.dropout_rate < 1):
+            raise ValueError(f"model: expected dropout_rate in [0, 1), got {self.dropout_rate!r}")
 
 
 @dataclass
@@ -72,16 +83,18 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "epochs"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"optim: expected {name} to be an integer >= 1, got {value!r}")
+            _check_integer(self, name, "optim", least=1)
         _check_class(self, "loss_fn", "optim", "amptorch.model.CustomLoss")
         _check_choice(self, "metric", ("mae", "mse"), "optim")
         _check_choice(self, "cp_metric", ("energy", "forces"), "optim")
-        if not self.lr > 0:
-            raise ValueError(f"optim: expected lr > 0, got {self.lr!r}")
-        if self.gradient_clip is not None and not self.gradient_clip > 0:
-            raise ValueError(f"optim: expected gradient_clip > 0, got {self.gradient_clip!r}")
+        for name in ("lr", "gradient_clip"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and value > 0):
+                raise ValueError(f"optim: expected {name} > 0, got {value!r}")
+        for name in ("force_coefficient", "stress_coefficient", "ema"):
+            value = getattr(self, name)
+            if not _is_number(value):
+                raise ValueError(f"optim: expected {name} to be a number, got {value!r}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"optim: expected ema in [0, 1), got {self.ema!r}")
         optimizers.check_settings(self.choice, self)
@@ -122,7 +135,7 @@ class DatasetConfig:
     descriptor_version: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.val_split < 1:
+        if not (_is_number(self.val_split) and 0 <= self.val_split < 1):
             raise ValueError(f"dataset: expected val_split in [0, 1), got {self.val_split!r}")
         for name, known in (
             ("cache", ("no", "partial", "full")),
@@ -181,15 +194,17 @@ class CmdConfig:
     early_stopping_patience: int = 5
 
     def __post_init__(self) -> None:
-        if self.dtype not in _DTYPES:
+        if _last_name(self.dtype) not in _DTYPES:
             raise ValueError(
                 f"cmd: expected dtype torch.DoubleTensor or torch.FloatTensor, got {self.dtype!r}"
             )
+        _check_integer(self, "seed", "cmd", least=0)
+        self.identifier = str(self.identifier)
 
     @property
     def torch_dtype(self) -> torch.dtype:
         """float64 or float32."""
-        return _DTYPES[self.dtype]
+        return _DTYPES[_last_name(self.dtype)]
 
 
 @dataclass
@@ -203,13 +218,15 @@ class Config:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Config:
-        """Typed sections of the nested dict; every key is optional.
+        """Typed sections of the nested dict; every key is optional, and numbers, arrays, ranges and
+        paths may be numpy's, torch's or Python's.
 
         Raises:
             ValueError: a key that is not known (the nearest known one is named) or a value out of
                 range.
         """
         check_keys(config, [section.name for section in fields(cls)], "config")
+        config = plain_sections(config)
         cmd = dict(config.get("cmd", {}))
         # The original spells this key with three p's.
         if "early_stoppping_patience" in cmd:
@@ -276,6 +293,21 @@ def _default(section: Any, name: str) -> Any:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and isfinite(value)
+
+
+def _are_widths(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(type(n) is int and n >= 1 for n in value)
+
+
+def _last_name(dtype: Any) -> str:
+    """``float64`` of ``torch.float64``, ``"torch.float64"`` and ``"Float64"``."""
+    return str(getattr(dtype, "__name__", dtype)).rsplit(".", maxsplit=1)[-1].lower()
+
+
+def _check_integer(section: Any, name: str, where: str, least: int) -> None:
+    value = getattr(section, name)
+    if not isinstance(value, int) or value < least:
+        raise ValueError(f"{where}: expected {name} to be an integer >= {least}, got {value!r}")
 
 
 def _check_class(section: Any, name: str, where: str, example: str) -> None:

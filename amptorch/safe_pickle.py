@@ -38,6 +38,7 @@ _OWN_MODULES = {
 }
 _PLAIN = {
     ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "Counter"): collections.Counter,
     ("builtins", "set"): set,
     ("builtins", "slice"): slice,
     ("builtins", "complex"): complex,

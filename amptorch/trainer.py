@@ -28,6 +28,7 @@ from .distributed import SharedBatchLoader, SharedNet
 from .loader import BatchLoader
 from .model import BPNN, SingleNN
 from .pickled_images import same_scaler
+from .plain import plain_sections
 from .predict import Predictor
 from .safe_pickle import Unknown
 from .schedules import scheduler
@@ -70,9 +71,9 @@ class AtomsTrainer:
             self._configure(config)
 
     def _configure(self, config: Mapping[str, Any]) -> None:
-        # One level down is copied: keys are added here, and the caller's dict stays as it is.
-        self.settings = Config.from_dict(config)
-        self.config = {name: dict(section) for name, section in config.items()}
+        # A copy: keys are added here, and the caller's dict stays as it is.
+        self.config = plain_sections(config)
+        self.settings = Config.from_dict(self.config)
         for name in ("model", "optim", "dataset", "cmd"):
             self.config.setdefault(name, {})
         settings = self.settings
@@ -179,10 +180,7 @@ class AtomsTrainer:
         self.cp_dir = None if self.debug else distributed.of_the_first(write)
 
     def _write_settings(self, folder: Path) -> None:
-        config = {
-            name: {key: _without_paths(value) for key, value in section.items()}
-            for name, section in self.config.items()
-        }
+        config = {name: dict(section) for name, section in self.config.items()}
         config["dataset"].pop("raw_data", None)
         checkpoint.save(config, folder / "config.pt")
         checkpoint.save(self.scalers, folder / "normalizers.pt")
@@ -263,6 +261,8 @@ class AtomsTrainer:
         if raw_data is not None:
             self.config["dataset"]["raw_data"] = raw_data
             self.settings.dataset.raw_data = raw_data
+        if not self.debug:
+            checkpoint.check_can_be_kept(self.config)
         begun = time.perf_counter()
         if self.pretrained:
             self._go_on(reload=raw_data is not None)
@@ -388,6 +388,7 @@ class AtomsTrainer:
 
         Returns:
             dict with "energy" (eV per frame), "atomic_energies" (list of [n_atoms], eV, that add up
+            dict with "energy" (eV per frame), "atomic_energies" (list of [n_atoms], eV, that add up
             to it, see :class:`amptorch.AmpTorch`), "forces" (list of [n_atoms, 3], eV/Å) and
             "stress" (list of [6] in Voigt order and ASE's sign, eV/Å^3, or None without a cell or
             with a ``prime_threshold``); these two are empty without force training. "latent" and
@@ -451,17 +452,14 @@ def _predicting(config: Mapping[str, Any], on_cpu: bool) -> dict[str, Any]:
     """A stored configuration without what only training needs: classes of the user's own, such as
     a loss, are not loaded from a file."""
     optim = dict(config.get("optim", {}))
-    if any(isinstance(value, Unknown) for value in optim.values()):
+    if _names_unknown(optim):
         optim = {"gpus": optim.get("gpus", 0)}
     if on_cpu:
         optim["gpus"] = 0
     return {**config, "optim": optim}
 
 
-def _without_paths(value: Any) -> Any:
-    """Paths as strings: what is read from files may hold no other objects than it must."""
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, list):
-        return [_without_paths(entry) for entry in value]
-    return value
+def _names_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_names_unknown, value.values()))
+    return isinstance(value, Unknown)
