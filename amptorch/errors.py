@@ -21,3 +21,11 @@ def check_keys(given: Iterable[object], known: Iterable[str], where: str) -> Non
     for key in given:
         if key not in known:
             raise ValueError(f"{where}: unknown key {key!r}; {nearest(str(key), known)}")
+
+
+class Diverged(ArithmeticError):
+    """Training came to a loss or to weights that are not finite."""
+
+
+class FitWarning(UserWarning):
+    """A run came to its end and its model has learned nothing, or nearly so."""

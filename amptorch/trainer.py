@@ -6,7 +6,7 @@ import copy
 import random
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from ase import Atoms
 from skorch.dataset import ValidSplit
 
-from . import checkpoint, distributed, resume
+from . import checkpoint, distributed, outcome, resume
 from .callbacks import training_callbacks
 from .config import Config
 from .data.reading import load_images
@@ -25,6 +25,7 @@ from .dataset import DataCollater, construct_descriptor
 from .descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from .descriptor.from_data import Choice
 from .distributed import SharedBatchLoader, SharedNet
+from .errors import Diverged
 from .loader import BatchLoader
 from .model import BPNN, SingleNN
 from .pickled_images import same_scaler
@@ -252,6 +253,12 @@ class AtomsTrainer:
 
         Args:
             raw_data: images, in place of the configuration's.
+
+        Raises:
+            Diverged: a loss is not finite; the best model until then is kept.
+
+        Warns:
+            FitWarning: nothing was learned; see ``amptorch.outcome``.
         """
         if not self.config:
             raise RuntimeError(
@@ -269,10 +276,7 @@ class AtomsTrainer:
         else:
             self.load()
             distributed.share(self.model)
-            self.net.fit(self.train_dataset, None)
-        # The first process alone has the checkpoint of the best model.
-        distributed.share(self.model)
-        self._predictor = None
+            self._fit(self.net.fit)
         self._say(f"training took {time.perf_counter() - begun:.1f} s")
 
     def _go_on(self, reload: bool) -> None:
@@ -294,8 +298,24 @@ class AtomsTrainer:
         resume.load_optimizer(self.net.optimizer_, optimizer)
         self.net.history = history
         self._say(f"going on at epoch {len(history) + 1}, {epochs} epochs to go")
-        self.net.partial_fit(self.train_dataset, None)
+        self._fit(self.net.partial_fit)
         self._resume_state = None
+
+    def _fit(self, fit: Callable[[Any, Any], Any]) -> None:
+        failure: Diverged | None = None
+        try:
+            fit(self.train_dataset, None)
+        except Diverged as error:
+            failure = error
+        # The first process alone has the checkpoint of the best model.
+        distributed.share(self.model)
+        self._predictor = None
+        folder = self.cp_dir if distributed.is_first() else None
+        fits = outcome.settle(self.net, self.model, self.train_dataset, folder, failure)
+        scores = ", ".join(f"{name} {fit.r2:.3f}" for name, fit in fits.items() if fit.r2)
+        self._say(f"R^2 on images of the data set: {scores}")
+        if distributed.is_first():
+            outcome.warn_of_poor_fit(fits, self.net, self.settings)
 
     @resume.random_kept()
     def load_pretrained(self, checkpoint_dir: str | Path, gpu2cpu: bool = False) -> None:

@@ -76,7 +76,8 @@ class Annealing(Callback):
             temperature = self.Tmax * (self.Tmin / self.Tmax) ** (k / self.steps)
             moved = weights + self.move * torch.randn_like(weights)
             changed = _loss(net, batches, moved)
-            if float(torch.rand(())) < math.exp(min(0.0, (loss - changed) / temperature)):
+            chance = math.exp(min(0.0, (loss - changed) / temperature))
+            if float(torch.rand(())) < chance and math.isfinite(changed):
                 weights, loss, taken = moved, changed, taken + 1
                 if loss < best_loss:
                     best, best_loss = weights, loss

@@ -138,6 +138,7 @@ class FullBatchNet(AtomsNet):
         self.notify("on_epoch_begin", **self._parts)
         start = parameters_to_vector(self.module_.parameters()).detach().cpu().double().numpy()
         self._accepted = self._last = self._evaluate(start)
+        self.check_loss(self._last.loss)
         options = {**self.optimizer_.arguments(len(start)), "maxiter": self._left + 1}
         try:
             minimize(
@@ -150,6 +151,9 @@ class FullBatchNet(AtomsNet):
             )
         except _Done:
             return self
+        # A line search may have ended anywhere.
+        self._set_weights(self._accepted.weights)
+        self.check_loss(self._last.loss)
         # The epoch that was begun found nothing to do.
         del self.history[-1]
         if self.verbose:

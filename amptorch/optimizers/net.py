@@ -45,9 +45,13 @@ class BatchNet(AtomsNet):
         """One step; loss and predictions are those before it, as for other optimizers."""
         with record_function("amptorch::step"):
             step = self.predicted(batch, **fit_params)
+            self.check_loss(float(step["loss"]))
             observations = self.optimizer_.observe(self, batch)
             residuals = observations.residuals(step["y_pred"], self.on_device(batch[1]))
-            self.optimizer_.update(self, batch, observations, residuals)
+            try:
+                self.optimizer_.update(self, batch, observations, residuals)
+            except torch.linalg.LinAlgError as error:
+                self.fail(f"the optimizer cannot take its step: {error}")
         return step
 
     def predicted(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
