@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from . import checkpoint
+from . import checkpoint, distributed
 from .config import Config
 from .data.frame import AtomsBatch, collate
 from .errors import Diverged, FitWarning
@@ -95,7 +95,7 @@ def settle(
         )
         model.load_state_dict(net.finite_)
         kept = "the last model that gave finite ones is kept"
-        if cp_dir is not None:
+        if cp_dir is not None and distributed.is_first():
             checkpoint.save(model.state_dict(), Path(cp_dir) / "params.pt")
     net.finite_ = None
     if failure is None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import json
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughSc
 from skorch.history import History
 from torch.utils.data import Subset
 
-from . import checkpoint
+from . import checkpoint, optimizers
 from .averaging import WeightAverage
+from .config import OptimConfig
+from .safe_pickle import Unknown
 
 FILE = checkpoint.RESUME
 # Seconds between two writes while training; the first epoch is written when it ends, and so is the
@@ -187,11 +191,86 @@ def history_of(state: dict[str, Any]) -> History:
     return History(json.loads(state["history"]))
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any] | None) -> None:
     """Set the state of an optimizer; that of another kind, which does not fit, is left out."""
+    if state is None:
+        return
     group = state["param_groups"][0]
     if set(group) - set(optimizer.defaults) <= _OF_GROUPS:
         optimizer.load_state_dict(state)
+
+
+@dataclass
+class Changes:
+    """What a run that goes on is to do otherwise than its checkpoint's configuration said.
+
+    Attributes:
+        optimizer: it has another one, which starts afresh.
+        options: of the optimizer, with new values; the learning rate is "lr".
+        schedule: that of the learning rate starts anew, as it does from a new rate.
+    """
+
+    optimizer: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    schedule: bool = False
+
+    @classmethod
+    def between(cls, stored: Mapping[str, Any], optim: OptimConfig) -> Changes:
+        """The changes from the section "optim" of a stored configuration to one that is given."""
+        arguments = stored.get("optimizer_args") or {}
+        before = optimizers.choose(stored.get("optimizer", torch.optim.Adam), arguments)
+        suited = optimizers.defaults(stored.get("optimizer"), arguments)
+        rate = {**suited, **stored}.get("lr", OptimConfig.lr)
+        new = not _same(before.optimizer, optim.choice.optimizer)
+        options = {} if new else _changed(before.arguments, optim.choice)
+        if not _same(rate, optim.lr):
+            options["lr"] = optim.lr
+        schedule = not _same(stored.get("scheduler"), optim.scheduler)
+        return cls(new, options, new or schedule or "lr" in options)
+
+    def apply(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The state of a run that :func:`read` gave, changed."""
+        callbacks = dict(state["callbacks"])
+        if self.schedule:
+            callbacks.pop("lr_scheduler", None)
+        optimizer = self.of_optimizer(state["optimizer"])
+        return {**state, "callbacks": callbacks, "optimizer": optimizer}
+
+    def of_optimizer(self, state: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The state of an optimizer, changed; None where there is another one."""
+        if self.optimizer or state is None:
+            return None
+        rates = {"initial_lr": self.options["lr"]} if "lr" in self.options else {}
+        groups = [{**group, **rates, **self.options} for group in state["param_groups"]]
+        return {**state, "param_groups": groups}
+
+
+def _changed(before: Mapping[str, Any], choice: optimizers.Choice) -> dict[str, Any]:
+    """Arguments of an optimizer that are not as before; one that is gone has its default again."""
+    known = inspect.signature(choice.optimizer).parameters
+    changed = {}
+    for name in {**before, **choice.arguments}:
+        option = name.removeprefix("optimizer__")
+        if name in choice.arguments:
+            value = choice.arguments[name]
+        elif option in known:
+            value = known[option].default
+        if not (name in before and _same(before[name], value)):
+            changed[option] = value
+    return changed
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether a value of a file is another: classes that are not loaded from files by name."""
+    if isinstance(one, Unknown):
+        return (
+            one.name == f"{getattr(other, '__module__', None)}.{getattr(other, '__name__', None)}"
+        )
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 class FixedSplit:

@@ -10,6 +10,7 @@ import torch
 from skorch.callbacks import LRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler as Schedule
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from .errors import nearest
 
@@ -72,6 +73,13 @@ def scheduler(settings: Mapping[str, Any], epochs: int) -> LRScheduler:
     if policy is WarmupCosine:
         params.setdefault("total", epochs)
     return LRScheduler(policy, **params)
+
+
+def restart(net: Any) -> None:
+    """Let the schedule of a net that goes on with a history begin anew, from its first rate."""
+    for name, callback in net.callbacks_:
+        if name == "lr_scheduler" and callback.policy_ is not ReduceLROnPlateau:
+            callback.last_epoch = -1
 
 
 def _is_one(kind: Any) -> bool:

@@ -32,7 +32,7 @@ from .pickled_images import same_scaler
 from .plain import plain_sections
 from .predict import Predictor
 from .safe_pickle import Unknown
-from .schedules import scheduler
+from .schedules import restart, scheduler
 from .training_data import TrainingData, reading
 from .utils import InOrderSplit
 
@@ -67,6 +67,8 @@ class AtomsTrainer:
         self._loaded_setup: Any = None
         self.descriptor_choice: Choice | None = None
         self._resume_state: dict[str, Any] | None = None
+        self._changes = resume.Changes()
+        self._random: dict[str, Any] | None = None
         self._predictor: Predictor | None = None
         if config:
             self._configure(config)
@@ -190,10 +192,11 @@ class AtomsTrainer:
 
     def _copy_state(self, previous: Path, folder: Path) -> None:
         # So that a run that is killed can go on from its folder, at any moment.
-        state = [] if self._resume_state is None else [resume.FILE]
-        for name in (*checkpoint.OF_BEST, "descriptor.json", *state):
+        for name in (*checkpoint.OF_BEST, "descriptor.json"):
             if (previous / name).is_file():
                 shutil.copyfile(previous / name, folder / name)
+        if self._resume_state is not None:
+            checkpoint.save(self._resume_state, folder / resume.FILE)
 
     def load_skorch(self, epochs: int | None = None) -> None:
         """Make the skorch net around the network; ``epochs`` in place of the configuration's."""
@@ -285,8 +288,9 @@ class AtomsTrainer:
         history = self.net.history
         self._start_folder(self.cp_dir)
         optimizer, state = self.net.optimizer_.state_dict(), self._resume_state
-        if state is None:
-            self._set_seed()
+        if state is None and self._random is not None:
+            resume.set_random_state(self._random)
+        self._random = None
         epochs = self.settings.optim.epochs
         if state is not None:
             self.model.load_state_dict(state["module"])
@@ -297,6 +301,9 @@ class AtomsTrainer:
         self.net.initialize()
         resume.load_optimizer(self.net.optimizer_, optimizer)
         self.net.history = history
+        if self._changes.schedule or (state and "lr_scheduler" not in state["callbacks"]):
+            restart(self.net)
+        self._changes = resume.Changes()
         self._say(f"going on at epoch {len(history) + 1}, {epochs} epochs to go")
         self._fit(self.net.partial_fit)
         self._resume_state = None
@@ -310,8 +317,7 @@ class AtomsTrainer:
         # The first process alone has the checkpoint of the best model.
         distributed.share(self.model)
         self._predictor = None
-        folder = self.cp_dir if distributed.is_first() else None
-        fits = outcome.settle(self.net, self.model, self.train_dataset, folder, failure)
+        fits = outcome.settle(self.net, self.model, self.train_dataset, self.cp_dir, failure)
         scores = ", ".join(f"{name} {fit.r2:.3f}" for name, fit in fits.items() if fit.r2)
         self._say(f"R^2 on images of the data set: {scores}")
         if distributed.is_first():
@@ -342,7 +348,12 @@ class AtomsTrainer:
         self._take_scalers(stored["normalizers"])
         self.pretrained = True
         self._loaded_from = str(checkpoint_dir)
+        self._changes = resume.Changes.between(
+            stored["config"].get("optim", {}), self.settings.optim
+        )
         self._resume_state = resume.read(checkpoint_dir) if own_config else None
+        if self._resume_state is not None:
+            self._resume_state = self._changes.apply(self._resume_state)
         self._set_seed()
         if own_config and self._has_data():
             self.load_dataset(self.scalers)
@@ -351,6 +362,7 @@ class AtomsTrainer:
         self.net.initialize()
         self._load_parameters(Path(checkpoint_dir))
         self.cp_dir = str(checkpoint_dir)
+        self._random = resume.random_state()
 
     def _has_data(self) -> bool:
         settings = self.settings.dataset
@@ -384,7 +396,7 @@ class AtomsTrainer:
             ) from error
         optimizer, history = folder / "optimizer.pt", folder / "history.json"
         if optimizer.is_file() and self._has_data():
-            state = checkpoint.torch_load(optimizer, self.device)
+            state = self._changes.of_optimizer(checkpoint.torch_load(optimizer, self.device))
             resume.load_optimizer(self.net.optimizer_, state)
         if history.is_file():
             self.net.history = checkpoint.load_history(history)

@@ -11,6 +11,7 @@ import torch
 from ase import Atoms
 
 from amptorch import AtomsTrainer, distributed
+from amptorch.errors import Diverged
 from amptorch.model import PerAtomLoss
 
 from .potentials import alloy_frames, config, history, with_emt
@@ -96,10 +97,24 @@ def main(folder: Path) -> None:
         trainer.train()
         results[name] = result(trainer, images)
     results["in two parts"] = result(gone_on("store", folder, images), images)
+    results["diverged"] = _diverged(folder, images)
     results["dropout"] = result(_dropout(folder, images), images)
     rank, count = distributed.start()
     results["processes"] = count
     (folder / f"rank{rank}.json").write_text(json.dumps(results))
+
+
+def _diverged(folder: Path, images: list[Atoms]) -> list[Any]:
+    """What a run says that comes to infinite energies, and the energies of what it keeps."""
+    made = settings("raw data", folder, images)
+    made["model"]["activation"] = torch.nn.ReLU
+    made["optim"].update(optimizer=torch.optim.SGD, lr=1e200)
+    trainer = AtomsTrainer(made)
+    try:
+        trainer.train()
+    except Diverged as error:
+        return [str(error), trainer.predict(images)["energy"]]
+    return []
 
 
 def _dropout(folder: Path, images: list[Atoms]) -> AtomsTrainer:

@@ -59,7 +59,7 @@ def test_two_processes_take_the_steps_of_one(shared, name, tmp_path):
     assert first[name]["energies"] == pytest.approx(expected["energies"], rel=1e-9)
 
 
-@pytest.mark.parametrize("name", [*RUNS, "in two parts", "dropout"])
+@pytest.mark.parametrize("name", [*RUNS, "in two parts", "dropout", "diverged"])
 def test_all_processes_end_with_the_same_model(shared, name):
     _, (first, second) = shared
     assert second[name] == first[name]
@@ -74,8 +74,8 @@ def test_a_run_in_two_parts_is_one_run(shared):
 def test_only_one_process_writes(shared):
     folder, _ = shared
     runs = list((folder / "checkpoints").iterdir())
-    # Those of the test, one that has two parts, and one with dropped nodes.
-    assert len(runs) == len(RUNS) + 2 + 1
+    # Those of the test, one that has two parts, one that diverges, and one with dropped nodes.
+    assert len(runs) == len(RUNS) + 2 + 1 + 1
     for run in runs:
         assert {"params.pt", "config.pt", "history.json"} <= {path.name for path in run.iterdir()}
 
@@ -83,6 +83,13 @@ def test_only_one_process_writes(shared):
 def test_dropped_nodes_do_not_part_the_processes(shared):
     _, (first, _) = shared
     assert np.isfinite([row["train_loss"] for row in first["dropout"]["history"]]).all()
+
+
+def test_a_loss_that_is_not_finite_ends_all_processes_alike(shared):
+    _, (first, _) = shared
+    message, energies = first["diverged"]
+    assert message.startswith("training: epoch 1: the loss is")
+    assert np.isfinite(energies).all()
 
 
 FAILING = """
