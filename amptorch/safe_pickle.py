@@ -62,6 +62,10 @@ _NUMPY_BUILDERS = {
 }
 
 
+class Refused(pickle.UnpicklingError):
+    """A file is whole, and wants to run what is not on the allow-list."""
+
+
 class Unknown:
     """A class that a file names and that is not on the allow-list."""
 
@@ -69,7 +73,11 @@ class Unknown:
         self.name = name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise pickle.UnpicklingError(
+        raise self.refused()
+
+    def refused(self) -> Refused:
+        """The error of a file that wants to make something of it."""
+        return Refused(
             f"the file wants to call {self.name}, which is not on the list of trusted types"
         )
 
@@ -87,6 +95,17 @@ class _Foreign:
 class Unpickler(pickle.Unpickler):
     """Unpickler with the allow-list of this module."""
 
+    _unknown: Unknown | None = None
+
+    def load(self) -> Any:
+        try:
+            return super().load()
+        except pickle.UnpicklingError as error:
+            # An instance of a class, which pickle makes without a call of the class.
+            if self._unknown is not None and "NEWOBJ" in str(error):
+                raise self._unknown.refused() from None
+            raise
+
     def find_class(self, module: str, name: str) -> Any:
         # torch.save writes Python 2's name of this module.
         module = "builtins" if module == "__builtin__" else module
@@ -100,7 +119,8 @@ class Unpickler(pickle.Unpickler):
             found = finder(module, name)
             if found is not None:
                 return found
-        return Unknown(f"{module}.{name}")
+        self._unknown = Unknown(f"{module}.{name}")
+        return self._unknown
 
 
 def _numpy_class(module: str, name: str) -> Any:
@@ -168,7 +188,8 @@ def torch_load(path: str | Path, device: Any = "cpu") -> Any:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a file that is truncated or not of torch.
+        ValueError: a file that is truncated or not of torch, or that is refused: it wants to run
+            what is not on the list.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"file not found: {path}")
@@ -176,5 +197,7 @@ def torch_load(path: str | Path, device: Any = "cpu") -> Any:
         return torch.load(
             path, map_location=device, pickle_module=_PickleModule, weights_only=False
         )
+    except Refused as error:
+        raise ValueError(f"{path}: refused: {error}") from error
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a whole torch file: {error}") from error

@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +111,28 @@ class Malicious:
 def test_malicious_file_does_not_run(folder, tmp_path, name, protocol):
     victim = tmp_path / "victim"
     torch.save({"dataset": Malicious(victim)}, folder / name, pickle_protocol=protocol)
-    with pytest.raises(ValueError, match="not on the list of trusted types"):
+    message = rf"{name}: refused: .* posix\.system, which is not on the list of trusted types"
+    with pytest.raises(ValueError, match=message):
         AtomsTrainer(config(FRAMES, tmp_path)).load_pretrained(folder)
     assert not victim.exists()
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_objects_of_other_classes_are_refused_by_name(folder, protocol):
+    """Also those that a pickle makes without calling the class."""
+    for value in (OwnActivation(), Path("a"), Fraction(1, 2), Malicious):
+        torch.save({"model": value}, folder / "config.pt", pickle_protocol=protocol)
+        message = r"config\.pt: refused: .*(OwnActivation|PosixPath|Fraction), which is not on the"
+        if value is Malicious:  # a class is a name, and nothing is done with it
+            message = r"config\.pt: not the configuration of a trained model"
+        with pytest.raises(ValueError, match=message):
+            AtomsTrainer().load_pretrained(folder)
 
 
 def test_malicious_plain_pickle_does_not_run(folder, tmp_path):
     victim = tmp_path / "victim"
     (folder / "config.pt").write_bytes(pickle.dumps(Malicious(victim)))
-    with pytest.raises(ValueError, match=r"config\.pt"):
+    with pytest.raises(ValueError, match=r"config\.pt: refused: .*posix\.system"):
         AtomsTrainer().load_pretrained(folder)
     assert not victim.exists()
 

@@ -43,6 +43,18 @@ def test_file_of_another_kind(tmp_path):
         get_lmdb_dataset([str(path)])
 
 
+def test_a_file_that_the_program_holds_open(file):
+    """As a script does that has just written it, and forgot to close it."""
+    with (
+        lmdb.open(str(file), map_size=1 << 26, subdir=False),
+        pytest.raises(
+            ValueError, match=r"lmdb_path: cannot read .*the program itself holds it open"
+        ),
+    ):
+        get_lmdb_dataset([str(file)])
+    assert len(get_lmdb_dataset([str(file)])) == 4
+
+
 def test_missing_file(tmp_path):
     before = listing(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"lmdb_path: file not found: .*nowhere\.lmdb"):

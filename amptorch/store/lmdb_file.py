@@ -165,7 +165,7 @@ def _open_to_read(path: Path, argument: str, lock: bool) -> Any:
         except (lmdb.ReadonlyError, lmdb.MemoryError, PermissionError):
             continue
         except lmdb.Error as error:
-            raise DamagedStore(f"{argument}: {path} is not a whole LMDB file: {error}") from error
+            raise _error(argument, path, "read", error) from error
     raise StoreError(f"{argument}: {path} cannot be opened for reading")
 
 
@@ -179,10 +179,21 @@ def _open_to_write(path: Path, argument: str) -> Any:
         return lmdb.open(
             str(path), subdir=False, map_size=WRITER_ROOM, metasync=False, max_dbs=len(TABLES)
         )
-    except _NOT_WHOLE as error:
-        raise DamagedStore(f"{argument}: {path} is not a whole LMDB file: {error}") from error
     except lmdb.Error as error:
-        raise StoreError(f"{argument}: cannot write {path}: {error}") from error
+        raise _error(argument, path, "write", error) from error
+
+
+def _error(argument: str, path: Path, action: str, error: lmdb.Error) -> StoreError:
+    """What it means that lmdb could not open a file."""
+    if "already open in this process" in str(error):
+        return StoreError(
+            f"{argument}: cannot {action} {path}: the program itself holds it open with "
+            "lmdb.open(), and LMDB opens a file once in a process; close that environment first"
+        )
+    # To a reader lmdb says of an empty file that it is bad; to a writer, that a disk is full.
+    if action == "read" or isinstance(error, _NOT_WHOLE):
+        return DamagedStore(f"{argument}: {path} is not a whole LMDB file: {error}")
+    return StoreError(f"{argument}: cannot {action} {path}: {error}")
 
 
 _NOT_WHOLE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)

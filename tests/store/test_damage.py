@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from amptorch.store import StoreError, lmdb_file, open_store, shard, snapshot
+from amptorch.store.errors import DamagedStore
 from amptorch.store.keys import place_key
 
 from ..potentials import cuco_frames
@@ -115,6 +117,18 @@ def test_a_file_of_another_kind(path, images, kind):
     message = "is not a whole LMDB file" if kind == "text" else "is no store: it has no header"
     with pytest.raises(StoreError, match=rf"path: .*frames\.lmdb {message}"):
         open_store(path)
+
+
+def test_a_file_that_the_program_holds_open(path, images):
+    """It is whole, and lmdb would not open it a second time."""
+    build(images, path).close()
+    gc.collect()
+    with lmdb.open(str(path), subdir=False, max_dbs=3):
+        for action, attempt in (("read", open_store), ("write", lambda at: build(images, at))):
+            with pytest.raises(StoreError, match=f"cannot {action} .*holds it open") as caught:
+                attempt(path)
+            assert not isinstance(caught.value, DamagedStore)
+    assert len(open_store(path)) == len(images)
 
 
 def test_no_file(path):
