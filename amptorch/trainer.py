@@ -420,7 +420,6 @@ class AtomsTrainer:
 
         Returns:
             dict with "energy" (eV per frame), "atomic_energies" (list of [n_atoms], eV, that add up
-            dict with "energy" (eV per frame), "atomic_energies" (list of [n_atoms], eV, that add up
             to it, see :class:`amptorch.AmpTorch`), "forces" (list of [n_atoms, 3], eV/Å) and
             "stress" (list of [6] in Voigt order and ASE's sign, eV/Å^3, or None without a cell or
             with a ``prime_threshold``); these two are empty without force training. "latent" and
