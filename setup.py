@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import nanobind
@@ -38,6 +41,22 @@ def native_extension() -> Extension:
     )
 
 
+class BuildExtension(build_ext):
+    """Compiles the files of the extension side by side: as many as ``--parallel`` says, or as
+    there are cores."""
+
+    def build_extensions(self) -> None:
+        one_by_one = self.compiler.compile
+
+        def compile_all(sources: Sequence[str], *args: object, **options: object) -> list[str]:
+            with ThreadPool(self.parallel or os.cpu_count()) as pool:
+                found = pool.map(lambda file: one_by_one([file], *args, **options), sources)
+            return [each for objects in found for each in objects]
+
+        self.compiler.compile = compile_all
+        super().build_extensions()
+
+
 setup(
     name="amptorch",
     version=VERSION,
@@ -49,7 +68,7 @@ setup(
     packages=find_packages(include=["amptorch", "amptorch.*"]),
     package_data={"amptorch.descriptor": ["data/*.json"], "amptorch": ["py.typed", "_native.pyi"]},
     ext_modules=[native_extension()],
-    cmdclass={"build_ext": build_ext},
+    cmdclass={"build_ext": BuildExtension},
     install_requires=[
         "torch>=2.4",
         "skorch>=1.4",

@@ -7,6 +7,7 @@ itself once more in a process of its own."""
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from amptorch.kernels.cuda import symmetry_functions as cuda_symmetry_functions 
 from amptorch.kernels.environment import Environment, concatenate  # noqa: E402
 from amptorch.kernels.operators import Operators  # noqa: E402
 
+from ..systems import SYSTEMS  # noqa: E402
 from ..tolerances import KERNEL  # noqa: E402
 from . import force_training, symmetry_function_cases, test_gmp, test_symmetry_functions  # noqa: E402
 
@@ -37,7 +39,11 @@ DTYPES = [torch.float64, torch.float32]
 on_device = pytest.mark.skipif(
     DEVICE == "cpu" and not INTERPRETED, reason="needs a GPU; see test_under_the_interpreter"
 )
-compiled = pytest.mark.skipif(INTERPRETED, reason="compiles, which the interpreter does not")
+needs_gpu = pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
+compiled = pytest.mark.skipif(
+    INTERPRETED or DEVICE == "cuda",
+    reason="compiles for sm_90: the interpreter does not, and a GPU compiles what it runs",
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,28 @@ def test_single_precision(stem: str, case: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("stem", "case"),
+    [
+        *(("symmetry_functions", case) for case in symmetry_function_cases.CASES),
+        *(("gmp", case) for case in test_gmp.CASES),
+    ],
+)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@needs_gpu
+def test_all_systems(stem: str, case: str, dtype: torch.dtype) -> None:
+    """One test for all of them, as a set of parameters is compiled once."""
+    if dtype == torch.float32 and not STEMS[stem].kernels.takes(STEMS[stem].parameters(case)):
+        pytest.skip("on a GPU by the reference, whose rounding is not held to a bound")
+    failed = {}
+    for system in [*SYSTEMS, "batch"]:
+        try:
+            check_operations(stem, case, environment_of(system), dtype, through_operators=True)
+        except AssertionError as error:
+            failed[system] = error
+    assert not failed, failed
+
+
+@pytest.mark.parametrize(
     ("stem", "case", "system"),
     [
         ("symmetry_functions", "polynomial", "pair_at_cutoff"),
@@ -126,16 +154,27 @@ def test_cutoff_and_several_blocks(stem: str, case: str, system: str) -> None:
     check_operations(stem, case, environment_of(system), torch.float64)
 
 
-def check_operations(stem: str, case: str, environment: Environment, dtype: torch.dtype) -> None:
-    """All four, derivatives relative to the sum of the magnitudes of what they are summed from."""
-    kernels, reference = STEMS[stem].kernels, STEMS[stem].reference
+def check_operations(
+    stem: str,
+    case: str,
+    environment: Environment,
+    dtype: torch.dtype,
+    through_operators: bool = False,
+) -> None:
+    """All four, derivatives relative to the sum of the magnitudes of what they are summed from.
+
+    With ``through_operators`` as the package calls them, where the device chooses the backend."""
+    reference = STEMS[stem].reference
+    kernels = STEMS[stem].module.OPERATORS if through_operators else STEMS[stem].kernels
     parameters, given = STEMS[stem].parameters(case), environment.to(DEVICE, dtype)
+    environment = given.to("cpu", torch.float64)
+    touch = () if through_operators else (parameters.touch(),)
     wanted, blocks = reference.jacobian(environment, parameters)
     slopes = spread(environment, parameters, blocks)
     gradient, changes = random(*wanted.shape), random(environment.n_pairs, 3)
 
     forward = kernels.forward(given, parameters)
-    features, actual_blocks = kernels.jacobian(given, parameters, parameters.touch())
+    features, actual_blocks = kernels.jacobian(given, parameters, *touch)
     pulled = kernels.vjp(given, parameters, gradient.to(DEVICE, dtype))
     pushed = kernels.jvp(given, parameters, changes.to(DEVICE, dtype))
 
@@ -143,7 +182,8 @@ def check_operations(stem: str, case: str, environment: Environment, dtype: torc
     scale = bounds(stem, environment, parameters)
     tolerance = KERNEL[dtype]
     assert_close(forward, wanted, scale, tolerance)
-    assert torch.equal(features, forward)
+    assert_close(features, wanted, scale, tolerance)
+    assert through_operators or torch.equal(features, forward)  # the reference's sums are atomic
     steep = scale[environment.centers][:, :, None] / 0.2
     assert_close(spread(environment, parameters, actual_blocks), slopes, steep, tolerance)
     weights = gradient[environment.centers][:, :, None]
@@ -155,10 +195,12 @@ def check_operations(stem: str, case: str, environment: Environment, dtype: torc
 
 
 def bounds(stem: str, environment: Environment, parameters: Any) -> Tensor:
-    """About what each feature is if no two terms cancel, but no less than a hundredth."""
+    """About what each feature is if no two terms cancel, but no less than a hundredth of what the
+    weight of a close neighbour makes of it."""
     if stem == "gmp":
         return test_gmp.bounds(environment, parameters)
-    return STEMS[stem].reference.forward(environment, parameters).clamp(min=0.01)
+    least = 0.01 * float(parameters.values[:, 4].max())
+    return STEMS[stem].reference.forward(environment, parameters).clamp(min=least)
 
 
 @pytest.mark.parametrize(("stem", "case"), [("symmetry_functions", "g5"), ("gmp", "solid_roots")])
@@ -251,7 +293,22 @@ def test_compiles_for_sm_90(
         result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
         assert ".target sm_90" in result.asm["ptx"]
         assert result.asm["cubin"].startswith(b"\x7fELF")
+        assert not re.search(r"muli .*%n_pairs\b.* : i32", result.asm["ttir"]), "would overflow"
     assert {kernel.__name__ for kernel, *_ in recorder.launches.values()} == KERNELS[stem]
+
+
+@pytest.mark.parametrize(
+    ("stem", "case"), [("symmetry_functions", "uneven_cutoffs"), ("gmp", "solid")]
+)
+@compiled
+def test_not_compiled_anew_for_another_number_of_pairs(
+    stem: str, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launches = recorded(Recorder(), stem, case, torch.float64, monkeypatch)
+    parameters = [each for kernel, *_ in launches for each in kernel.params]
+    counts = [each for each in parameters if each.name == "n_pairs"]
+    assert counts
+    assert all(each.do_not_specialize for each in counts)
 
 
 def recorded(

@@ -128,7 +128,7 @@ def gather(bent, level, tilted, raised, x, y, z, flat, flat_x, flat_y):
     return gx, gy, tl.sum(raised * flat, 0) + along * z
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_pairs"])
 def pull(vectors, centers, neighbors, species, gaussians, columns, norms, multipoles, gradient,
          output, n_pairs, n_sigmas, n_features,
          JACOBIAN: tl.constexpr, HIGHEST: tl.constexpr, ORDERS: tl.constexpr,

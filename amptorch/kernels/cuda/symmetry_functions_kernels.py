@@ -11,6 +11,9 @@ With w(r) = exp(-eta r^2) fc(r) of each pair, c = cos theta and b = (1 + lambda 
 
 so no angle is ever divided by a sine. No program writes where another does: sums are over
 neighbours in a fixed order, and derivatives see every triple from both of its sides.
+
+The number of pairs changes with every batch, so kernels are not compiled anew for some of its values;
+what is multiplied with it is of 64 bits.
 """
 
 import triton
@@ -62,17 +65,17 @@ def lower_power(base, zeta, exponent, BITS: tl.constexpr):
     return power
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_pairs"])
 def weigh_pairs(vectors, curves, weights, n_pairs, n_channels, COSINE: tl.constexpr,
                 BLOCK: tl.constexpr):  # fmt: skip
     """Weights and slopes over r, [2, n_channels, n_pairs], of a block of pairs and a channel."""
     pairs = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    channel = tl.program_id(1)
+    channel = tl.program_id(1).to(tl.int64)
     inside = pairs < n_pairs
     x, y, z = load_vector(vectors, pairs, inside)
     value, slope = weigh(tl.sqrt(x * x + y * y + z * z), curves, channel, COSINE)
     tl.store(weights + channel * n_pairs + pairs, value, mask=inside)
-    tl.store(weights + (n_channels + channel) * n_pairs + pairs, slope, mask=inside)
+    tl.store(weights + (channel + n_channels) * n_pairs + pairs, slope, mask=inside)
 
 
 @triton.jit
@@ -99,7 +102,7 @@ def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, 
         tl.store(columns + center * n_columns + column, tl.sum(total, 0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_pairs"])
 def sum_angular(vectors, changes, species, starts, weights, groups, first_group, terms, powers,
                 curves, columns, n_pairs, n_channels, n_species, n_columns,
                 COSINE: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr,
@@ -110,7 +113,7 @@ def sum_angular(vectors, changes, species, starts, weights, groups, first_group,
     group = tl.load(first_group + kind) + tl.program_id(1)
     if group < tl.load(first_group + kind + 1):
         a, b = tl.load(groups + 4 * group), tl.load(groups + 4 * group + 1)
-        channel = tl.load(groups + 4 * group + 2)
+        channel = tl.load(groups + 4 * group + 2).to(tl.int64)
         closed = tl.load(groups + 4 * group + 3)
         term = group * TERMS + tl.arange(0, TERMS)
         exponent = tl.load(terms + 4 * term)[:, None, None]
@@ -120,7 +123,7 @@ def sum_angular(vectors, changes, species, starts, weights, groups, first_group,
         j_begin, j_end = tl.load(cells + a), tl.load(cells + a + 1)
         k_begin, k_end = tl.load(cells + b), tl.load(cells + b + 1)
         values = weights + channel * n_pairs
-        slopes = values + n_channels * n_pairs
+        slopes = weights + (channel + n_channels) * n_pairs
         total = tl.zeros([TERMS], vectors.dtype.element_ty)
         for j_start in range(j_begin, j_end, BLOCK):
             j = (j_start + tl.arange(0, BLOCK))[:, None]
@@ -178,7 +181,7 @@ def put(slot, x, y, z, mask, WEIGHTED: tl.constexpr):
     tl.store(slot + 2, z, mask=mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_pairs"])
 def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_slots,
          radial_curves, first_radial, groups, terms, powers, members, first_member, curves,
          gradient, output, n_pairs, n_channels, n_species, n_columns, n_touched,
@@ -214,7 +217,7 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
     for member in range(tl.load(first_member + cell), tl.load(first_member + cell + 1)):
         group = tl.load(members + 3 * member)
         partners = starts + center * n_species + tl.load(members + 3 * member + 1)
-        channel = tl.load(groups + 4 * group + 2)
+        channel = tl.load(groups + 4 * group + 2).to(tl.int64)
         closed = tl.load(groups + 4 * group + 3)
         term = group * TERMS + tl.arange(0, TERMS)
         exponent = tl.load(terms + 4 * term)[:, None]
@@ -225,7 +228,7 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
             weight_of_g + column, mask=(column >= 0) & (WEIGHTED or not JACOBIAN), other=0.0
         )
         values = weights + channel * n_pairs
-        slopes = values + n_channels * n_pairs
+        slopes = weights + (channel + n_channels) * n_pairs
         wj, qj = tl.load(values + j), tl.load(slopes + j)
         k_end = tl.load(partners + 1)
         ROWS: tl.constexpr = TERMS if JACOBIAN else 1
