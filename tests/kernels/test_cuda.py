@@ -101,10 +101,11 @@ def spread(environment: Environment, parameters: Any, blocks: Tensor) -> Tensor:
     return test_symmetry_functions.spread(environment, parameters, blocks.double().cpu())
 
 
-def assert_close(actual: Tensor, wanted: Tensor, scale: Tensor, tolerance: float) -> None:
-    """Relative to the value or to the scale, whichever is larger; never NaN."""
-    excess = (actual.double().cpu() - wanted).abs() - tolerance * wanted.abs().maximum(scale)
-    assert (excess <= 0).all()
+def assert_close(actual: Tensor, wanted: Tensor, scale: Tensor, dtype: torch.dtype) -> None:
+    """Relative to the value or to the scale, whichever is larger; never NaN. A GPU may take numbers
+    below the smallest normal one as zero, and a few Å make more of it."""
+    excess = (actual.double().cpu() - wanted).abs() - KERNEL[dtype] * wanted.abs().maximum(scale)
+    assert (excess <= 100 * torch.finfo(dtype).tiny).all()
 
 
 @pytest.mark.parametrize(("stem", "case"), CASES)
@@ -133,7 +134,10 @@ def test_all_systems(stem: str, case: str, dtype: torch.dtype) -> None:
     if dtype == torch.float32 and not STEMS[stem].kernels.takes(STEMS[stem].parameters(case)):
         pytest.skip("on a GPU by the reference, whose rounding is not held to a bound")
     failed = {}
-    for system in [*SYSTEMS, "batch"]:
+    systems = {*SYSTEMS, "batch"}
+    if dtype == torch.float32 and stem == "gmp":
+        systems -= {"pair_at_cutoff"}  # too far apart: float32 has no digit of a multipole's slope
+    for system in sorted(systems):
         try:
             check_operations(stem, case, environment_of(system), dtype, through_operators=True)
         except AssertionError as error:
@@ -180,18 +184,17 @@ def check_operations(
 
     assert {tensor.dtype for tensor in (forward, features, actual_blocks, pulled)} == {dtype}
     scale = bounds(stem, environment, parameters)
-    tolerance = KERNEL[dtype]
-    assert_close(forward, wanted, scale, tolerance)
-    assert_close(features, wanted, scale, tolerance)
+    assert_close(forward, wanted, scale, dtype)
+    assert_close(features, wanted, scale, dtype)
     assert through_operators or torch.equal(features, forward)  # the reference's sums are atomic
     steep = scale[environment.centers][:, :, None] / 0.2
-    assert_close(spread(environment, parameters, actual_blocks), slopes, steep, tolerance)
+    assert_close(spread(environment, parameters, actual_blocks), slopes, steep, dtype)
     weights = gradient[environment.centers][:, :, None]
     sizes = (weights.abs() * steep).sum(1)
-    assert_close(pulled, (weights * slopes).sum(1), sizes, tolerance)
+    assert_close(pulled, (weights * slopes).sum(1), sizes, dtype)
     wanted_change = test_symmetry_functions.push(environment, slopes, changes)
     sizes = scale / 0.2 * environment.first.diff()[:, None]
-    assert_close(pushed, wanted_change, sizes, tolerance)
+    assert_close(pushed, wanted_change, sizes, dtype)
 
 
 def bounds(stem: str, environment: Environment, parameters: Any) -> Tensor:
