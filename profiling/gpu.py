@@ -1,117 +1,87 @@
-"""A GPU's kernels: their times against what its memory allows, and where a training epoch goes."""
+"""A GPU's kernels against what its memory allows, fingerprints of many frames, and training epochs.
+
+The parts are ``kernels``, ``fingerprints``, and an epoch with derivatives ``on_the_fly`` and one with
+``cached`` ones; ``profiling/gpu_run.sh`` runs each in a process of its own. ``--device cpu`` takes the CPU in place of a GPU, to try the command.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import itertools
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
-from ase import Atoms
-from torch.autograd import DeviceType
-from torch.profiler import ProfilerActivity, profile
 
-from amptorch.kernels.environment import concatenate
+from . import gpu_epoch, gpu_fingerprints, gpu_kernels
+from .frames import Frames
+from .report import Data, Report, finish, typed
 
-from .byte_floor import bandwidth, bytes_moved, wait_for
-from .kernels import AGREEMENT, descriptors, operations
-from .options import add_options, start
-from .report import Report, Section, Table, finish
-from .workload import train, trainer_of
+SMOKE = ["--data", "{data}", "--frames", "4", "--batch", "2", "--repeats", "1", "--out", "{out}"]
+SMOKE += ["--device", "cpu"]
+PARTS = {
+    "kernels": gpu_kernels.measure,
+    "fingerprints": gpu_fingerprints.measure,
+    "on_the_fly": partial(gpu_epoch.measure, form="on_the_fly"),
+    "cached": partial(gpu_epoch.measure, form="cached"),
+}
 
-SMOKE = ["--data", "{data}", "--frames", "2", "--repeats", "1", "--out", "{out}"]
-TOP = 20  # kernels in the table of an epoch
 
-
-def missing() -> str:
+def lacks(device: str) -> str:
     """What this command lacks here, or nothing."""
-    if torch.cuda.is_available():
+    if device == "cpu" or torch.cuda.is_available():
         return ""
     return f"gpu: needs a GPU with CUDA, and torch {torch.__version__} sees none"
-
-
-def measure(
-    report: Report,
-    images: Sequence[Atoms],
-    device: torch.device,
-    dtype: torch.dtype,
-    repeats: int,
-) -> None:
-    """Add kernels, all frames at once, and an epoch to a report."""
-    speed = bandwidth(device)
-    report.measure("device/bandwidth", [speed / 1e9], "GB/s", larger_is_better=True)
-    rows = []
-    for name, descriptor in descriptors(images).items():
-        batch = concatenate(descriptor.environments(images))
-        exact = operations(descriptor, batch, descriptor.kernel.OPERATORS.reference)
-        moved = batch.to(device=device, dtype=dtype)
-        touched = descriptor.parameters.touch().shape[-1]
-        floors = bytes_moved(moved, descriptor.n_features, touched)
-        for operation, call in operations(descriptor, moved).items():
-            expected = exact[operation]()
-            error = (call().cpu().double() - expected).abs().max() / expected.abs().max()
-            what = f"{name}, {operation}: relative difference from the reference"
-            report.check(what, error, AGREEMENT[dtype])
-            times = [sum(busy(call, device).values()) for _ in range(repeats)]
-            found = report.measure(f"{name}/{operation}", times, "ms")
-            floor = 1e3 * floors[operation] / speed
-            cells = (f"{floors[operation] / 1e6:.2f}", f"{floor:.4f}", f"{found.median:.4f}")
-            rows.append([name, operation, *cells, f"{found.median / floor:.1f}"])
-    header = ["", "operation", "MB that must move", "floor (ms)", "time (ms)", "times the floor"]
-    text = (
-        f"A copy moves {speed / 1e9:.0f} GB/s, read and written. The floor is what must be read "
-        "and written, each once, at this speed."
-    )
-    report.sections.append(Section("Kernels against the floor", [text], [Table(header, rows)]))
-    report.sections.append(_epoch(report, images, device))
-
-
-def busy(call: Callable[[], Any], device: torch.device) -> dict[str, float]:
-    """Milliseconds of the device in every kernel while ``call`` runs once more than before."""
-    call()
-    wait_for(device)
-    activities = [ProfilerActivity.CPU]
-    activities += [ProfilerActivity.CUDA] if device.type == "cuda" else []
-    with profile(activities=activities) as recorded:
-        call()
-        wait_for(device)
-    on_gpu = device.type == "cuda"
-    # What the CPU launched, and the names of stages, count the time of kernels once more.
-    where = DeviceType.CUDA if on_gpu else DeviceType.CPU
-    return {
-        each.key: (each.self_device_time_total if on_gpu else each.self_cpu_time_total) / 1e3
-        for each in recorded.key_averages()
-        if each.device_type == where and not each.is_user_annotation
-    }
-
-
-def _epoch(report: Report, images: Sequence[Atoms], device: torch.device) -> Section:
-    """Kernels of a training epoch, the longest first."""
-    trainer = trainer_of(images, gpus=int(device.type == "cuda"))
-    train(trainer)
-    found = busy(lambda: trainer.net.partial_fit(trainer.train_dataset, None, epochs=1), device)
-    total = sum(found.values())
-    report.measure("epoch/device busy", [total], "ms")
-    longest = sorted(found.items(), key=lambda item: -item[1])[:TOP]
-    rows = [[f"`{name}`", f"{time:.3f}", f"{time / total:.1%}"] for name, time in longest]
-    text = f"In an epoch of {len(images)} frames the device is busy for {total:.2f} ms."
-    return Section("A training epoch", [text], [Table(["kernel", "ms", "share"], rows)])
 
 
 def add_command(commands: Any) -> None:
     """Add ``gpu`` to the command line."""
     parser: argparse.ArgumentParser = commands.add_parser("gpu", help=__doc__.splitlines()[0])
-    add_options(parser, frames=40)
+    parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--frames", type=int, default=256, help="of all batches")
+    parser.add_argument("--batch", type=int, default=64, help="frames of a batch")
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--trace", type=Path, help="file for what chrome://tracing shows of an epoch")
+    parser.add_argument("--out", type=Path, help="folder to write, default reports/<date>-gpu")
     parser.set_defaults(run=_command)
 
 
 def _command(arguments: argparse.Namespace) -> None:
-    if missing():
-        raise SystemExit(missing())
-    report, images = start(arguments, "A GPU's kernels against what its memory allows")
-    report.settings["device"] = torch.cuda.get_device_name()
-    dtype = getattr(torch, arguments.dtype)
-    measure(report, images, torch.device("cuda"), dtype, arguments.repeats)
+    if lacks(arguments.device):
+        raise SystemExit(lacks(arguments.device))
+    torch.set_num_threads(arguments.threads)
+    frames = Frames(arguments.data, arguments.frames)
+    report = _report(arguments, frames)
+    work = gpu_kernels.Work(
+        list(frames),
+        torch.device(arguments.device),
+        getattr(torch, arguments.dtype),
+        arguments.batch,
+        arguments.repeats,
+        arguments.trace,
+    )
+    for part in arguments.parts:
+        PARTS[part](report, work)
     finish(report, arguments.out)
+
+
+def _report(arguments: argparse.Namespace, frames: Frames) -> Report:
+    names = ("parts", "frames", "batch", "dtype", "repeats", "threads", "device")
+    settings = {name: getattr(arguments, name) for name in names}
+    remark = f"{frames.from_file} of the file, the others displaced copies of these."
+    images = list(itertools.islice(frames, frames.from_file))
+    report = Report(
+        "gpu",
+        "A GPU's kernels, fingerprints and epochs",
+        typed("gpu", data=arguments.data, **settings),
+        data={"frames": Data.of(arguments.data, images, remark)},
+        settings=settings,
+    )
+    on_gpu = arguments.device == "cuda"
+    report.settings["card"] = torch.cuda.get_device_name() if on_gpu else "none"
+    return report

@@ -24,12 +24,18 @@ def trainer_of(
     functions: Any = SYMMETRY_FUNCTIONS,
     epochs: int = 1,
     gpus: int = 0,
+    derivatives: str = "auto",
+    batch_size: int = 16,
+    dtype: torch.dtype = torch.float64,
 ) -> AtomsTrainer:
     """A trainer that has its data and writes nothing."""
     config = original_config(epochs, Path())
-    config["dataset"].update(raw_data=list(images), fp_params=functions)
-    config["optim"]["gpus"] = gpus
-    config["cmd"].update(debug=True, verbose=False)
+    config["dataset"].update(
+        raw_data=list(images), fp_params=functions, derivatives=derivatives
+    )
+    config["optim"].update(gpus=gpus, batch_size=batch_size)
+    tensor = torch.DoubleTensor if dtype == torch.float64 else torch.FloatTensor
+    config["cmd"].update(debug=True, verbose=False, dtype=tensor)
     trainer = AtomsTrainer(config)
     trainer.load()
     return trainer
