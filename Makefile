@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 THREADS ?= 2
 SOURCES := setup.py pyproject.toml constraints.txt $(wildcard amptorch/kernels/cpu/*)
 
-.PHONY: help install demo test check sanitize clean
+.PHONY: help install demo test check gpu sanitize clean
 
 help:
 	@echo "make demo      install, compare with the original and train on the embedded data, write reports/demo"
 	@echo "make test      install, run the tests"
 	@echo "make check     install, run the linter, the type checker, every profiling command and example"
+	@echo "make gpu       test and measure on a GPU, or small without one, write reports/<date>-gpu-<card>"
 	@echo "make sanitize  install, run the kernel tests under address and undefined-behaviour sanitizers"
 	@echo "make clean     remove what the others made"
 
@@ -35,6 +36,10 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m profiling.smoke
+
+# A machine with a GPU may have no network, and its own torch instead of a .venv.
+gpu: $(if $(wildcard $(VENV)),install)
+	profiling/gpu_run.sh
 
 sanitize: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools nanobind

@@ -78,7 +78,7 @@ def profiled(call: Callable[[], Any], device: torch.device, trace: Path | None =
 
 
 def peak_memory(call: Callable[[], Any], device: torch.device) -> float | None:
-    """Run ``call``; the MB that it takes on a GPU at most, beyond what lies there, None on the CPU."""
+    """Run ``call``; the most MB that it takes on a GPU beyond what lies there, None on the CPU."""
     if device.type != "cuda":
         call()
         return None

@@ -1,7 +1,8 @@
-"""A GPU's kernels against what its memory allows, fingerprints of many frames, and training epochs.
+"""A GPU's kernels against what its memory allows, fingerprints of many frames, training epochs.
 
-The parts are ``kernels``, ``fingerprints``, and an epoch with derivatives ``on_the_fly`` and one with
-``cached`` ones; ``profiling/gpu_run.sh`` runs each in a process of its own. ``--device cpu`` takes the CPU in place of a GPU, to try the command.
+The parts are ``kernels``, ``fingerprints``, and an epoch with derivatives ``on_the_fly`` and one
+with ``cached`` ones; ``profiling/gpu_run.sh`` runs each in a process of its own. ``--device cpu``
+takes the CPU in place of a GPU, to try the command.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
-    parser.add_argument("--trace", type=Path, help="file for what chrome://tracing shows of an epoch")
+    parser.add_argument(
+        "--trace", type=Path, help="file for what chrome://tracing shows of an epoch"
+    )
     parser.add_argument("--out", type=Path, help="folder to write, default reports/<date>-gpu")
     parser.set_defaults(run=_command)
 

@@ -1,4 +1,4 @@
-"""Epochs of training on forces on a device: how long, how much memory, and what the device waits for."""
+"""Epochs of training on forces on a device: time, memory, and what the device waits for."""
 
 from __future__ import annotations
 

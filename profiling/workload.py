@@ -30,9 +30,7 @@ def trainer_of(
 ) -> AtomsTrainer:
     """A trainer that has its data and writes nothing."""
     config = original_config(epochs, Path())
-    config["dataset"].update(
-        raw_data=list(images), fp_params=functions, derivatives=derivatives
-    )
+    config["dataset"].update(raw_data=list(images), fp_params=functions, derivatives=derivatives)
     config["optim"].update(gpus=gpus, batch_size=batch_size)
     tensor = torch.DoubleTensor if dtype == torch.float64 else torch.FloatTensor
     config["cmd"].update(debug=True, verbose=False, dtype=tensor)

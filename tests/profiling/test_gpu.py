@@ -8,8 +8,9 @@ import torch
 
 from amptorch.kernels.environment import concatenate
 from profiling import __main__ as command
-from profiling import gpu
+from profiling import gpu_kernels
 from profiling.byte_floor import bandwidth, bytes_moved
+from profiling.device import Profile
 from profiling.kernels import descriptors, operations
 from profiling.report import Report
 
@@ -52,23 +53,53 @@ def test_without_a_gpu(monkeypatch, tmp_path):
         command.main(["gpu", "--data", str(tmp_path / "frames.traj")])
 
 
-def test_measurements():
-    """The CPU stands in for a GPU: what is added to the report is the same."""
-    report = Report("gpu", "A GPU's kernels", "python -m profiling gpu")
-    gpu.measure(report, cuco_frames(2), CPU, torch.float64, 2)
+def test_all_parts(tmp_path):
+    """The CPU stands in for a GPU: what is added to the report is the same, but for memory."""
+    ase.io.write(tmp_path / "frames.traj", cuco_frames(2))
+    options = ["--frames", "4", "--batch", "2", "--repeats", "2", "--device", "cpu"]
+    files = ["--out", str(tmp_path / "report"), "--trace", str(tmp_path / "trace.json.gz")]
+    command.main(["gpu", "--data", str(tmp_path / "frames.traj"), *options, *files])
+    report = Report.read(tmp_path / "report")
     assert report.agrees
-    keys = {each.key.split("/")[-1] for each in report.measurements}
-    assert keys == {"bandwidth", "forward", "forward + jacobian", "vjp", "jvp", "device busy"}
-    kernels, epoch = report.sections
-    assert len(kernels.tables[0].rows) == len(report.checks) == 8
-    seen = {row[0] for row in epoch.tables[0].rows}
-    assert "`_NetworksBackward`" in seen
-    assert not any("amptorch::" in name for name in seen)
+    assert report.data["frames"].remark == "2 of the file, the others displaced copies of these."
+    kernels, fingerprints, *epochs = report.sections
+    assert len(kernels.tables[0].rows) == len(report.checks) == 16
+    assert len(fingerprints.tables[0].rows) == 2
+    for epoch in epochs:
+        seen, stages = ({row[0] for row in table.rows} for table in epoch.tables)
+        assert "`_NetworksBackward`" in seen
+        assert "`amptorch::collate`" in stages
+    of_a_stage = [each for each in report.measurements if each.key.endswith("/neighbours")]
+    assert [len(each.samples) for each in of_a_stage] == [2, 2]
+    assert (tmp_path / "trace.json.gz").stat().st_size > 0
 
 
-@pytest.mark.skipif(bool(gpu.missing()), reason=gpu.missing())
-def test_report(tmp_path):
+def test_a_set_that_fails_leaves_the_others(monkeypatch):
+    measured = gpu_kernels._measure
+
+    def fail_first(report, work, name, *rest):
+        if name == "symmetry functions (36)":
+            raise torch.OutOfMemoryError("out of memory")
+        return measured(report, work, name, *rest)
+
+    monkeypatch.setattr(gpu_kernels, "_measure", fail_first)
+    report = Report("gpu", "A GPU's kernels", "python -m profiling gpu")
+    gpu_kernels.measure(report, gpu_kernels.Work(cuco_frames(2), CPU, torch.float64, 2, 1))
+    assert [check.what for check in report.checks if not check.passed] == [
+        "symmetry functions (36), float64: out of memory"
+    ]
+    assert len(report.sections[0].tables[0].rows) == 12
+
+
+def test_idle_share():
+    found = Profile({"a": 1.0, "b": 2.0}, {}, wall=12.0)
+    assert (found.busy, found.idle) == (3.0, 0.75)
+    assert Profile({"a": 2.0}, {}, wall=1.0).idle == 0.0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(tmp_path):
     ase.io.write(tmp_path / "frames.traj", cuco_frames(4))
-    options = ["--repeats", "1", "--out", str(tmp_path / "report")]
+    options = ["--frames", "4", "--batch", "2", "--repeats", "1", "--out", str(tmp_path / "report")]
     command.main(["gpu", "--data", str(tmp_path / "frames.traj"), *options])
     assert (tmp_path / "report" / "report.html").is_file()
