@@ -12,7 +12,7 @@ import nanobind
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
-TRITON = "triton>=3.7; platform_system == 'Linux'"
+TRITON = "triton>=3.6; platform_system == 'Linux'"
 ROOT = Path(__file__).parent
 VERSION = "2.0.0.dev0"
 NANOBIND = Path(nanobind.include_dir()).parent

@@ -12,8 +12,8 @@ With w(r) = exp(-eta r^2) fc(r) of each pair, c = cos theta and b = (1 + lambda 
 so no angle is ever divided by a sine. No program writes where another does: sums are over
 neighbours in a fixed order, and derivatives see every triple from both of its sides.
 
-The number of pairs changes with every batch, so kernels are not compiled anew for some of its values;
-what is multiplied with it is of 64 bits.
+The number of pairs changes with every batch, so kernels are not compiled anew for some of its
+values; what is multiplied with it is of 64 bits.
 """
 
 import triton
