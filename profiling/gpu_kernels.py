@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from ase import Atoms
 
+from amptorch.data.reading import elements_of
 from amptorch.descriptor import BaseDescriptor, construct_descriptor
 from amptorch.kernels.environment import Environment, concatenate
-from amptorch.preprocessing.validation import elements_of
 
 from .byte_floor import bandwidth, bytes_moved, wait_for
 from .device import peak_memory, profiled

@@ -15,6 +15,7 @@ from ..environment import Environment
 from .operations import OPTIONS, Kernels, Launch
 from .symmetry_functions_kernels import pull, sum_angular, sum_radial, weigh_pairs
 from .symmetry_functions_plan import plan
+from .tables import Kept
 
 if TYPE_CHECKING:
     from ..symmetry_functions import SymmetryFunctions
@@ -42,10 +43,9 @@ class _Launch(Launch):
 
     @staticmethod
     def takes(functions: SymmetryFunctions) -> bool:
-        """Lanes of a program write slots, so functions of the same neighbours share no feature."""
-        neighbors = functions.kinds[:, 3:].sort(1).values
-        kinds = torch.cat([functions.kinds[:, :3], neighbors], 1)
-        return len(kinds.unique(dim=0)) == len(kinds)
+        """Lanes of a program write slots, so functions of the same neighbours share no feature.
+        Asked at every call, so the answer is kept."""
+        return _share_nothing(functions)
 
     def features(self) -> Tensor:
         return self._sum(None)
@@ -124,5 +124,13 @@ class _Launch(Launch):
                 RADIAL_BLOCK=FUNCTION_BLOCK, BLOCK=PARTNER_BLOCK, num_warps=1,
             )  # fmt: skip
 
+
+def _without_shared_features(functions: SymmetryFunctions) -> bool:
+    neighbors = functions.kinds[:, 3:].sort(1).values
+    kinds = torch.cat([functions.kinds[:, :3], neighbors], 1)
+    return len(kinds.unique(dim=0)) == len(kinds)
+
+
+_share_nothing = Kept(_without_shared_features)
 
 KERNELS = Kernels(_Launch)

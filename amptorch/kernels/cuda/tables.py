@@ -27,30 +27,43 @@ class Tables:
         return replace(self, **moved)
 
 
+R = TypeVar("R")
 T = TypeVar("T", bound=Tables)
 
 
-class TableCache(Generic[T]):
-    """Builds and moves tables; equal parameter sets share them.
+class Kept(Generic[R]):
+    """What a function of parameter sets gave; equal sets share it.
 
     Args:
-        build: from a parameter set, a dataclass with tensors on the CPU, to its tables in int64 and
-            float64.
+        make: from a parameter set, a dataclass with tensors on the CPU, and some more.
     """
 
-    def __init__(self, build: Callable[[Any], T]) -> None:
-        self.build = build
-        self.kept: dict[tuple[Any, ...], T] = {}
+    def __init__(self, make: Callable[..., R]) -> None:
+        self.make = make
+        self.kept: dict[tuple[Any, ...], R] = {}
 
-    def __call__(self, parameters: Any, vectors: Tensor) -> T:
-        """Tables on the device and in the dtype of some vectors."""
-        place = vectors.device, vectors.dtype
-        key = (*place, *map(_content, vars(parameters).values()))
+    def __call__(self, parameters: Any, *more: Any) -> R:
+        key = (*more, *map(_content, vars(parameters).values()))
         if key not in self.kept:
             if len(self.kept) == MOST_KEPT:
                 del self.kept[next(iter(self.kept))]
-            self.kept[key] = self.build(parameters).to(*place)
+            self.kept[key] = self.make(parameters, *more)
         return self.kept[key]
+
+
+class TableCache(Generic[T]):
+    """Builds and moves tables.
+
+    Args:
+        build: from a parameter set to its tables in int64 and float64.
+    """
+
+    def __init__(self, build: Callable[[Any], T]) -> None:
+        self.kept: Kept[T] = Kept(lambda parameters, *place: build(parameters).to(*place))
+
+    def __call__(self, parameters: Any, vectors: Tensor) -> T:
+        """Tables on the device and in the dtype of some vectors."""
+        return self.kept(parameters, vectors.device, vectors.dtype)
 
 
 def _content(value: Any) -> Any:
