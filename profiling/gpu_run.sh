@@ -31,7 +31,7 @@ work=$PWD/build/gpu
 rm -rf "$work"
 mkdir -p "$work"
 export PYTHONPATH=$work/site:$PWD${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
-export TRITON_CACHE_DIR=$work/triton
+export TRITON_CACHE_DIR=$PWD/build/triton
 cores=$(nproc)
 
 ask='import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else "none")'
