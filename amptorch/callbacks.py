@@ -15,7 +15,7 @@ from .schedules import scheduler
 
 def training_callbacks(
     settings: Config,
-    config: dict[str, Any],
+    wandb_run: Any,
     cp_dir: str | None,
     resume_state: dict[str, Any] | None,
 ) -> list[tuple[str, Any]]:
@@ -23,7 +23,7 @@ def training_callbacks(
 
     Args:
         settings: the typed configuration.
-        config: the same as a dict, for the logger.
+        wandb_run: of Weights & Biases, to log to, or None.
         cp_dir: checkpoint folder; None writes nothing.
         resume_state: state to go on from, see ``amptorch.resume``.
     """
@@ -40,8 +40,8 @@ def training_callbacks(
     scores, load_best = (scores[:-1], scores[-1:]) if cp_dir else (scores, [])
     callbacks = [*_weights(settings), *scores, *_schedule(settings), *_stopping(settings)]
     callbacks.append(("resume", Resume(cp_dir, resume_state)))
-    if settings.cmd.logger:
-        callbacks.append(("wandb", _wandb_logger(settings.cmd.identifier, config)))
+    if wandb_run is not None:
+        callbacks.append(("wandb", WandbLogger(wandb_run, save_model=False, keys_ignored="dur")))
     return [*callbacks, *load_best]
 
 
@@ -68,9 +68,10 @@ def _stopping(settings: Config) -> list[tuple[str, Any]]:
     return [("early_stopping", EarlyStopping(monitor=monitor, patience=patience))]
 
 
-def _wandb_logger(identifier: str, config: dict[str, Any]) -> WandbLogger:
+def start_wandb(identifier: str, config: dict[str, Any]) -> Any:
+    """A run of Weights & Biases."""
     try:
         import wandb
     except ImportError:
         raise ImportError("cmd: logger True needs the package wandb: pip install wandb") from None
-    return WandbLogger(wandb.init(name=identifier, config=config))
+    return wandb.init(name=identifier, config=config)

@@ -22,12 +22,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from skorch.callbacks import Callback, Checkpoint
 from skorch.history import History
+from torch import nn
 
 from .descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
-from .safe_pickle import loads, torch_load
+from .plain import plain
+from .safe_pickle import Unknown, loads, torch_load
 
 RESUME = "resume.pt"
 NEEDED = ("config.pt", "normalizers.pt", "params.pt")
@@ -99,6 +102,26 @@ def check_can_be_kept(config: Mapping[str, Mapping[str, Any]]) -> None:
                 ) from error
 
 
+def write_settings(
+    folder: Path, config: Mapping[str, Mapping[str, Any]], scalers: Mapping[str, Any]
+) -> None:
+    """Write a configuration, without its images, and scalers as the original reads them too."""
+    sections = {name: dict(section) for name, section in config.items()}
+    sections["dataset"].pop("raw_data", None)
+    save(plain(sections), folder / "config.pt")
+    save(dict(scalers), folder / "normalizers.pt")
+
+
+def copy_state(previous: Path, folder: Path, state: dict[str, Any] | None) -> None:
+    """Copy the best model of another folder, and write the state to go on from, so that a run that
+    is killed can go on from its folder at any moment."""
+    for name in (*OF_BEST, "descriptor.json"):
+        if (previous / name).is_file():
+            shutil.copyfile(previous / name, folder / name)
+    if state is not None:
+        save(state, folder / RESUME)
+
+
 def load_folder(folder: str | Path, device: Any = "cpu") -> dict[str, Any]:
     """``config`` and ``normalizers`` of a checkpoint folder.
 
@@ -140,6 +163,38 @@ def check_version(
         raise ValueError(f"checkpoint_dir: {folder}: {changed}; train again")
 
 
+def load_parameters(model: nn.Module, folder: Path, device: torch.device) -> None:
+    """Set the parameters of a model to those in ``params.pt``.
+
+    Raises:
+        ValueError: they are of another model.
+    """
+    parameters = torch_load(folder / "params.pt", device)
+    try:
+        model.load_state_dict(parameters)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"checkpoint_dir: {folder / 'params.pt'} does not fit the model: {error}"
+        ) from error
+
+
+def for_predicting(config: Mapping[str, Any], on_cpu: bool) -> dict[str, Any]:
+    """A stored configuration without what only training needs: classes of the user's own, such as
+    a loss, are not loaded from a file."""
+    optim = dict(config.get("optim", {}))
+    if _names_unknown(optim):
+        optim = {"gpus": optim.get("gpus", 0)}
+    if on_cpu:
+        optim["gpus"] = 0
+    return {**config, "optim": optim}
+
+
+def _names_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_names_unknown, value.values()))
+    return isinstance(value, Unknown)
+
+
 def load_history(path: str | Path) -> History:
     """The history in a ``history.json``."""
     try:
@@ -149,9 +204,11 @@ def load_history(path: str | Path) -> History:
 
 
 def snapshot(state: Any) -> Any:
-    """A copy of a state dict that further training does not change."""
+    """A copy of a state dict that further training does not change, without numpy's numbers."""
     if isinstance(state, torch.Tensor):
         return state.detach().clone()
+    if isinstance(state, np.generic):
+        return state.item()
     if isinstance(state, dict):
         copied = copy.copy(state)
         copied.update((name, snapshot(value)) for name, value in state.items())

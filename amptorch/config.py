@@ -42,9 +42,10 @@ class ModelConfig:
     initialization: str = "xavier"
 
     def __post_init__(self) -> None:
-        known = ("bpnn", "singlenn")
+        known, given = ("bpnn", "singlenn"), self.name
+        self.name = str(given).lower()
         if self.name not in known:
-            raise ValueError(f"model: unknown name {self.name!r}; {nearest(str(self.name), known)}")
+            raise ValueError(f"model: unknown name {given!r}; {nearest(self.name, known)}")
         _check_class(self, "activation", "model", "torch.nn.Tanh")
         _check_integer(self, "num_layers", "model", least=0)
         _check_integer(self, "num_nodes", "model", least=1)
@@ -145,6 +146,8 @@ class DatasetConfig:
             ("target_scaling", ("energy", "per_atom", "forces")),
         ):
             _check_choice(self, name, known, "dataset")
+        if self.elements is not None:
+            self.elements = [str(element) for element in self.elements]
         if self.prune is not None and not (_is_number(self.prune) and self.prune > 0):
             raise ValueError(f"dataset: expected prune to be a range > 0, got {self.prune!r}")
         if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
@@ -246,11 +249,9 @@ class Config:
     def _check_forces(self) -> None:
         if self.model.get_forces:
             return
-        for name, expected in (
-            ("force_coefficient", 0),
-            ("stress_coefficient", 0),
-            ("cp_metric", "energy"),
-        ):
+        # The original ignores it too; the trainer says so.
+        self.optim.force_coefficient = 0.0
+        for name, expected in (("stress_coefficient", 0), ("cp_metric", "energy")):
             value = getattr(self.optim, name)
             if value != expected:
                 raise ValueError(
@@ -270,13 +271,13 @@ class Config:
                 given[name] = getattr(optim, name)
         return given if self.dataset.weight_key is None else {**given, "weighted": True}
 
-    def make_loss(self) -> nn.Module:
-        """The loss.
+    def make_loss(self, loss: type[nn.Module]) -> nn.Module:
+        """A loss of this class.
 
         Raises:
             ValueError: it does not take one of the arguments, or not this value.
         """
-        loss, arguments = self.optim.loss_fn, self.loss_arguments()
+        arguments = self.loss_arguments()
         taken = inspect.signature(loss).parameters
         for name in arguments:
             if name not in taken and not any(p.kind == p.VAR_KEYWORD for p in taken.values()):

@@ -34,6 +34,7 @@ class AtomsDataset(Dataset):
         forcetraining: read forces and compute primes.
         save_fps: keep fingerprints on disk under ``cache_dir``.
         scaling: see :class:`amptorch.preprocessing.FeatureScaler`.
+        cores: of the original, which does not use it either.
         process: convert the images now; else call :meth:`process` later.
         baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``.
         scalers: scalers to apply, by "feature", "target" and "baseline", instead of fitting.
@@ -58,6 +59,7 @@ class AtomsDataset(Dataset):
         forcetraining: bool = True,
         save_fps: bool = True,
         scaling: dict[str, Any] | None = None,
+        cores: int = 1,
         process: bool = True,
         *,
         baseline: str | None = None,
@@ -72,7 +74,8 @@ class AtomsDataset(Dataset):
         keys: Mapping[str, str] | Keys | None = None,
         targets: Sequence[Targets] | None = None,
     ) -> None:
-        self.images = load_images(images, "images")
+        # Without images there still is a descriptor to look at.
+        self.images = load_images(images, "images") if process or images else []
         self.descriptor_setup = descriptor_setup
         self.descriptor = construct_descriptor(descriptor_setup)
         self.elements = self.descriptor.elements

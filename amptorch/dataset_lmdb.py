@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import torch
 from torch.utils.data import Dataset
 
 from .data.frame import AtomsData
+from .descriptor import BaseDescriptor, construct_descriptor
 from .errors import nearest
 from .loader import PartialCacheSampler
 from .memory import fits_on_device
 from .pickled_images import PickledImages
+from .preprocessing.scaling import warn_of_sizes
 from .store.lmdb_file import LMDBEnvironment
 from .store.manifest import is_manifest
 from .store_images import StoreImages
@@ -65,6 +67,20 @@ class AtomsLMDBDataset(Dataset):
         self.feature_scaler = self.scalers["feature"]
         self.target_scaler = self.scalers["target"]
         self.baseline = self.scalers.get("baseline")
+
+    def connect_db(self, lmdb_path: str | Path) -> LMDBEnvironment:
+        """A file opened for reading; ``begin`` starts a transaction."""
+        return LMDBEnvironment.reading(lmdb_path, "lmdb_path", lock=False)
+
+    def get_descriptor(
+        self, descriptor_setup: tuple[str, Any, Any, Sequence[str]]
+    ) -> BaseDescriptor:
+        """The descriptor of (fp_scheme, fp_params, cutoff_params, elements)."""
+        return construct_descriptor(descriptor_setup)
+
+    def get_length_list(self) -> list[int]:
+        """``length_list``."""
+        return self.length_list
 
     @property
     def input_dim(self) -> int:
@@ -177,7 +193,21 @@ def _open_images(paths: Sequence[str], options: dict[str, Any]) -> PickledImages
     for option, name in (("stress", "stress_coefficient"), ("weight_key", "weight_key")):
         if options.get(option):
             raise ValueError(f"{name}: files of the original keep none; build a store")
-    return PickledImages(paths)
+    if options.get("baseline") or options.get("target_scaling", "energy") != "energy":
+        raise ValueError(
+            "dataset: baseline and target_scaling need a store: files of the original are scaled; "
+            "`python -m amptorch convert` makes stores of them"
+        )
+    images = PickledImages(paths)
+    warn_of_sizes(images.scalers, _some_sizes(images))
+    return images
+
+
+def _some_sizes(images: PickledImages) -> Iterator[int]:
+    """Atoms of the first, the middle and the last image of each file: to read all takes long."""
+    for part, length in enumerate(images.length_list):
+        for place in sorted({0, length // 2, length - 1} if length else ()):
+            yield int(images.read(part, place).num_nodes)
 
 
 def _is_store(path: Path) -> bool:

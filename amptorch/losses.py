@@ -59,6 +59,9 @@ class CustomLoss(nn.Module):
         balance: None or "loss".
     """
 
+    # Its path in the original, so that the original reads the checkpoints of those who name it.
+    __module__ = "amptorch.model"
+
     def __init__(
         self,
         force_coefficient: float = 0.0,

@@ -38,6 +38,7 @@ class MLP(nn.Module):
         n_output_nodes: width of the output.
         activation: class of the activation.
         initialization: "xavier" (uniform weights, biases 0), "zero", or anything else for torch's.
+        dtype: in which weights are drawn: the original's of a seed are other numbers in each.
     """
 
     def __init__(
@@ -50,23 +51,22 @@ class MLP(nn.Module):
         dropout: bool = False,
         dropout_rate: float = 0.5,
         initialization: str = "xavier",
+        dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        # Drawn in float64 whatever the later dtype, so that a seed gives the original's weights.
-        exact = torch.float64
         self.widths = [n_input_nodes, *hidden_layers, n_output_nodes]
         self._only_tanh = activation is nn.Tanh and not (batchnorm or dropout)
         layers: list[nn.Module] = []
         width = n_input_nodes
         for nodes in hidden_layers:
-            layers.append(nn.Linear(width, nodes, dtype=exact))
+            layers.append(nn.Linear(width, nodes, dtype=dtype))
             if batchnorm:
-                layers.append(nn.BatchNorm1d(nodes, dtype=exact))
+                layers.append(nn.BatchNorm1d(nodes, dtype=dtype))
             layers.append(activation())
             if dropout:
                 layers.append(nn.Dropout(dropout_rate))
             width = nodes
-        layers.append(nn.Linear(width, n_output_nodes, dtype=exact))
+        layers.append(nn.Linear(width, n_output_nodes, dtype=dtype))
         self.model_net = nn.Sequential(*layers)
         self._initialize(initialization)
 
@@ -103,13 +103,13 @@ class ElementMask(nn.Module):
     atom's energy mixes in a little of the other elements' networks.
     """
 
-    def __init__(self, elements: Sequence[str]) -> None:
+    def __init__(self, elements: Sequence[str | int], dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
         # The draw of the embedding's own start is overwritten, but not left out: the numbers
         # drawn after it would be others.
-        self.mask = nn.Embedding(N_ELEMENTS, len(elements), dtype=torch.float64)
-        self.numbers = [atomic_numbers[element] for element in elements]
-        weight = torch.zeros(N_ELEMENTS, len(elements), dtype=torch.float64)
+        self.mask = nn.Embedding(N_ELEMENTS, len(elements), dtype=dtype)
+        self.numbers = [int(atomic_numbers.get(element, element)) for element in elements]
+        weight = torch.zeros(N_ELEMENTS, len(elements), dtype=dtype)
         weight[self.numbers, range(len(elements))] = 1.0
         self.mask.weight = nn.Parameter(weight)
 
@@ -124,7 +124,7 @@ class AtomisticModel(nn.Module):
     A subclass adds its networks and says what share each has in an atom's energy.
 
     Args:
-        elements: chemical symbols.
+        elements: chemical symbols or, as scripts of the original have them, atomic numbers.
         input_dim: length of a fingerprint.
         num_nodes: width of each of ``num_layers`` hidden layers.
         hidden_layers: widths of the hidden layers; overrides the two.
@@ -132,11 +132,12 @@ class AtomisticModel(nn.Module):
         batchnorm, dropout, dropout_rate, activation, initialization: see :class:`MLP`.
         name: part of the configuration's section, not used here.
         get_stress: whether ``forward`` gives stresses too.
+        dtype: of the parameters.
     """
 
     def __init__(
         self,
-        elements: Sequence[str],
+        elements: Sequence[str | int],
         input_dim: int,
         num_nodes: int = 20,
         num_layers: int = 5,
@@ -149,6 +150,7 @@ class AtomisticModel(nn.Module):
         initialization: str = "xavier",
         name: str | None = None,
         get_stress: bool = False,
+        dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
         self.get_forces = get_forces
@@ -163,11 +165,12 @@ class AtomisticModel(nn.Module):
                 dropout=dropout,
                 dropout_rate=dropout_rate,
                 initialization=initialization,
+                dtype=dtype,
             )
 
         self.add_networks(elements, network)
 
-    def add_networks(self, elements: Sequence[str], network: Callable[[], MLP]) -> None:
+    def add_networks(self, elements: Sequence[str | int], network: Callable[[], MLP]) -> None:
         """Make the perceptrons, each by a call of ``network``."""
         raise NotImplementedError
 
@@ -250,9 +253,10 @@ class AtomisticModel(nn.Module):
 class BPNN(AtomisticModel):
     """Behler-Parrinello networks: one perceptron per element, in the order of ``elements``."""
 
-    def add_networks(self, elements: Sequence[str], network: Callable[[], MLP]) -> None:
+    def add_networks(self, elements: Sequence[str | int], network: Callable[[], MLP]) -> None:
         self.elementwise_models = nn.ModuleList(network() for _ in elements)
-        self.element_mask = ElementMask(elements)
+        dtype = next(self.elementwise_models.parameters()).dtype
+        self.element_mask = ElementMask(elements, dtype)
 
     def perceptrons(self) -> list[MLP]:
         return cast("list[MLP]", list(self.elementwise_models))
@@ -273,7 +277,7 @@ class BPNN(AtomisticModel):
 class SingleNN(AtomisticModel):
     """One perceptron for atoms of all elements."""
 
-    def add_networks(self, elements: Sequence[str], network: Callable[[], MLP]) -> None:
+    def add_networks(self, elements: Sequence[str | int], network: Callable[[], MLP]) -> None:
         self.model = network()
 
     def perceptrons(self) -> list[MLP]:

@@ -164,23 +164,7 @@ class PairJacobian(StoredPrimes):
         )
 
     def to_sparse(self) -> Tensor:
-        environment, n_features = self.environment, self.factors.shape[1]
-        centers, neighbors = environment.centers, environment.neighbors
-        columns = self.touch[environment.species[centers], environment.species[neighbors]]
-        pair, slot = torch.nonzero(columns >= 0, as_tuple=True)
-        feature, center = columns[pair, slot], centers[pair]
-        rows = (center * n_features + feature).repeat_interleave(3)
-        values = self.values[pair, slot] * self.factors[center, feature, None]
-        axis = torch.arange(3, device=values.device)
-        moved = torch.stack([neighbors[pair], center])[:, :, None] * 3 + axis
-        size = (environment.n_atoms * n_features, environment.n_atoms * 3)
-        matrix = torch.sparse_coo_tensor(
-            torch.stack([rows.repeat(2), moved.flatten()]),
-            torch.cat([values.flatten(), -values.flatten()]),
-            size,
-            check_invariants=False,
-        )
-        return _without_small(matrix.coalesce(), 0.0)
+        return pair_jacobian.to_sparse(self.environment, self.values, self.touch, self.factors)
 
 
 @dataclass
@@ -262,7 +246,7 @@ def primes_of(
     primes = PairJacobian(environment, factors, values, touch)
     if not threshold:
         return primes
-    return SparsePrimes(_without_small(primes.to_sparse(), threshold))
+    return SparsePrimes(pair_jacobian.without_small(primes.to_sparse(), threshold))
 
 
 def join(primes: Sequence[Primes]) -> Primes:
@@ -297,19 +281,6 @@ def sparse_block_diag(matrices: Sequence[Tensor]) -> Tensor:
         torch.cat(indices, 1),
         torch.cat(values),
         (rows, columns),
-        is_coalesced=True,
-        check_invariants=False,
-    )
-
-
-def _without_small(matrix: Tensor, threshold: float) -> Tensor:
-    """A coalesced matrix without zeros and without entries whose magnitude is under a threshold."""
-    values = matrix.values()
-    small = (values == 0) | (values.abs() < threshold)
-    return torch.sparse_coo_tensor(
-        matrix.indices()[:, ~small],
-        values[~small],
-        matrix.shape,
         is_coalesced=True,
         check_invariants=False,
     )

@@ -126,7 +126,7 @@ class Unpickler(pickle.Unpickler):
 def _numpy_class(module: str, name: str) -> Any:
     if (module, name) == ("_codecs", "encode"):
         return _latin1
-    if module == "numpy" and name in ("dtype", "ndarray"):
+    if module == "numpy" and name in ("dtype", "ndarray", "array"):
         return getattr(np, name)
     return _NUMPY_BUILDERS.get(name) if module.split(".")[0] == "numpy" else None
 

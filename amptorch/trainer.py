@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import random
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,27 +13,25 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from skorch.dataset import ValidSplit
 
 from . import checkpoint, distributed, outcome, resume
-from .callbacks import training_callbacks
+from .callbacks import start_wandb, training_callbacks
 from .config import Config
-from .data.reading import load_images
-from .data_parallel import DataParallel, ParallelCollater
-from .dataset import DataCollater, construct_descriptor
-from .descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
+from .data.reading import elements_of, load_images
+from .descriptor import BaseDescriptor, construct_descriptor
+from .descriptor.base_descriptor import DESCRIPTOR_VERSION
 from .descriptor.from_data import Choice
-from .distributed import SharedBatchLoader, SharedNet
 from .errors import Diverged
-from .loader import BatchLoader
+from .fit.gradient import check_run, make_net, train_split
 from .model import BPNN, SingleNN
 from .pickled_images import same_scaler
 from .plain import plain_sections
 from .predict import Predictor
+from .preprocessing import AtomicCorrectionScaler
+from .preprocessing.scaling import Scalers, warn_of_constant
 from .safe_pickle import Unknown
-from .schedules import restart, scheduler
-from .training_data import TrainingData, reading
-from .utils import InOrderSplit
+from .schedules import restart
+from .training_data import TrainingData
 
 _MODELS = {"bpnn": BPNN, "singlenn": SingleNN}
 
@@ -63,9 +60,13 @@ class AtomsTrainer:
         self.pretrained = False
         self.elements: list[str] = []
         self.cp_dir: str | None = None
+        self.net: Any = None
+        self.train_dataset: Any = None
+        self.baseline: AtomicCorrectionScaler | None = None
+        self.descriptor_choice: Choice | None = None
+        self._descriptor: BaseDescriptor | None = None
         self._loaded_from: str | None = None
         self._loaded_setup: Any = None
-        self.descriptor_choice: Choice | None = None
         self._resume_state: dict[str, Any] | None = None
         self._changes = resume.Changes()
         self._random: dict[str, Any] | None = None
@@ -91,66 +92,97 @@ class AtomsTrainer:
         self.device = distributed.device(self.gpus)
 
     def load(self, load_dataset: bool = True) -> None:
-        """Make data set, model and net; with ``load_dataset`` also the checkpoint folder."""
-        self._set_seed()
+        """All that comes before the first epoch, in steps that scripts override: each of them sets
+        the attributes that it names.
+
+        Args:
+            load_dataset: load the data set too, and start a checkpoint folder.
+        """
+        self.load_config()
+        self.load_rng_seed()
         if load_dataset:
+            if not self.pretrained:
+                self._descriptor = None
             self.load_dataset()
-            self._check_before_writing()
         self.load_model()
+        self.load_criterion()
+        self.load_optimizer()
+        if load_dataset:
+            check_run(self.settings, self.criterion, len(self.train_dataset))
         if load_dataset and not self.pretrained:
             self._start_folder()
+        self.load_logger()
+        self.load_extras()
         self.load_skorch()
 
-    def _set_seed(self) -> None:
+    def load_config(self) -> None:
+        """Set ``settings`` and what scripts read of them from ``config``."""
+        self._configure(self.config)
+
+    def load_rng_seed(self) -> None:
+        """Seed the generators of Python, numpy and torch."""
         seed = self.settings.cmd.seed
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
 
-    def load_dataset(self, scalers: dict[str, Any] | None = None) -> None:
-        """Read and convert the data; ``scalers`` are applied instead of fitting new ones."""
+    def get_unique_elements(self, training_images: Sequence[Atoms]) -> list[str]:
+        """Chemical symbols in images, sorted."""
+        return elements_of(training_images)
+
+    def load_dataset(self, scalers: Scalers | None = None) -> None:
+        """Set ``train_dataset``, ``elements``, ``input_dim``, ``descriptor`` and the scalers; with
+        ``scalers``, or once a checkpoint is loaded, these are applied instead of fitting new ones.
+        """
         data = TrainingData(
             self.settings,
             self.device,
-            scalers,
+            scalers or (self.scalers if self.pretrained else None),
             elements=None if self._loaded_from is None else self.elements,
             setup=self._loaded_setup,
             check=self._check_same_descriptor,
         )
-        self.train_dataset: Any = data.load()
+        dataset = data.load()
+        self._check_same_scalers(dataset.scalers)
+        self.train_dataset = dataset
         self.descriptor_choice = data.choice
-        self._check_same_scalers(self.train_dataset.scalers)
-        self.elements = list(self.train_dataset.elements)
-        self.input_dim = self.train_dataset.input_dim
-        self._take_scalers(self.train_dataset.scalers)
-        self.descriptor = self.train_dataset.descriptor
-        setup = self.train_dataset.descriptor_setup
+        self.elements = list(dataset.elements)
+        self.input_dim = dataset.input_dim
+        self.descriptor = dataset.descriptor
+        self._take_scalers(dataset.scalers)
+        setup = dataset.descriptor_setup
         self.config["dataset"].update(
             descriptor=setup, fp_length=self.input_dim, descriptor_version=DESCRIPTOR_VERSION
         )
-        self._say(f"data set: {len(self.train_dataset)} images")
-        if "baseline" in self.scalers:
-            self._say(f"baseline (eV per atom): {self.scalers['baseline'].energies}")
+        self._say(f"data set: {len(dataset)} images")
+        if self.baseline is not None:
+            self._say(f"baseline (eV per atom): {self.baseline.energies}")
 
-    def _check_before_writing(self) -> None:
-        distributed.check_settings(self.settings)
-        self.settings.make_loss()
-        if self.settings.optim.scheduler is not None:
-            scheduler(self.settings.optim.scheduler, self.settings.optim.epochs)
-        total, fraction = len(self.train_dataset), self.settings.dataset.val_split
-        if fraction and not 1 <= int(total * fraction) < total:
-            raise ValueError(
-                f"dataset: val_split {fraction} of {total} images leaves no validation part"
-            )
+    @property
+    def descriptor(self) -> BaseDescriptor:
+        """That of the data set, or of the checkpoint that was loaded."""
+        if self._descriptor is None:
+            self._descriptor = construct_descriptor(self.config["dataset"]["descriptor"])
+        return self._descriptor
 
-    def _take_scalers(self, scalers: dict[str, Any]) -> None:
-        self.scalers = scalers
+    @descriptor.setter
+    def descriptor(self, descriptor: BaseDescriptor) -> None:
+        self._descriptor = descriptor
+
+    def _take_scalers(self, scalers: Scalers) -> None:
         self.feature_scaler = scalers["feature"]
         self.target_scaler = scalers["target"]
+        self.baseline = scalers.get("baseline")
         self._predictor = None
 
+    @property
+    def scalers(self) -> Scalers:
+        """ "feature", "target" and, if there is one, "baseline"."""
+        scalers = {"target": self.target_scaler, "feature": self.feature_scaler}
+        return scalers if self.baseline is None else {**scalers, "baseline": self.baseline}
+
     def load_model(self) -> None:
-        """Make the network."""
+        """Set ``model``."""
         for value in self.config["model"].values():
             if isinstance(value, Unknown):
                 raise ValueError(
@@ -162,18 +194,58 @@ class AtomsTrainer:
             elements=self.elements,
             input_dim=self.input_dim,
             get_stress=self.settings.optim.stress_coefficient > 0,
+            dtype=self.settings.cmd.torch_dtype,
             **self.config["model"],
-        ).to(self.settings.cmd.torch_dtype)
+        )
         self._say(f"model: {self.model.num_params} parameters")
+
+    def load_criterion(self) -> None:
+        """Set ``criterion``, the class of the loss."""
+        self.criterion = self.settings.optim.loss_fn
+        coefficient = self.config["optim"].get("force_coefficient", 0)
+        if coefficient and not self.forcetraining:
+            self._say(f"get_forces is False: force_coefficient {coefficient} is ignored")
+
+    def load_optimizer(self) -> None:
+        """Set ``optimizer``: a dict with "optimizer", a class, and skorch's "optimizer__..."."""
+        choice = self.settings.optim.choice
+        self.optimizer = {"optimizer": choice.optimizer, **choice.arguments}
+
+    def load_logger(self) -> None:
+        """Set ``wandb_run``, None without ``logger``."""
+        logged = self.settings.cmd.logger
+        self.wandb_run = start_wandb(self.identifier, self.config) if logged else None
+
+    def load_extras(self) -> None:
+        """Set ``split``, which makes the validation part, and ``callbacks``."""
+        state = self._resume_state
+        self.split = train_split(self.settings.dataset, None if state is None else state["split"])
+        folder = self.cp_dir if distributed.is_first() else None
+        self.callbacks = training_callbacks(self.settings, self.wandb_run, folder, state)
+
+    def load_skorch(self) -> None:
+        """Set ``net``, the skorch net of all that was loaded."""
+        self.net = make_net(
+            self.settings,
+            self.model,
+            self.device,
+            self.train_dataset,
+            criterion=self.criterion,
+            train_split=self.split,
+            callbacks=self.callbacks,
+            **self.optimizer,
+        )
 
     def _start_folder(self, previous: str | None = None) -> None:
         """A new checkpoint folder with configuration and scalers, unless ``debug`` is set; and with
         the model and the state of a ``previous`` one."""
 
         def fill(folder: Path) -> None:
-            self._write_settings(folder)
+            checkpoint.write_settings(folder, self.config, self.scalers)
+            if self.descriptor_choice is not None:
+                self.descriptor_choice.write(folder / "descriptor.json")
             if previous is not None:
-                self._copy_state(Path(previous), folder)
+                checkpoint.copy_state(Path(previous), folder, self._resume_state)
 
         def write() -> str:
             folder = checkpoint.new_folder(self.settings.cmd.run_dir, self.identifier, fill)
@@ -181,72 +253,6 @@ class AtomsTrainer:
             return str(folder)
 
         self.cp_dir = None if self.debug else distributed.of_the_first(write)
-
-    def _write_settings(self, folder: Path) -> None:
-        config = {name: dict(section) for name, section in self.config.items()}
-        config["dataset"].pop("raw_data", None)
-        checkpoint.save(config, folder / "config.pt")
-        checkpoint.save(self.scalers, folder / "normalizers.pt")
-        if self.descriptor_choice is not None:
-            self.descriptor_choice.write(folder / "descriptor.json")
-
-    def _copy_state(self, previous: Path, folder: Path) -> None:
-        # So that a run that is killed can go on from its folder, at any moment.
-        for name in (*checkpoint.OF_BEST, "descriptor.json"):
-            if (previous / name).is_file():
-                shutil.copyfile(previous / name, folder / name)
-        if self._resume_state is not None:
-            checkpoint.save(self._resume_state, folder / resume.FILE)
-
-    def load_skorch(self, epochs: int | None = None) -> None:
-        """Make the skorch net around the network; ``epochs`` in place of the configuration's."""
-        settings = self.settings
-        collate: Any = DataCollater(train=True, forcetraining=self.forcetraining)
-        module: Any = self.model
-        if self.gpus > 1:
-            collate = ParallelCollater(self.gpus, collate)
-            module = DataParallel(self.model, output_device=self.device, num_gpus=self.gpus)
-        shared, choice = distributed.is_shared(), settings.optim.choice
-        loader = SharedBatchLoader if shared else BatchLoader
-        self.net = (SharedNet if shared else choice.net)(
-            module=module,
-            criterion=settings.optim.loss_fn,
-            **{f"criterion__{name}": value for name, value in settings.loss_arguments().items()},
-            optimizer=choice.optimizer,
-            lr=settings.optim.lr,
-            batch_size=settings.optim.batch_size,
-            max_epochs=epochs or settings.optim.epochs,
-            iterator_train=loader,
-            iterator_train__collate_fn=collate,
-            iterator_valid=loader,
-            iterator_valid__collate_fn=collate,
-            device=self.device,
-            train_split=self._train_split(),
-            callbacks=training_callbacks(
-                self.settings,
-                self.config,
-                self.cp_dir if distributed.is_first() else None,
-                self._resume_state,
-            ),
-            verbose=int(self.verbose),
-            **self._reading(),
-            **choice.arguments,
-        )
-
-    def _reading(self) -> dict[str, Any]:
-        dataset = getattr(self, "train_dataset", None)
-        options = reading(dataset, self.settings.dataset.val_split)
-        return {f"iterator_train__{name}": value for name, value in options.items()}
-
-    def _train_split(self) -> Any:
-        settings = self.settings.dataset
-        if not settings.val_split:
-            return None
-        if self._resume_state is not None and self._resume_state["split"] is not None:
-            return resume.FixedSplit(self._resume_state["split"])
-        if settings.val_split_mode == "inorder":
-            return InOrderSplit(settings.val_split)
-        return ValidSplit(cv=settings.val_split)
 
     def train(self, raw_data: str | Sequence[Atoms] | None = None) -> None:
         """Train for ``epochs`` epochs.
@@ -283,8 +289,8 @@ class AtomsTrainer:
         self._say(f"training took {time.perf_counter() - begun:.1f} s")
 
     def _go_on(self, reload: bool) -> None:
-        if reload or not hasattr(self, "train_dataset"):
-            self.load_dataset(self.scalers)
+        if reload or self.train_dataset is None:
+            self.load_dataset()
         history = self.net.history
         self._start_folder(self.cp_dir)
         optimizer, state = self.net.optimizer_.state_dict(), self._resume_state
@@ -297,7 +303,9 @@ class AtomsTrainer:
             history, optimizer = resume.history_of(state), state["optimizer"]
             if len(history) < state["target_epochs"]:
                 epochs = state["target_epochs"] - len(history)
-        self.load_skorch(epochs)
+        self.load_extras()
+        self.load_skorch()
+        self.net.set_params(max_epochs=epochs)
         self.net.initialize()
         resume.load_optimizer(self.net.optimizer_, optimizer)
         self.net.history = history
@@ -339,12 +347,13 @@ class AtomsTrainer:
         stored = checkpoint.load_folder(checkpoint_dir)
         own_config = bool(self.config)
         if not own_config:
-            self._configure(_predicting(stored["config"], gpu2cpu))
+            self._configure(checkpoint.for_predicting(stored["config"], gpu2cpu))
         self._loaded_setup = stored["config"]["dataset"]["descriptor"]
         self.descriptor = construct_descriptor(self._loaded_setup)
         checkpoint.check_version(checkpoint_dir, stored, self.descriptor)
         self.elements = list(self.descriptor.elements)
         self.input_dim = stored["config"]["dataset"]["fp_length"]
+        warn_of_constant(stored["normalizers"], str(checkpoint_dir))
         self._take_scalers(stored["normalizers"])
         self.pretrained = True
         self._loaded_from = str(checkpoint_dir)
@@ -354,11 +363,8 @@ class AtomsTrainer:
         self._resume_state = resume.read(checkpoint_dir) if own_config else None
         if self._resume_state is not None:
             self._resume_state = self._changes.apply(self._resume_state)
-        self._set_seed()
-        if own_config and self._has_data():
-            self.load_dataset(self.scalers)
-        self.load_model()
-        self.load_skorch()
+        self.cp_dir = self.train_dataset = None
+        self.load(load_dataset=own_config and self._has_data())
         self.net.initialize()
         self._load_parameters(Path(checkpoint_dir))
         self.cp_dir = str(checkpoint_dir)
@@ -376,7 +382,7 @@ class AtomsTrainer:
                 f"({', '.join(descriptor.elements)})"
             )
 
-    def _check_same_scalers(self, scalers: dict[str, Any]) -> None:
+    def _check_same_scalers(self, scalers: Scalers) -> None:
         if self._loaded_from is None:
             return
         for name, scaler in scalers.items():
@@ -387,13 +393,7 @@ class AtomsTrainer:
                 )
 
     def _load_parameters(self, folder: Path) -> None:
-        parameters = checkpoint.torch_load(folder / "params.pt", self.device)
-        try:
-            self.model.load_state_dict(parameters)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"checkpoint_dir: {folder / 'params.pt'} does not fit the model: {error}"
-            ) from error
+        checkpoint.load_parameters(self.model, folder, self.device)
         optimizer, history = folder / "optimizer.pt", folder / "history.json"
         if optimizer.is_file() and self._has_data():
             state = self._changes.of_optimizer(checkpoint.torch_load(optimizer, self.device))
@@ -443,7 +443,7 @@ class AtomsTrainer:
     def predictor(self) -> Predictor:
         """The model with descriptor and scalers, made once per training."""
         if self._predictor is None:
-            if not hasattr(self, "net"):
+            if self.net is None:
                 raise RuntimeError("predict: call train() or load_pretrained() first")
             self._predictor = Predictor(
                 model=self.model.to(self.device),
@@ -461,8 +461,7 @@ class AtomsTrainer:
         bare = copy.copy(self)
         bare._predictor = self.predictor
         bare.pretrained, bare._resume_state = False, None
-        for name in ("net", "train_dataset"):
-            vars(bare).pop(name, None)
+        bare.net = bare.train_dataset = None
         bare.config = {**self.config, "dataset": {**self.config["dataset"], "raw_data": None}}
         dataset = replace(self.settings.dataset, raw_data=None)
         bare.settings = replace(self.settings, dataset=dataset)
@@ -477,20 +476,3 @@ class AtomsTrainer:
     def _say(self, text: str) -> None:
         if self.verbose:
             print(text)
-
-
-def _predicting(config: Mapping[str, Any], on_cpu: bool) -> dict[str, Any]:
-    """A stored configuration without what only training needs: classes of the user's own, such as
-    a loss, are not loaded from a file."""
-    optim = dict(config.get("optim", {}))
-    if _names_unknown(optim):
-        optim = {"gpus": optim.get("gpus", 0)}
-    if on_cpu:
-        optim["gpus"] = 0
-    return {**config, "optim": optim}
-
-
-def _names_unknown(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_names_unknown, value.values()))
-    return isinstance(value, Unknown)

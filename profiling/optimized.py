@@ -103,12 +103,12 @@ class Optimized(Side):
         return [record.to(self.dtype) for record in records]
 
     def load(self, images: Iterable[Atoms], file: Path | None = None) -> None:
-        dataset = self.trainer.settings.dataset
+        dataset = self.trainer.config["dataset"]
         if file is None:
-            dataset.raw_data = list(images)
+            dataset["raw_data"] = list(images)
         else:
             build_store(images, file, self.setup, self.dtype, self.derivatives, verbose=False)
-            dataset.lmdb_path = [file]
+            dataset["lmdb_path"] = [file]
         self.trainer.load()
         self.dataset, self.net = self.trainer.train_dataset, self.trainer.net
 

@@ -46,9 +46,11 @@ def settings(folder: Path, **sections: dict[str, Any]) -> dict[str, Any]:
     return {name: {**section, **sections.get(name, {})} for name, section in base.items()}
 
 
-def trained(folder: Path, **sections: dict[str, Any]) -> list[Energies]:
+def trained(
+    folder: Path, kind: type[AtomsTrainer] = AtomsTrainer, **sections: dict[str, Any]
+) -> list[Energies]:
     """Energies (eV) of the training and of the test frames, after training."""
-    trainer = AtomsTrainer(settings(folder, **sections))
+    trainer = kind(settings(folder, **sections))
     trainer.train()
     return [list(map(float, trainer.predict(part)["energy"])) for part in frames()]
 

@@ -108,11 +108,26 @@ def config(frames: Any, run_dir: str | Path, **sections: dict[str, Any]) -> dict
     return {name: {**section, **sections.get(name, {})} for name, section in base.items()}
 
 
-def trained(frames: Any, run_dir: str | Path, **sections: dict[str, Any]) -> AtomsTrainer:
+def trained(
+    frames: Any,
+    run_dir: str | Path,
+    kind: type[AtomsTrainer] = AtomsTrainer,
+    **sections: dict[str, Any],
+) -> AtomsTrainer:
     """A trainer that has trained with :func:`config`."""
-    trainer = AtomsTrainer(config(frames, run_dir, **sections))
+    trainer = kind(config(frames, run_dir, **sections))
     trainer.train()
     return trainer
+
+
+class FromFloat64(AtomsTrainer):
+    """Starts from the weights that float64 draws, whatever the precision of the run."""
+
+    def load_model(self) -> None:
+        dtype, self.settings.cmd.dtype = self.settings.cmd.dtype, torch.DoubleTensor
+        super().load_model()
+        self.settings.cmd.dtype = dtype
+        self.model.to(self.settings.cmd.torch_dtype)
 
 
 def history(trainer: AtomsTrainer) -> list[dict[str, Any]]:

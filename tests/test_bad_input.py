@@ -214,11 +214,6 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"scheduler": {"policy": "StepLR", "param": {}}},
         "optim, scheduler: unknown key 'param'; did you mean 'params'",
     ),
-    "forces without force training": (
-        "model",
-        {"get_forces": False},
-        "optim: expected force_coefficient 0 where the model's get_forces is False, got 0.04",
-    ),
     "forces decide without force training": (
         "optim",
         {"cp_metric": "forces", "force_coefficient": 0},

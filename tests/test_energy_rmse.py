@@ -21,6 +21,7 @@ from profiling.fit import fit
 from profiling.original.pipeline import Original
 
 from .energy_rmse import ELEMENTS, Energies, errors, frames, settings, trained
+from .potentials import FromFloat64
 from .test_distributed import torchrun
 from .test_golden_lmdb import construct_lmdb
 from .tolerances import DEMO_ENERGY, DEMO_FORCES, ENERGY_RMSE, ENERGY_RMSE_FLOAT32
@@ -33,7 +34,7 @@ def on_the_fly(folder: Path) -> list[Energies]:
 
 
 def float32(folder: Path) -> list[Energies]:
-    return trained(folder, cmd={"dtype": torch.FloatTensor})
+    return trained(folder, FromFloat64, cmd={"dtype": torch.FloatTensor})
 
 
 def store(cache: str) -> Callable[[Path], list[Energies]]:

@@ -22,6 +22,7 @@ from amptorch.dataset_lmdb import (
     get_lmdb_dataset,
 )
 from amptorch.preprocessing import AtomsToData, FeatureScaler, TargetScaler
+from amptorch.preprocessing.scaling import NotAdditiveWarning
 
 from .potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, cuco_frames, history, with_emt
 from .systems import SHARED
@@ -130,7 +131,12 @@ def construct_lmdb(
     """Convert, scale and write images as a script of the original does."""
     db = lmdb.open(str(path), map_size=1 << 26, subdir=False, meminit=False, map_async=True)
     a2d = AtomsToData(
-        descriptor=construct_descriptor(setup), r_energy=True, r_forces=True, save_fps=False
+        descriptor=construct_descriptor(setup),
+        r_energy=True,
+        r_forces=True,
+        save_fps=False,
+        fprimes=True,
+        cores=1,
     )
     data_list = [a2d.convert(image, idx=idx) for idx, image in enumerate(images)]
     if os.path.isfile(normalizers_path):
@@ -284,5 +290,22 @@ def test_frames_with_other_sizes_train(tmp_path):
     path = tmp_path / "mixed.lmdb"
     construct_lmdb(path, [*cuco_frames(3), *shorter], tmp_path / "normalizers.pt")
     trainer = AtomsTrainer(lmdb_config([str(path)], "full", tmp_path))
-    trainer.train()
+    with pytest.warns(NotAdditiveWarning, match="baseline"):
+        trainer.train()
     assert np.isfinite(trainer.net.history[-1, "train_loss"])
+
+
+@pytest.mark.parametrize("option", [{"baseline": "linear"}, {"target_scaling": "forces"}])
+def test_files_that_are_scaled_are_not_scaled_otherwise(two_files, tmp_path, option):
+    trainer = AtomsTrainer(lmdb_config(two_files, "no", tmp_path, **option))
+    with pytest.raises(ValueError, match=r"baseline and target_scaling need a store.*convert"):
+        trainer.train()
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_names_of_the_original(two_files, cache):
+    dataset = get_lmdb_dataset(two_files, cache)
+    assert dataset.get_length_list() == [5, 3]
+    assert dataset.get_descriptor(dataset.descriptor_setup) == dataset.descriptor
+    with dataset.connect_db(two_files[0]).begin(write=False) as txn:
+        assert pickle.loads(txn.get(b"length")) == 5

@@ -9,6 +9,7 @@ import torch
 from amptorch.model import CustomLoss, PerAtomLoss
 from amptorch.trainer import AtomsTrainer
 
+from .potentials import FromFloat64
 from .test_scripts import get_config, images
 
 pytestmark = pytest.mark.usefixtures("run_dir")
@@ -95,7 +96,7 @@ def test_custom_loss_script(loss_fn):
 def test_float32_script():
     config = get_config()
     config["cmd"]["dtype"] = torch.FloatTensor
-    trainer = AtomsTrainer(config)
+    trainer = FromFloat64(config)
     trainer.train()
     assert all(weight.dtype == torch.float32 for weight in trainer.model.parameters())
     assert trainer.train_dataset[0].fingerprint.dtype == torch.float32

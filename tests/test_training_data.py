@@ -22,6 +22,7 @@ from .potentials import (
     COSINE,
     GAUSSIAN,
     GAUSSIAN_G5,
+    FromFloat64,
     alloy_frames,
     config,
     cuco_frames,
@@ -50,9 +51,7 @@ def manifest(tmp_path) -> str:
     return str(tmp_path / "all.json")
 
 
-def from_files(
-    paths: list[str], run_dir: Path, cache: str, **sections: dict[str, Any]
-) -> AtomsTrainer:
+def from_files(paths: list[str], run_dir: Path, cache: str, **sections: Any) -> AtomsTrainer:
     dataset = {
         "raw_data": None,
         "fp_params": None,
@@ -209,7 +208,8 @@ def test_energies_alone(tmp_path):
 def test_float32_is_float64_rounded(tmp_path):
     """A tenth of a percent of error after three epochs of rounded fingerprints and weights."""
     path = store(tmp_path / "single.lmdb", dtype=torch.float32)
-    single = from_files([path], tmp_path, "no", **SHUFFLED, cmd={"dtype": torch.FloatTensor})
+    sections = {**SHUFFLED, "cmd": {"dtype": torch.FloatTensor}}
+    single = from_files([path], tmp_path, "no", kind=FromFloat64, **sections)
     assert next(single.model.parameters()).dtype == torch.float32
     assert_same_history(single, trained(FRAMES, tmp_path, **SHUFFLED), rel=1e-3)
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from ase import Atoms
 from torch import Tensor
 from torch.profiler import record_function
+from tqdm import tqdm
 
+from ..kernels import pair_jacobian
 from ..kernels.environment import Environment
 from ..kernels.neighbors import find_nearest, find_neighbors_of_frames
-from .util import COINCIDENT, check_elements, list_symbols_to_indices, validate_image
+from .arrays import element_arrays, image_arrays
+from .util import COINCIDENT, check_elements, hash_of, list_symbols_to_indices, validate_image
 
 DESCRIPTOR_VERSION = 2
 """Of what the parameters of descriptors mean; files say with which they were written. Raise it when
@@ -53,6 +56,16 @@ class BaseDescriptor(ABC):
     def settings(self) -> dict[str, Any]:
         """Everything that fixes fingerprints: plain values and arrays, for the hash."""
 
+    @abstractmethod
+    def _parameters(self) -> Any:
+        """What the kernel reads."""
+
+    def prepare_descriptor_parameters(self) -> None:
+        """Set ``parameters`` from what describes the functions."""
+        self.parameters = self._parameters()
+        for name in ("touch", "descriptor_setup_hash"):
+            vars(self).pop(name, None)
+
     @property
     def n_features(self) -> int:
         """Length of a fingerprint; shorter sets of an element are padded with zeros."""
@@ -63,15 +76,23 @@ class BaseDescriptor(ABC):
         """The features that a neighbour can change, see ``parameters.touch``."""
         return self.parameters.touch()
 
-    @property
+    def features_of(self, element: str) -> int:
+        """Features of an element, not counting zeros that pad."""
+        return self.n_features
+
+    @cached_property
     def descriptor_setup_hash(self) -> str:
+        """See :meth:`get_descriptor_setup_hash`."""
+        return self.get_descriptor_setup_hash()
+
+    def get_descriptor_setup_hash(self) -> str:
         """md5 of all parameters, the element list and, where used, the pseudodensities."""
         threshold = {"prime_threshold": self.prime_threshold} if self.prime_threshold else {}
-        return _md5({**self.settings(), **threshold})
+        return hash_of({**self.settings(), **threshold})
 
     def has_same_fingerprints(self, other: BaseDescriptor) -> bool:
         """Whether only the primes that are dropped may differ."""
-        return _md5(self.settings()) == _md5(other.settings())
+        return hash_of(self.settings()) == hash_of(other.settings())
 
     def changed_since(self, version: int) -> str | None:
         """Why files of this ``DESCRIPTOR_VERSION`` mean another descriptor, or None."""
@@ -128,6 +149,46 @@ class BaseDescriptor(ABC):
         """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features], building no Jacobian."""
         return self.kernel.vjp(environment, self.parameters, gradient)
 
+    def prepare_fingerprints(
+        self,
+        images: Sequence[Atoms],
+        calc_derivatives: bool = True,
+        save_fps: bool = False,
+        verbose: bool = False,
+        cores: int = 1,
+        log: Any = None,
+    ) -> list[dict[str, Any]]:
+        """Fingerprints and, with ``calc_derivatives``, primes of images, a dict an image: see
+        :func:`amptorch.descriptor.arrays.image_arrays`.
+
+        Args:
+            verbose: show a progress bar.
+            save_fps, cores, log: of the original; ``DescriptorCalculator`` keeps fingerprints.
+        """
+        bar = tqdm(images, desc="fingerprints", unit=" images", disable=not verbose)
+        return [
+            self._arrays(image, calc_derivatives, f"image {index}")
+            for index, image in enumerate(bar)
+        ]
+
+    def calculate_fingerprints(
+        self, image: Atoms, element: str, calc_derivatives: bool = True, log: Any = None
+    ) -> tuple[Any, ...]:
+        """Fingerprints and primes of the atoms of one element of an image, see
+        :func:`amptorch.descriptor.arrays.element_arrays`."""
+        return element_arrays(self._arrays(image, calc_derivatives, "image"), element)
+
+    def _arrays(self, image: Atoms, calc_derivatives: bool, name: str) -> dict[str, Any]:
+        environment = self.environment(image, name)
+        counts = {element: self.features_of(element) for element in self.elements}
+        if not calc_derivatives:
+            return image_arrays(image.numbers, counts, self.fingerprints(environment), None)
+        fingerprint, values = self.jacobian(environment)
+        factors = torch.ones_like(fingerprint)
+        matrix = pair_jacobian.to_sparse(environment, values, self.touch, factors)
+        primes = pair_jacobian.without_small(matrix, self.prime_threshold)
+        return image_arrays(image.numbers, counts, fingerprint, primes)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BaseDescriptor):
             return NotImplemented
@@ -135,19 +196,6 @@ class BaseDescriptor(ABC):
 
     def __hash__(self) -> int:
         return hash(self.descriptor_setup_hash)
-
-
-def _md5(settings: Mapping[str, Any]) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    for key, value in sorted(settings.items()):
-        digest.update(f"{key}={_canonical(value)};".encode())
-    return digest.hexdigest()
-
-
-def _canonical(value: Any) -> str:
-    if isinstance(value, (np.ndarray, Tensor)):
-        return f"{tuple(value.shape)}{value.tolist()!r}"
-    return repr(value)
 
 
 def check_coincidence(environment: Environment, name: str) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from ase import Atoms
 
+from ..data.frame import AtomsData
 from ..preprocessing.atoms_to_data import AtomsToData
+from .arrays import image_arrays
 from .base_descriptor import BaseDescriptor
 
 
@@ -20,6 +22,7 @@ class DescriptorCalculator:
         calc_derivatives: give primes too.
         save_fps: keep fingerprints on disk, under ``processed/``, and read them from there.
         verbose: show a progress bar.
+        cores: of the original, which does not use it either.
     """
 
     def __init__(
@@ -29,32 +32,27 @@ class DescriptorCalculator:
         calc_derivatives: bool = True,
         save_fps: bool = True,
         verbose: bool = True,
+        cores: int = 1,
     ) -> None:
         self.images = images
+        self.descriptor = descriptor
         self.calc_derivatives = calc_derivatives
         self.verbose = verbose
         self._converter = AtomsToData(descriptor, save_fps=save_fps, fprimes=calc_derivatives)
         self._descriptors: list[dict[str, Any]] | None = None
 
-    def prepare_descriptors(self) -> None:
-        """Compute all of them."""
+    def prepare_descriptors(self) -> list[dict[str, Any]]:
+        """Compute all of them; see :meth:`get_descriptors`."""
         converted = self._converter.convert_all(self.images, disable_tqdm=not self.verbose)
         self._descriptors = [self._arrays(data) for data in converted]
-
-    def get_descriptors(self) -> list[dict[str, Any]]:
-        """A dict an image: "descriptors" [n_atoms, n_features] and, with derivatives,
-        "descriptor_primes", the sparse matrix as "row", "col", "val" and "size"."""
-        if self._descriptors is None:
-            self.prepare_descriptors()
-        assert self._descriptors is not None
         return self._descriptors
 
-    def _arrays(self, data: Any) -> dict[str, Any]:
-        arrays = {"descriptors": data.fingerprint.numpy()}
-        if self.calc_derivatives:
-            matrix = data.fprimes.coalesce()
-            row, col = matrix.indices().numpy()
-            size = tuple(matrix.shape)
-            value = matrix.values().numpy()
-            arrays["descriptor_primes"] = {"row": row, "col": col, "val": value, "size": size}
-        return arrays
+    def get_descriptors(self) -> list[dict[str, Any]]:
+        """A dict an image, see :func:`amptorch.descriptor.arrays.image_arrays`."""
+        return self.prepare_descriptors() if self._descriptors is None else self._descriptors
+
+    def _arrays(self, data: AtomsData) -> dict[str, Any]:
+        descriptor = self.descriptor
+        counts = {element: descriptor.features_of(element) for element in descriptor.elements}
+        primes = data.fprimes if self.calc_derivatives else None
+        return image_arrays(data.atomic_numbers.numpy(), counts, data.fingerprint, primes)

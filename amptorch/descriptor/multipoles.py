@@ -57,7 +57,7 @@ class MultipoleDescriptor(BaseDescriptor):
         self.log = bool(self.MCSHs.get("log", False))
         self.prime_threshold = check_threshold(self.MCSHs.get("prime_threshold"))
         self.cutoff = self._cutoff()
-        self.parameters = self._parameters()
+        self.prepare_descriptor_parameters()
 
     @abstractmethod
     def _probes(self) -> list[Probe]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
+from torch import Tensor
 
 # Two nuclei nearer than this (Å) are one atom written twice, not a configuration.
 COINCIDENT = 1e-3
@@ -23,6 +25,20 @@ def get_hash(image: Atoms) -> str:
         # Adding zero turns -0.0, which differs from 0.0 in its bytes, into 0.0.
         digest.update((np.round(array, 15) + 0.0).tobytes())
     return digest.hexdigest()
+
+
+def hash_of(settings: Mapping[str, Any]) -> str:
+    """md5 of plain values and arrays by name."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for key, value in sorted(settings.items()):
+        digest.update(f"{key}={_canonical(value)};".encode())
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    if isinstance(value, (np.ndarray, Tensor)):
+        return f"{tuple(value.shape)}{value.tolist()!r}"
+    return repr(value)
 
 
 def validate_image(image: Atoms, name: str = "image") -> None:

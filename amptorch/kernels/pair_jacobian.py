@@ -74,6 +74,44 @@ class Frames:
         return torch.cat(list(self.blocks)), concatenate(self.environments), self.touch
 
 
+def to_sparse(environment: Environment, values: Tensor, touch: Tensor, factors: Tensor) -> Tensor:
+    """dG/dr as the original stores it, a sparse COO matrix [n_atoms * n_features, 3 * n_atoms]: row
+    atom * n_features + feature, column 3 * (moved atom) + axis.
+
+    Args:
+        environment: of one frame.
+        values: its blocks.
+        touch: see above.
+        factors: [n_atoms, n_features], of the features.
+    """
+    n_features, centers, neighbors = factors.shape[1], environment.centers, environment.neighbors
+    columns = touch[environment.species[centers], environment.species[neighbors]]
+    pair, slot = torch.nonzero(columns >= 0, as_tuple=True)
+    feature, center = columns[pair, slot], centers[pair]
+    rows = (center * n_features + feature).repeat_interleave(3)
+    derivatives = (values[pair, slot] * factors[center, feature, None]).flatten()
+    axis = torch.arange(3, device=values.device)
+    moved = torch.stack([neighbors[pair], center])[:, :, None] * 3 + axis
+    size = (environment.n_atoms * n_features, environment.n_atoms * 3)
+    places = torch.stack([rows.repeat(2), moved.flatten()])
+    entries = torch.cat([derivatives, -derivatives])
+    matrix = torch.sparse_coo_tensor(places, entries, size, check_invariants=False)
+    return without_small(matrix.coalesce(), 0.0)
+
+
+def without_small(matrix: Tensor, threshold: float) -> Tensor:
+    """A coalesced matrix without zeros and without entries whose magnitude is under a threshold."""
+    values = matrix.values()
+    small = (values == 0) | (values.abs() < threshold)
+    return torch.sparse_coo_tensor(
+        matrix.indices()[:, ~small],
+        values[~small],
+        matrix.shape,
+        is_coalesced=True,
+        check_invariants=False,
+    )
+
+
 def pull(frames: Frames, weights: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
     """Forces [n_atoms, 3] and virials [n_atoms, 3, 3] (empty without ``with_virials``) of atoms.
 

@@ -32,6 +32,7 @@ class AtomsToData:
         r_forces: read forces.
         save_fps: keep fingerprints on disk, under ``processed/``, and read them from there.
         fprimes: give primes.
+        cores: of the original, which does not use it either.
         derivatives: "cached" computes the pair Jacobian here; "on_the_fly" leaves derivatives to
             the kernel's vjp at every force call.
         cache_dir: folder of ``save_fps``.
@@ -47,6 +48,7 @@ class AtomsToData:
         r_forces: bool = False,
         save_fps: bool = False,
         fprimes: bool = True,
+        cores: int = 1,
         derivatives: str = "cached",
         cache_dir: str = "processed",
         r_stress: bool = False,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..data.frame import AtomsData
@@ -11,6 +12,13 @@ from .utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
 
 Scalers = dict[str, Any]
 """By "feature", "target" and, if there is one, "baseline"."""
+
+# eV per frame; under this a mean of energies above a baseline is rounding.
+NO_CONSTANT = 1e-9
+
+
+class NotAdditiveWarning(UserWarning):
+    """Energies have a constant per frame, so that they do not add up over atoms."""
 
 
 def fit_scalers(
@@ -22,20 +30,53 @@ def fit_scalers(
 ) -> Scalers:
     """Scalers of a data set from its statistics.
 
+    Energies add up over atoms, but with the original's way, no baseline and target scaling
+    "energy": the mean of the frames is taken off. The other target scalings take off, without a
+    baseline, one energy for atoms of all elements.
+
     Args:
         statistics: of the unscaled data.
         forcetraining: forces and primes are scaled too.
         scaling: see :class:`FeatureScaler`.
         baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``.
         target_scaling: see :class:`TargetScaler`.
+
+    Warns:
+        NotAdditiveWarning: frames differ in size where their mean is taken off.
     """
     scalers: Scalers = {}
-    if baseline == "linear":
-        scalers["baseline"] = AtomicCorrectionScaler(statistics)
+    additive = baseline == "linear" or target_scaling != "energy"
+    if additive:
+        scalers["baseline"] = AtomicCorrectionScaler(statistics, baseline == "linear")
         statistics = statistics.above(scalers["baseline"].energies)
-    scalers["target"] = TargetScaler(statistics, forcetraining, target_scaling)
+    scalers["target"] = TargetScaler(statistics, forcetraining, target_scaling, shift=not additive)
     scalers["feature"] = FeatureScaler(statistics, forcetraining, scaling)
+    warn_of_sizes(scalers, statistics.sizes.tolist())
     return scalers
+
+
+def warn_of_sizes(scalers: Scalers, sizes: Iterable[int]) -> None:
+    """Warn if frames of different sizes have one constant taken off their energies."""
+    different = set(sizes)
+    if len(different) > 1 and "baseline" not in scalers and _has_constant(scalers):
+        warnings.warn(
+            f"energies will not add up: frames have {min(different)} to {max(different)} atoms, "
+            f"and {float(scalers['target'].target_mean):.6g} eV is taken off the energy of each, "
+            'whatever its size; dataset: {"baseline": "linear"} takes energies of atoms off',
+            NotAdditiveWarning,
+            stacklevel=2,
+        )
+
+
+def warn_of_constant(scalers: Scalers, where: str) -> None:
+    """Warn if scalers that were read from ``where`` have a constant beside a baseline."""
+    if "baseline" in scalers and _has_constant(scalers):
+        warnings.warn(
+            f"{where}: energies do not add up: {float(scalers['target'].target_mean):.6g} eV a "
+            "frame, whatever its size, stand beside its baseline; train it again to be rid of it",
+            NotAdditiveWarning,
+            stacklevel=2,
+        )
 
 
 def scale(data_list: Sequence[AtomsData], scalers: Scalers) -> None:
@@ -44,3 +85,8 @@ def scale(data_list: Sequence[AtomsData], scalers: Scalers) -> None:
         scalers["baseline"].norm(data_list)
     scalers["feature"].norm(data_list, disable_tqdm=True)
     scalers["target"].norm(data_list, disable_tqdm=True)
+
+
+def _has_constant(scalers: Scalers) -> bool:
+    """Whether predicted energies have a constant per frame."""
+    return abs(float(scalers["target"].target_mean)) > NO_CONSTANT

@@ -155,12 +155,18 @@ class Statistics:
             FeatureStatistics.joined, (self.features[number] for number in self.numbers)
         )
 
-    def baseline(self) -> dict[int, float]:
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """[n_images], atoms."""
+        return self.compositions.sum(1)
+
+    def baseline(self, elementwise: bool = True) -> dict[int, float]:
         """Energy per element (eV) by least squares, of smallest norm where compositions do not
-        fix it."""
-        counts = self.compositions.astype(float)
-        solution, *_ = np.linalg.lstsq(counts, self.energies, rcond=None)
-        return dict(zip(self.numbers, solution.tolist(), strict=True))
+        fix it; without ``elementwise`` one for atoms of all elements."""
+        counts = self.compositions if elementwise else self.sizes[:, None]
+        solution, *_ = np.linalg.lstsq(counts.astype(float), self.energies, rcond=None)
+        of_elements = np.broadcast_to(solution, len(self.numbers))
+        return dict(zip(self.numbers, of_elements.tolist(), strict=True))
 
     def above(self, baseline: dict[int, float]) -> Statistics:
         """The same with a baseline taken off the energies."""

@@ -161,6 +161,9 @@ class TargetScaler:
     square of the force components ("forces").
 
     Where it is 0, as with one frame, mean 0 and deviation 1 leave targets as they are.
+
+    The mean is a constant per frame, with which energies do not add up over atoms: without
+    ``shift`` it stays 0.
     """
 
     def __init__(
@@ -168,13 +171,14 @@ class TargetScaler:
         data_list: Sequence[AtomsData] | Statistics,
         forcetraining: bool,
         scaling: str = "energy",
+        shift: bool = True,
     ) -> None:
         self.forcetraining = forcetraining
         statistics = _statistics(data_list)
         energies = torch.from_numpy(statistics.energies)
         deviation = _spread(statistics, scaling)
         spread = bool(deviation > 0)
-        self.target_mean = energies.mean() if spread else energies.new_zeros(())
+        self.target_mean = energies.mean() if spread and shift else energies.new_zeros(())
         self.target_std = deviation if spread else energies.new_ones(())
 
     def norm(
@@ -215,7 +219,7 @@ def _spread(statistics: Statistics, scaling: str) -> Tensor:
         return torch.tensor(mean, dtype=torch.float64).sqrt()
     energies = torch.from_numpy(statistics.energies)
     if scaling == "per_atom":
-        energies = energies / torch.from_numpy(statistics.compositions.sum(1))
+        energies = energies / torch.from_numpy(statistics.sizes)
     return energies.std() if len(energies) > 1 else energies.new_zeros(())
 
 
@@ -225,12 +229,18 @@ class AtomicCorrectionScaler:
     The energies are the least-squares solution, of smallest norm where compositions do not fix
     it, over the images.
 
+    Args:
+        data_list: images, or their statistics.
+        elementwise: fit an energy to each element; else the same to all.
+
     Attributes:
         energies: {atomic number: eV}.
     """
 
-    def __init__(self, data_list: Sequence[AtomsData] | Statistics) -> None:
-        self.energies = _statistics(data_list).baseline()
+    def __init__(
+        self, data_list: Sequence[AtomsData] | Statistics, elementwise: bool = True
+    ) -> None:
+        self.energies = _statistics(data_list).baseline(elementwise)
 
     def total(self, numbers: Tensor) -> float:
         """Sum of E0 over atoms, eV."""

@@ -23,6 +23,7 @@ class ElementNetworks(nn.Module):
         n_features: length of a fingerprint.
         hidden_layers: widths.
         activation: between layers.
+        dtype: in which weights are drawn.
     """
 
     def __init__(
@@ -31,11 +32,12 @@ class ElementNetworks(nn.Module):
         n_features: int,
         hidden_layers: Sequence[int],
         activation: type[nn.Module] = nn.Tanh,
+        dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
         widths = [n_features, *hidden_layers, 1]
-        self.networks = nn.ModuleList(_perceptron(widths, activation) for _ in elements)
-        self.mask = nn.Embedding(MASK_ROWS, len(elements), dtype=torch.float64)
+        self.networks = nn.ModuleList(_perceptron(widths, activation, dtype) for _ in elements)
+        self.mask = nn.Embedding(MASK_ROWS, len(elements), dtype=dtype)
         with torch.no_grad():
             self.mask.weight.zero_()
             for column, element in enumerate(elements):
@@ -66,10 +68,12 @@ def product(matrix: Tensor, vector: Tensor) -> Tensor:
     return terms.new_zeros(matrix.shape[0]).index_add(0, rows, terms)
 
 
-def _perceptron(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
+def _perceptron(
+    widths: Sequence[int], activation: type[nn.Module], dtype: torch.dtype
+) -> nn.Sequential:
     layers: list[nn.Module] = []
     for width, following in itertools.pairwise(widths):
-        layers += [nn.Linear(width, following, dtype=torch.float64), activation()]
+        layers += [nn.Linear(width, following, dtype=dtype), activation()]
     network = nn.Sequential(*layers[:-1])
     for layer in network:
         if isinstance(layer, nn.Linear):

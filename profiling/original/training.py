@@ -99,7 +99,7 @@ def make_net(settings: Config, module: ElementNetworks, scaler: TargetScaler) ->
     if optim.scheduler is not None:
         callbacks.append(("lr_scheduler", scheduler(optim.scheduler, optim.epochs)))
     return Net(
-        module=module.to(settings.cmd.torch_dtype),
+        module=module,
         criterion=Loss(optim.loss, optim.force_coefficient),
         optimizer=choice.optimizer,
         lr=optim.lr,
@@ -119,7 +119,8 @@ def make_networks(settings: Config, elements: Sequence[str], n_features: int) ->
     """The networks of a configuration, with the weights that its seed gives."""
     model = settings.model
     hidden_layers = model.hidden_layers or [model.num_nodes] * model.num_layers
-    return ElementNetworks(elements, n_features, hidden_layers, model.activation)
+    dtype = settings.cmd.torch_dtype
+    return ElementNetworks(elements, n_features, hidden_layers, model.activation, dtype)
 
 
 def _split(settings: Config) -> Any:

@@ -13,11 +13,9 @@ import torch
 from ...kernels import symmetry_functions
 from ...kernels.symmetry_functions import SymmetryFunctions
 from ..base_descriptor import BaseDescriptor
-from .descriptor_set import GaussianDescriptorSet
+from .descriptor_set import G5_VERSION, GaussianDescriptorSet, has_g5, settings_of
 
 GDS = GaussianDescriptorSet
-# The DESCRIPTOR_VERSION since which eta of G5 is not divided by the square of the cutoff.
-G5_VERSION = 2
 
 __all__ = ["GDS", "Gaussian", "GaussianDescriptorSet"]
 
@@ -56,7 +54,7 @@ class Gaussian(BaseDescriptor):
         self.cutoff = max(
             float(table[:, 3].max()) for table in self.descriptor_setup.values() if len(table)
         )
-        self.parameters = self._parameters()
+        self.prepare_descriptor_parameters()
 
     def _descriptor_set(
         self, Gs: Mapping[str, Any] | GaussianDescriptorSet, cutoff_func: str, gamma: float | None
@@ -104,22 +102,15 @@ class Gaussian(BaseDescriptor):
         return [(j, k, float(numbers[j] * numbers[k])) for j, k in pairs]
 
     def changed_since(self, version: int) -> str | None:
-        if version >= G5_VERSION or not self._has_g5():
+        if version >= G5_VERSION or not has_g5(self.descriptor_setup):
             return None
         return (
             "it was written by a version that divided eta of G5 by the square of the cutoff, "
             "unlike AMPTorch and this one"
         )
 
-    def settings(self) -> dict[str, Any]:
-        return {
-            "type": self.descriptor_type,
-            "elements": self.elements,
-            "setup": [self.descriptor_setup[element] for element in self.elements],
-            "gamma": self.descriptor_set.cutoff_gamma,
-            # Fingerprints kept under the same numbers, but of another meaning, are not found.
-            **({"version": G5_VERSION} if self._has_g5() else {}),
-        }
+    def features_of(self, element: str) -> int:
+        return len(self.descriptor_setup[element])
 
-    def _has_g5(self) -> bool:
-        return any((table[:, 0] == 5).any() for table in self.descriptor_setup.values())
+    def settings(self) -> dict[str, Any]:
+        return settings_of(self.descriptor_setup, self.descriptor_set.cutoff_gamma)

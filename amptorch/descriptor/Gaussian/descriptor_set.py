@@ -11,11 +11,14 @@ from ase.data import atomic_numbers
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import check_keys, nearest
-from ..util import check_elements
+from ..util import check_elements, hash_of
 
 # Columns of a row: type, Z of j, Z of k (0 for G2), cutoff, eta in 1/Å^2, rs or zeta, lambda.
 # Without Z of j it is the element-weighted function, over neighbours of all elements.
 Row = tuple[int, int, int, float, float, float, float]
+
+# The DESCRIPTOR_VERSION since which eta of G5 is not divided by the square of the cutoff.
+G5_VERSION = 2
 
 _KEYS = {
     "G2": ("etas", "rs_s"),
@@ -40,6 +43,8 @@ class GaussianDescriptorSet:
     A function without neighbour elements is element-weighted (M. Gastegger et al., J. Chem. Phys.
     148, 241709 (2018)): it goes over the neighbours of all elements, with weights Z_j in G2 and
     Z_j Z_k in G4 and G5, Z the atomic number.
+
+    ``update`` of methods is of the original and does nothing, see :meth:`update`.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class GaussianDescriptorSet:
         eta: float = 3.0,
         rs: float = 0.0,
         cutoff: float | None = None,
+        update: bool = True,
     ) -> None:
         """Add G2 of centre ``element_i`` over neighbours ``element_j``, weighted for None; ``eta``
         in units of 1 / cutoff^2."""
@@ -87,6 +93,7 @@ class GaussianDescriptorSet:
         zeta: float = 1.0,
         gamma: float = 1.0,
         cutoff: float | None = None,
+        update: bool = True,
     ) -> None:
         """Add G4 of centre ``element_i`` over pairs of neighbours, weighted for None and None;
         ``eta`` in units of 1 / cutoff^2, ``gamma`` is lambda, ±1."""
@@ -101,6 +108,7 @@ class GaussianDescriptorSet:
         zeta: float = 1.0,
         gamma: float = 1.0,
         cutoff: float | None = None,
+        update: bool = True,
     ) -> None:
         """Add G5 of centre ``element_i`` over pairs of neighbours, weighted for None and None;
         ``eta`` in 1/Å^2, ``gamma`` is lambda, ±1."""
@@ -232,6 +240,60 @@ class GaussianDescriptorSet:
     def descriptor_setup(self) -> dict[str, NDArray[np.float64]]:
         """Tables of all elements."""
         return {element: self.table(element) for element in self.elements}
+
+    @property
+    def descriptor_setup_hash(self) -> str:
+        """That of the descriptor of this set."""
+        return hash_of(settings_of(self.descriptor_setup, self.cutoff_gamma))
+
+    def update(self) -> None:
+        """Nothing: tables are always those of the functions added so far."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The original's attributes, so that it reads them too."""
+        tables = {element: _Table(rows) for element, rows in self.descriptor_setup.items()}
+        return {
+            "elements": self.elements,
+            "cutoff": self.cutoff,
+            "cutoff_params": self.cutoff_params,
+            "descriptor_setup": tables,
+            "descriptor_setup_hash": self.descriptor_setup_hash,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_rows" in state:  # of the first checkpoints of this package
+            vars(self).update(state)
+            return
+        made = self.from_tables(state["descriptor_setup"], state["cutoff_params"])
+        vars(self).update(vars(made), cutoff=state["cutoff"])
+
+
+def settings_of(tables: Mapping[str, NDArray[np.float64]], gamma: float) -> dict[str, Any]:
+    """What fixes fingerprints: functions by element, and the exponent of the cutoff function."""
+    return {
+        "type": "Gaussian",
+        "elements": list(tables),
+        "setup": list(tables.values()),
+        "gamma": gamma,
+        # Fingerprints kept under the same numbers, but of another meaning, are not found.
+        **({"version": G5_VERSION} if has_g5(tables) else {}),
+    }
+
+
+def has_g5(tables: Mapping[str, NDArray[np.float64]]) -> bool:
+    """Whether there are functions of type G5."""
+    return any((table[:, 0] == 5).any() for table in tables.values())
+
+
+class _Table:
+    """An array that every version of numpy unpickles: numpy's own pickles name modules that have
+    moved."""
+
+    def __init__(self, rows: NDArray[np.float64]) -> None:
+        self.rows = rows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.array, (self.rows.tolist(),)
 
 
 def check_weighted(weighted: bool, where: str) -> bool:

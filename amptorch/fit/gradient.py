@@ -1,0 +1,93 @@
+"""Training by gradients: the skorch net of a configuration, and its validation part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from skorch.dataset import ValidSplit
+from torch import nn
+
+from .. import distributed, optimizers, resume
+from ..config import Config, DatasetConfig
+from ..data_parallel import DataParallel, ParallelCollater
+from ..dataset import DataCollater
+from ..loader import BatchLoader
+from ..net import AtomsNet
+from ..schedules import scheduler
+from ..training_data import reading
+from ..utils import InOrderSplit
+
+
+def check_run(settings: Config, criterion: type[nn.Module], n_images: int) -> None:
+    """Raise a ``ValueError`` for a run that could not begin, or would end with its first epoch."""
+    distributed.check_settings(settings)
+    settings.make_loss(criterion)
+    if settings.optim.scheduler is not None:
+        scheduler(settings.optim.scheduler, settings.optim.epochs)
+    fraction = settings.dataset.val_split
+    if fraction and not 1 <= int(n_images * fraction) < n_images:
+        raise ValueError(
+            f"dataset: val_split {fraction} of {n_images} images leaves no validation part"
+        )
+
+
+def train_split(settings: DatasetConfig, resumed: list[list[int]] | None = None) -> Any:
+    """What splits a data set into a training and a validation part; None takes all to train.
+
+    Args:
+        settings: with ``val_split`` and ``val_split_mode``.
+        resumed: indices of both parts in the run that is gone on with.
+    """
+    if not settings.val_split:
+        return None
+    if resumed is not None:
+        return resume.FixedSplit(resumed)
+    if settings.val_split_mode == "inorder":
+        return InOrderSplit(settings.val_split)
+    return ValidSplit(cv=settings.val_split)
+
+
+def make_net(
+    settings: Config,
+    model: nn.Module,
+    device: torch.device,
+    dataset: Any,
+    optimizer: Any,
+    **keywords: Any,
+) -> AtomsNet:
+    """The skorch net around a model.
+
+    Args:
+        settings: the configuration.
+        model: what is trained.
+        device: where.
+        dataset: what it will be trained on, or None.
+        optimizer: class or name.
+        keywords: of skorch's net: criterion, train_split, callbacks, ``optimizer__...``.
+    """
+    optim, shared = settings.optim, distributed.is_shared()
+    collate: Any = DataCollater(train=True, forcetraining=settings.model.get_forces)
+    module = model
+    if optim.gpus > 1:
+        collate = ParallelCollater(optim.gpus, collate)
+        module = DataParallel(model, output_device=device, num_gpus=optim.gpus)
+    choice = optimizers.choose(optimizer, {})
+    loader = distributed.SharedBatchLoader if shared else BatchLoader
+    read = reading(dataset, settings.dataset.val_split)
+    return (distributed.SharedNet if shared else choice.net)(
+        module=module,
+        optimizer=choice.optimizer,
+        lr=optim.lr,
+        batch_size=optim.batch_size,
+        max_epochs=optim.epochs,
+        iterator_train=loader,
+        iterator_train__collate_fn=collate,
+        iterator_valid=loader,
+        iterator_valid__collate_fn=collate,
+        device=device,
+        verbose=int(settings.cmd.verbose),
+        **{f"iterator_train__{name}": value for name, value in read.items()},
+        **{f"criterion__{name}": value for name, value in settings.loss_arguments().items()},
+        **keywords,
+    )
