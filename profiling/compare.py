@@ -154,22 +154,53 @@ def start_real(python: str, job: Job) -> Run:
         RuntimeError: it fails; with what it said.
     """
     print(f"AMPTorch: {job.frames} frames, by {python}", flush=True)
-    plain = {"config": as_json(job.config), "frames": str(job.source), "threads": job.threads}
-    place = job.work / "AMPTorch.json"
+    work = _folder(job.work / "AMPTorch").resolve()
+    plain = {
+        "config": for_the_real(job, work),
+        "frames": str(job.source.resolve()),
+        "threads": job.threads,
+        "repeats": job.repeats,
+        "work": str(work),
+        "arrays": str(work / "arrays.npz"),
+    }
+    place = work / "job.json"
     place.write_text(json.dumps(plain), encoding="utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": str(job.threads)}
     command = [python, str(REAL), str(place)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=job.work)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=work)
     if done.returncode:
         raise RuntimeError(f"--original-python {python}: AMPTorch failed:\n{done.stderr[-2000:]}")
     found = json.loads(done.stdout.strip().splitlines()[-1])
+    with np.load(plain["arrays"]) as arrays:
+        fingerprints = arrays["fingerprints"]
+        primes = tuple(arrays[name] for name in ("rows", "columns", "values"))
     return Run(
-        load=found["load"],
+        load=found["seconds"]["load"],
         history=found["history"],
         energies=found["energies"],
         forces=[np.array(each) for each in found["forces"]],
-        stages={"predict": [1e3 * found["predict"] / job.frames]},
+        read=found["seconds"]["read"],
+        fingerprints=fingerprints,
+        primes=primes,
+        stages=found["stages"],
     )
+
+
+def for_the_real(job: Job, work: Path) -> dict[str, Any]:
+    """The configuration in terms that AMPTorch has, as JSON. It writes its files to ``work``: it
+    predicts only with the descriptor that it notes as it does so."""
+    optim = Config.from_dict(job.config).optim
+    config = {section: dict(entries) for section, entries in job.config.items()}
+    config["cmd"].update(debug=False, run_dir=str(work), identifier="compared", logger=False)
+    config["dataset"].update(elements=job.elements, save_fps=False)
+    config["optim"].pop("loss_fn", None)  # its own
+    config["optim"].update(
+        optimizer=optim.choice.optimizer,
+        optimizer_args=optim.choice.arguments,
+        lr=optim.lr,
+        batch_size=optim.batch_size,
+    )
+    return as_json(config)
 
 
 def as_json(value: Any) -> Any:
@@ -178,13 +209,14 @@ def as_json(value: Any) -> Any:
         return {str(key): as_json(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [as_json(entry) for entry in value]
-    if isinstance(value, type):
+    if isinstance(value, type) and value.__module__.split(".")[0] == "torch":
         return value.__name__
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
-    raise ValueError(f"--original-python: cannot hand over a {type(value).__name__}")
+    name = value.__name__ if isinstance(value, type) else f"a {type(value).__name__}"
+    raise ValueError(f"--original-python: cannot hand over {name}")
 
 
 def add_command(commands: Any) -> None:

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from amptorch import AtomsTrainer
 from amptorch.data import AtomsData
-from amptorch.descriptor import construct_descriptor
+from amptorch.descriptor import BaseDescriptor, construct_descriptor
 from amptorch.preprocessing import AtomsToData
-from amptorch.preprocessing.scaling import scale
-from amptorch.preprocessing.statistics import RunningStatistics
+from amptorch.preprocessing.scaling import Scalers, fit_scalers, scale
+from amptorch.preprocessing.statistics import RunningStatistics, Statistics
 from amptorch.primes import PairJacobian
 from amptorch.store import Frame, Header, Image, build_store, content_key, open_store
 from amptorch.store.image import pack_image
@@ -47,9 +47,12 @@ class Optimized(Side):
         settings = self.trainer.settings
         dataset = settings.dataset
         self.setup = (dataset.fp_scheme, dataset.fp_params, dataset.cutoff_params, list(elements))
-        self.descriptor = construct_descriptor(self.setup)
+        self.descriptor = self.describe()
         self.dtype = settings.cmd.torch_dtype
         self.converter = AtomsToData(self.descriptor, r_energy=True, r_forces=True)
+
+    def describe(self) -> BaseDescriptor:
+        return construct_descriptor(self.setup)
 
     def neighbors(self, images: Sequence[Atoms]) -> Any:
         return self.descriptor.environments(images, _names(images))
@@ -60,6 +63,16 @@ class Optimized(Side):
 
     def convert(self, images: Sequence[Atoms]) -> list[AtomsData]:
         return self.converter.convert_all(images, disable_tqdm=True)
+
+    def fit(self, records: Sequence[AtomsData]) -> Scalers:
+        dataset = self.trainer.settings.dataset
+        return fit_scalers(
+            Statistics.of(records),
+            True,
+            dataset.scaling,
+            dataset.baseline,
+            dataset.target_scaling,
+        )
 
     def scaled(self, records: Sequence[AtomsData]) -> list[AtomsData]:
         copies = [AtomsData(**vars(record)) for record in records]

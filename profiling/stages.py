@@ -45,10 +45,12 @@ class Stage:
 
 
 STAGES = (
+    Stage("descriptor", "ms", "made from its parameters"),
     Stage("read", "ms/frame", "frames from a file, by ASE"),
     Stage("neighbours", "ms/frame", "vectors to all neighbours"),
     Stage("fingerprints", "ms/frame", "neighbours and fingerprints, from positions"),
     Stage("fingerprints + primes", "ms/frame", "the same with derivatives, and targets"),
+    Stage("fit scalers", "ms/frame", "to fingerprints and targets of all frames"),
     Stage("scaling", "ms/frame", "of fingerprints, primes and targets"),
     Stage("write cache", "ms/frame", "to an LMDB file"),
     Stage("read cache", "ms/frame", "from there, ready for collation"),
@@ -84,6 +86,10 @@ class Side(ABC):
     def __init__(self, config: dict[str, Any], elements: Sequence[str]) -> None: ...
 
     @abstractmethod
+    def describe(self) -> Any:
+        """The descriptor, made anew."""
+
+    @abstractmethod
     def neighbors(self, images: Sequence[Atoms]) -> Any:
         """Neighbours of frames."""
 
@@ -94,6 +100,10 @@ class Side(ABC):
     @abstractmethod
     def convert(self, images: Sequence[Atoms]) -> list[Any]:
         """Records: fingerprints, primes, targets; not scaled."""
+
+    @abstractmethod
+    def fit(self, records: Sequence[Any]) -> Any:
+        """Scalers of records."""
 
     @abstractmethod
     def scaled(self, records: Sequence[Any]) -> list[Any]:
@@ -163,6 +173,7 @@ def measure(side: Side, source: Path, repeats: int, work: Path) -> dict[str, lis
     passes: dict[str, Callable[[], Any]] = {
         "read": lambda: read(source, ":"),
         "neighbours": lambda: side.neighbors(images),
+        "fit scalers": lambda: side.fit(records),
         "fingerprints": lambda: side.fingerprints(images),
         "fingerprints + primes": lambda: side.convert(images),
         "scaling": lambda: side.scaled(records),
@@ -174,6 +185,7 @@ def measure(side: Side, source: Path, repeats: int, work: Path) -> dict[str, lis
     }
     per_frame = 1e3 / len(images)
     costs = {name: _passes(each, repeats, per_frame) for name, each in passes.items()}
+    costs["descriptor"] = _passes(side.describe, repeats, 1e3)
     collated = [_collate(side.net, batch) for batch in batches]
     costs.update(_training_steps(side.net, collated, repeats, per_frame))
     costs["MD step"] = _md_steps(images[0], side.calculator(), repeats)

@@ -31,11 +31,14 @@ class Original(Side):
     def __init__(self, config: dict[str, Any], elements: Sequence[str]) -> None:
         self.settings = Config.from_dict(config)
         known.check(self.settings)
+        self.elements = list(elements)
+        self.descriptor = self.describe()
+
+    def describe(self) -> Descriptor:
         dataset = self.settings.dataset
         # Of the package only the parameters: a table of functions for each element.
-        described = Gaussian(dataset.fp_params, elements, **dataset.cutoff_params)
-        gamma = described.descriptor_set.cutoff_gamma
-        self.descriptor = Descriptor(described.descriptor_setup, gamma)
+        described = Gaussian(dataset.fp_params, self.elements, **dataset.cutoff_params)
+        return Descriptor(described.descriptor_setup, described.descriptor_set.cutoff_gamma)
 
     def neighbors(self, images: Sequence[Atoms]) -> Any:
         return [self.descriptor.neighbors(image) for image in images]
@@ -45,6 +48,9 @@ class Original(Side):
 
     def convert(self, images: Sequence[Atoms]) -> list[Record]:
         return [convert(image, self.descriptor) for image in images]
+
+    def fit(self, records: Sequence[Record]) -> tuple[FeatureScaler, TargetScaler]:
+        return FeatureScaler(records, self.settings.dataset.scaling), TargetScaler(records)
 
     def scaled(self, records: Sequence[Record]) -> list[Record]:
         dtype = self.settings.cmd.torch_dtype
@@ -64,8 +70,7 @@ class Original(Side):
     def load(self, images: Iterable[Atoms], file: Path | None = None) -> None:
         seed_all(self.settings.cmd.seed)
         records = [convert(image, self.descriptor) for image in images]
-        self.features = FeatureScaler(records, self.settings.dataset.scaling)
-        self.targets = TargetScaler(records)
+        self.features, self.targets = self.fit(records)
         for place, record in enumerate(records):  # in place: never all of them twice
             (records[place],) = self.scaled([record])
         if file is None:

@@ -40,9 +40,17 @@ def _this_checkout():
         yield
 
 
+def amptorch_of(folder: Path) -> Path:
+    """An interpreter that has the stand-in of AMPTorch."""
+    command = folder / "python"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.profiling.stand_in "$@"\n')
+    command.chmod(0o755)
+    return command
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Of four of six frames, with this package as the AMPTorch of another interpreter."""
+    """Of four of six frames, with the stand-in as the AMPTorch of another interpreter."""
     folder = tmp_path_factory.mktemp("compare")
     ase.io.write(folder / "frames.traj", cuco_frames(6))
     settings = {
@@ -60,7 +68,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         "original-epochs": 2,
         "epochs": 3,
         "repeats": 1,
-        "original-python": sys.executable,
+        "original-python": str(amptorch_of(folder)),
     }
     words = [word for key, each in options.items() for word in (f"--{key}", str(each))]
     main(["compare", *words])
@@ -75,9 +83,10 @@ def table(report: Report, heading: str) -> list[list[str]]:
 def test_all_agree(report: Report) -> None:
     assert report.agrees
     whats = [check.what for check in report.checks]
-    assert whats[:2] == ["fingerprints, relative difference", "primes, relative difference"]
     for side in ("optimized", "AMPTorch"):
-        assert len([what for what in whats if f"original and {side}" in what]) == 4
+        of_side = [what.split(" ")[0] for what in whats if f"original and {side}" in what]
+        of_side = [what.rstrip(",") for what in of_side]
+        assert of_side == ["fingerprints", "primes", "losses", "errors", "energies", "forces"]
 
 
 def test_every_stage_of_both_sides_is_measured(report: Report) -> None:
@@ -86,7 +95,12 @@ def test_every_stage_of_both_sides_is_measured(report: Report) -> None:
         assert {key for key in found if key.startswith(side)} == {
             f"{side}/{name}" for name in (*NAMES, *OF_ALL)
         }
-    assert [row[0].removesuffix(" (ms/step)") for row in table(report, "Stages")] == NAMES
+    assert {key.removeprefix("AMPTorch/") for key in found if key.startswith("AMPTorch")} == {
+        *NAMES,
+        *OF_ALL,
+    } - {"neighbours", "peak memory"}
+    assert [row[0].split(" (ms")[0] for row in table(report, "Stages")] == NAMES
+    assert all(row[2:5] for row in table(report, "Stages") if row[0] != "neighbours")
     assert len(found["original/whole epoch"].samples) == 2
     assert len(found["optimized/an epoch"].samples) == 3
 
@@ -168,7 +182,7 @@ def test_other_primes_are_noticed(tmp_path: Path) -> None:
     rows, columns, values = sides["optimized"].primes
     sides["optimized"].primes = (rows, columns, values * (1 + 1e-8))
     failed = [check.what for check in filled(sides, settings).checks if not check.passed]
-    assert failed == ["primes, relative difference"]
+    assert failed == ["primes, original and optimized, relative difference"]
 
 
 @pytest.mark.parametrize("store", ["cached", "on_the_fly"])
@@ -273,6 +287,16 @@ def test_functions_that_the_data_decide_are_made_explicit(tmp_path: Path) -> Non
     assert settings["dataset"]["raw_data"] == "elsewhere"
     with pytest.raises(ValueError, match="cannot hand over a GaussianDescriptorSet"):
         compare.as_json(made)
+
+
+def test_an_optimizer_by_name_is_handed_over_as_torchs_class(tmp_path: Path) -> None:
+    settings = small(tmp_path, optim={"optimizer": "adam"})
+    del settings["optim"]["lr"], settings["optim"]["batch_size"]
+    optim = compare.for_the_real(job("original", tmp_path, settings), tmp_path)["optim"]
+    assert (optim["optimizer"], optim["lr"], optim["batch_size"]) == ("Adam", 5e-3, 8)
+    settings["optim"]["optimizer"] = "soap"
+    with pytest.raises(ValueError, match="cannot hand over SOAP"):
+        compare.for_the_real(job("soap", tmp_path, settings), tmp_path)
 
 
 def test_a_configuration_the_original_does_not_have(tmp_path: Path) -> None:
