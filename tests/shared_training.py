@@ -30,7 +30,7 @@ EPOCHS = 5
 # Seven images for training in batches of three: the last one leaves a process without an image.
 BASE: dict[str, dict[str, Any]] = {
     "optim": {"batch_size": 3, "epochs": EPOCHS},
-    "dataset": {"val_split": 0.3, "elements": ["Cu", "Pd"]},
+    "dataset": {"val_split": 0.3, "elements": ["Cu", "Pd"], "baseline": "linear"},
 }
 RUNS: dict[str, dict[str, dict[str, Any]]] = {
     "raw data": {},

@@ -26,7 +26,8 @@ MODELS = {
 @pytest.fixture(params=MODELS)
 def trainer(request, tmp_path):
     model = MODELS[request.param]
-    made = AtomsTrainer(config(FRAMES, tmp_path, model=model, cmd={"debug": True}))
+    sections = {"model": model, "dataset": {"baseline": "linear"}, "cmd": {"debug": True}}
+    made = AtomsTrainer(config(FRAMES, tmp_path, **sections))
     made.load()
     return made
 
