@@ -56,7 +56,7 @@ def store(run_dir: Path, **dataset: Any) -> AtomsTrainer:
 
 def converted(run_dir: Path, **dataset: Any) -> AtomsTrainer:
     """From a file of the original, whose scaling is undone."""
-    construct_lmdb(run_dir / "a.lmdb", frames(), run_dir / "scalers.pt", GAUSSIAN, ["Cu", "Pd"])
+    construct_lmdb(run_dir / "a.lmdb", frames(), run_dir / "scalers.pt", SETUP)
     convert_lmdb(run_dir / "a.lmdb", run_dir / "b.lmdb", verbose=False).close()
     return from_store(run_dir / "b.lmdb", run_dir, dataset)
 
