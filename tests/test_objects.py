@@ -301,6 +301,10 @@ PER_ATOM: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+WITH_A_MEAN = pytest.mark.filterwarnings("ignore:energies will not add up")
+
+
+@WITH_A_MEAN
 @pytest.mark.parametrize("name", PER_ATOM)
 def test_energies_of_atoms_add_up(tmp_path, name):
     frames = [*FRAMES[:4], *(image * (2, 1, 1) for image in FRAMES[4:])]
@@ -315,6 +319,7 @@ def test_energies_of_atoms_add_up(tmp_path, name):
             assert energies.sum() == pytest.approx(image.get_potential_energy(), abs=1e-9)
 
 
+@WITH_A_MEAN
 def test_energies_of_atoms_are_local(tmp_path):
     """Those of a molecule do not change when another is far away, up to the shared mean."""
     frames = [*FRAMES, *(image[:2] for image in FRAMES)]
