@@ -21,6 +21,16 @@ from .safe_pickle import loads
 from .store.lmdb_file import LMDBEnvironment
 
 _KEYS = ("length", "elements", "descriptor_setup", "feature_scaler", "target_scaler")
+# What reading a pickle may raise, whatever is in it.
+_DAMAGE = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class PickledFile:
@@ -47,14 +57,14 @@ class PickledFile:
 
     def read(self, key: str) -> Any:
         """The object under a key."""
-        with self.environment.begin() as transaction:
+        with self.environment.begin(buffers=True) as transaction:
             record = transaction.get(key.encode("ascii"))
-        if record is None:
-            raise ValueError(f"lmdb_path: {self.path} holds no {key!r}; it is of another kind")
-        try:
-            return loads(record)
-        except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError) as error:
-            raise ValueError(f"lmdb_path: {self.path}: record {key!r}: {error}") from error
+            if record is None:
+                raise ValueError(f"lmdb_path: {self.path} holds no {key!r}; it is of another kind")
+            try:
+                return loads(record)
+            except _DAMAGE as error:
+                raise ValueError(f"lmdb_path: {self.path}: record {key!r}: {error}") from error
 
 
 class PickledImages:

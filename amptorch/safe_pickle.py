@@ -12,12 +12,14 @@ import collections
 import io
 import pickle
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 import torch
 
+from . import pickled_tensors
 from .data.frame import AtomsBatch, AtomsData
 from .descriptor.base_descriptor import DESCRIPTOR_VERSION
 
@@ -47,10 +49,10 @@ _PLAIN = {
     ("torch.serialization", "_get_layout"): torch.serialization._get_layout,
 }
 _REBUILD = {
-    "_rebuild_tensor",
-    "_rebuild_tensor_v2",
-    "_rebuild_parameter",
-    "_rebuild_sparse_tensor",
+    "_rebuild_tensor": pickled_tensors.dense,
+    "_rebuild_tensor_v2": pickled_tensors.dense,
+    "_rebuild_parameter": torch._utils._rebuild_parameter,
+    "_rebuild_sparse_tensor": pickled_tensors.sparse,
 }
 _CLASSES_OF = ("torch.optim", "torch.nn.modules.activation", "torch.nn.modules.loss")
 
@@ -95,6 +97,9 @@ class _Foreign:
 class Unpickler(pickle.Unpickler):
     """Unpickler with the allow-list of this module."""
 
+    # What was asked for before: each image of a file names the same ten.
+    _found: ClassVar[dict[tuple[str, str], Any]] = dict(_PLAIN)
+
     _unknown: Unknown | None = None
 
     def load(self) -> Any:
@@ -107,20 +112,28 @@ class Unpickler(pickle.Unpickler):
             raise
 
     def find_class(self, module: str, name: str) -> Any:
-        # torch.save writes Python 2's name of this module.
-        module = "builtins" if module == "__builtin__" else module
-        if (module, name) in _PLAIN:
-            return _PLAIN[module, name]
-        if name in _OWN_MODULES.get(module, ()):
-            return super().find_class(module, name)
-        if module.startswith("torch_geometric.data"):
-            return _Foreign
-        for finder in (_numpy_class, _torch_class):
-            found = finder(module, name)
-            if found is not None:
-                return found
-        self._unknown = Unknown(f"{module}.{name}")
-        return self._unknown
+        found = self._found.get((module, name))
+        if found is None:
+            found = _trusted(module, name)
+            if found is None:
+                self._unknown = Unknown(f"{module}.{name}")
+                return self._unknown
+            self._found[module, name] = found
+        return found
+
+
+def _trusted(module: str, name: str) -> Any:
+    """What a name on the allow-list stands for, or None."""
+    # torch.save writes Python 2's name of this module.
+    module = "builtins" if module == "__builtin__" else module
+    if name in _OWN_MODULES.get(module, ()):
+        return getattr(import_module(module), name)
+    if module.startswith("torch_geometric.data"):
+        return _Foreign
+    for found in (_PLAIN.get((module, name)), _numpy_class(module, name)):
+        if found is not None:
+            return found
+    return _torch_class(module, name)
 
 
 def _numpy_class(module: str, name: str) -> Any:
@@ -132,10 +145,10 @@ def _numpy_class(module: str, name: str) -> Any:
 
 
 def _torch_class(module: str, name: str) -> Any:
-    if module == "torch._utils" and name in _REBUILD:
-        return getattr(torch._utils, name)
+    if module == "torch._utils":
+        return _REBUILD.get(name)
     if (module, name) == ("torch.storage", "_load_from_bytes"):
-        return _storage_from_bytes
+        return pickled_tensors.storage
     if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
         return getattr(torch, name)
     if module == "torch" and name.endswith(("Storage", "Tensor")):
@@ -152,13 +165,25 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
     return codecs.encode(text, "latin1")
 
 
-def _storage_from_bytes(data: bytes) -> Any:
-    return torch.load(io.BytesIO(data), weights_only=True)
+class _Reader(io.RawIOBase):
+    """Bytes as a file, of which nothing is copied but what is asked for."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._rest = memoryview(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._rest[: len(buffer)]
+        buffer[: len(part)] = part
+        self._rest = self._rest[len(part) :]
+        return len(part)
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes | memoryview) -> Any:
     """The object of a pickle; containers of ``torch_geometric`` become :class:`AtomsData`."""
-    loaded = Unpickler(io.BytesIO(data)).load()
+    loaded = Unpickler(io.BufferedReader(_Reader(data))).load()
     return _to_data(loaded) if isinstance(loaded, _Foreign) else loaded
 
 
