@@ -97,12 +97,18 @@ def dense(
     """
     try:
         if not isinstance(values, Tensor):
-            values = torch.empty(0, dtype=values.dtype, device=values.device).set_(values)
+            values = _flat(values)
         # Other than ``set_`` this does not grow a storage that is too short.
         tensor = torch.as_strided(values, size, stride, offset)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise pickle.UnpicklingError(f"a tensor is not within its storage: {error}") from error
     return tensor.requires_grad_() if requires_grad else tensor
+
+
+def _flat(storage: torch.storage.TypedStorage) -> Tensor:
+    # What of this is public warns.
+    numbers = storage._untyped_storage
+    return torch.empty(0, dtype=storage.dtype, device=numbers.device).set_(numbers)
 
 
 def sparse(layout: torch.layout, parts: Sequence[Any]) -> Tensor:

@@ -30,11 +30,14 @@ class Calls:
 
 def storage_bytes(tensor: torch.Tensor) -> bytes:
     """What torch writes of a tensor's storage into a pickle."""
-    _, (data,) = tensor.storage().__reduce__()
+    _, (data,) = storage_of(tensor).__reduce__()
     return data
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def storage_of(tensor: torch.Tensor) -> torch.storage.TypedStorage:
+    return torch.storage.TypedStorage(
+        wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype, _internal=True
+    )
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])
@@ -105,7 +108,7 @@ def test_truncated_storages_are_refused(cut):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bool], ids=str)
 def test_tensors_beyond_their_storage_are_refused(offset, size, stride, dtype):
     """torch would make the storage longer, by whatever lies in memory behind it."""
-    numbers = torch.ones(3, dtype=dtype).storage()
+    numbers = storage_of(torch.ones(3, dtype=dtype))
     rebuild = torch._utils._rebuild_tensor_v2
     call = Calls(rebuild, numbers, offset, size, stride, False, OrderedDict())
     with pytest.raises(pickle.UnpicklingError, match="not within its storage"):

@@ -14,6 +14,7 @@ from ..data_parallel import DataParallel, ParallelCollater
 from ..dataset import DataCollater
 from ..loader import BatchLoader
 from ..net import AtomsNet
+from ..optimizers.eager import without_compiler
 from ..schedules import scheduler
 from ..training_data import reading
 from ..utils import InOrderSplit
@@ -77,7 +78,7 @@ def make_net(
     read = reading(dataset, settings.dataset.val_split)
     return (distributed.SharedNet if shared else choice.net)(
         module=module,
-        optimizer=choice.optimizer,
+        optimizer=without_compiler(choice.optimizer),
         lr=optim.lr,
         batch_size=optim.batch_size,
         max_epochs=optim.epochs,

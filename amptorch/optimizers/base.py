@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import nn
 
 from ..checkpoint import snapshot
 from ..model import MLP, AtomisticModel
 from ..utils import check_memory
+from .eager import Eager
 
 
-class Optimizer(torch.optim.Optimizer):
+class Optimizer(Eager):
     """Optimizer that is told more than gradients. Its options are those of its parameter group.
 
     Attributes:

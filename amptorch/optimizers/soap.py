@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .eager import Eager
+
 State = dict[str, Any]
 
 
-class SOAP(torch.optim.Optimizer):
+class SOAP(Eager):
     """Adam in the eigenbasis of Shampoo's preconditioner.
 
     For a matrix of weights with gradient G the running means of G Gᵀ and Gᵀ G have eigenvectors U
