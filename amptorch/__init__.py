@@ -1,12 +1,37 @@
 """Neural-network interatomic potentials from atomic fingerprints."""
 
-import torch as _torch
+from __future__ import annotations
 
-from .ase_utils import AmpTorch
-from .preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
-from .trainer import AtomsTrainer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from . import processes as _processes
+
+# Before torch, which loads OpenMP.
+_processes.wait_briefly()
+
+import torch as _torch  # noqa: E402
+
+from .preprocessing.utils import (  # noqa: E402
+    AtomicCorrectionScaler,
+    FeatureScaler,
+    TargetScaler,
+)
+
+if TYPE_CHECKING:
+    from .ase_utils import AmpTorch
+    from .trainer import AtomsTrainer
+
+_processes.limit_threads()
 # Scripts read back the scalers they saved with a plain torch.load.
 _torch.serialization.add_safe_globals([AtomicCorrectionScaler, FeatureScaler, TargetScaler])
 
 __all__ = ["AmpTorch", "AtomsTrainer"]
+_PLACES = {"AmpTorch": ".ase_utils", "AtomsTrainer": ".trainer"}
+
+
+def __getattr__(name: str) -> Any:
+    # What only looks at stores or reads scalers back needs neither of them.
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name], __name__), name)

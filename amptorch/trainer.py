@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from . import checkpoint, distributed, outcome, resume
+from . import checkpoint, distributed, outcome, processes, resume
 from .callbacks import start_wandb, training_callbacks
 from .config import Config
 from .data.reading import elements_of, load_images
@@ -279,6 +279,7 @@ class AtomsTrainer:
             self.settings.dataset.raw_data = raw_data
         if not self.debug:
             checkpoint.check_can_be_kept(self.config)
+        processes.wait_briefly_late()
         begun = time.perf_counter()
         if self.pretrained:
             self._go_on(reload=raw_data is not None)
