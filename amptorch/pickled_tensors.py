@@ -53,18 +53,31 @@ _KINDS = {
 _PIECE = 1 << 13
 
 
-def storage(data: bytes) -> Any:
-    """The numbers of a storage: a tensor [n], or what ``torch.load`` makes of it."""
+def storage(data: bytes | Tensor) -> Any:
+    """The numbers of a storage: a tensor [n], or what ``torch.load`` makes of it.
+
+    Args:
+        data: the storage, or its :func:`numbers`.
+
+    Raises:
+        pickle.UnpicklingError: not a whole storage.
+    """
+    if isinstance(data, Tensor):
+        return data
+    found = numbers(data)
+    return _load(data) if found is None else found
+
+
+def numbers(data: bytes | memoryview) -> Tensor | None:
+    """The numbers of a storage as torch writes it [n]; None for any other bytes."""
     form = _STORAGE.match(data)
     kind = _KINDS.get(form["kind"].decode()) if form else None
     if form is None or kind is None:
-        return _load(data)
+        return None
     start, size = form.end() + 8, np.dtype(kind).itemsize
     count = int.from_bytes(data[form.end() : start], "little", signed=True)
     if len(data) != start + count * size:
-        raise pickle.UnpicklingError(
-            f"a storage of {count} numbers of {size} bytes has {len(data) - start} bytes"
-        )
+        return None
     return torch.from_numpy(np.frombuffer(data, kind, count, start).astype(kind[1:]))
 
 

@@ -12,6 +12,7 @@ import collections
 import io
 import pickle
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -54,6 +55,8 @@ _REBUILD = {
     "_rebuild_parameter": torch._utils._rebuild_parameter,
     "_rebuild_sparse_tensor": pickled_tensors.sparse,
 }
+# Bytes of a large pickle, and of a part of it that is looked at before it is copied.
+_LARGE, _MANY = 1 << 20, 1 << 12
 _CLASSES_OF = ("torch.optim", "torch.nn.modules.activation", "torch.nn.modules.loss")
 
 # numpy's functions that build arrays, asked of arrays because their modules' names changed.
@@ -94,8 +97,8 @@ class _Foreign:
         vars(self).update(state)
 
 
-class Unpickler(pickle.Unpickler):
-    """Unpickler with the allow-list of this module."""
+class _Trusting:
+    """Finds what is on the allow-list of this module."""
 
     # What was asked for before: each image of a file names the same ten.
     _found: ClassVar[dict[tuple[str, str], Any]] = dict(_PLAIN)
@@ -120,6 +123,34 @@ class Unpickler(pickle.Unpickler):
                 return self._unknown
             self._found[module, name] = found
         return found
+
+
+class Unpickler(_Trusting, pickle.Unpickler):
+    """Unpickler with the allow-list of this module."""
+
+
+class _OfLarge(_Trusting, pickle._Unpickler):
+    """The same in Python: slower for each thing it reads, but storages of tensors are not copied
+    before they are looked at, which takes longer in large pickles."""
+
+    read: Callable[[int], Any]
+    append: Callable[[Any], None]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def _load_bytes(self) -> None:
+        self._append(int.from_bytes(self.read(4), "little"))
+
+    def _load_more_bytes(self) -> None:
+        self._append(int.from_bytes(self.read(8), "little"))
+
+    def _append(self, count: int) -> None:
+        data = self.read(count)
+        numbers = pickled_tensors.numbers(data)
+        # A view that became part of an object would outlive what it is a view of.
+        self.append(bytes(data) if numbers is None else numbers)
+
+    dispatch[pickle.BINBYTES[0]] = _load_bytes
+    dispatch[pickle.BINBYTES8[0]] = _load_more_bytes
 
 
 def _trusted(module: str, name: str) -> Any:
@@ -165,25 +196,32 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
     return codecs.encode(text, "latin1")
 
 
-class _Reader(io.RawIOBase):
-    """Bytes as a file, of which nothing is copied but what is asked for."""
+class _Views:
+    """Bytes as a file: few are copied when they are read, many are not."""
 
     def __init__(self, data: bytes | memoryview) -> None:
-        self._rest = memoryview(data)
+        self._data, self._at = memoryview(data), 0
 
-    def readable(self) -> bool:
-        return True
+    def read(self, count: int) -> Any:
+        part = self._data[self._at : self._at + count]
+        if len(part) < count:
+            raise EOFError("the pickle ends early")
+        self._at += count
+        return part if count > _MANY else bytes(part)
 
-    def readinto(self, buffer: Any) -> int:
-        part = self._rest[: len(buffer)]
-        buffer[: len(part)] = part
-        self._rest = self._rest[len(part) :]
-        return len(part)
+    def readline(self) -> bytes:
+        end = start = self._at
+        while end < len(self._data) and self._data[end] != ord("\n"):
+            end += 1
+        self._at = end + 1
+        return bytes(self._data[start : self._at])
 
 
 def loads(data: bytes | memoryview) -> Any:
     """The object of a pickle; containers of ``torch_geometric`` become :class:`AtomsData`."""
-    loaded = Unpickler(io.BufferedReader(_Reader(data))).load()
+    large = len(data) > _LARGE
+    unpickler = _OfLarge(_Views(data)) if large else Unpickler(io.BytesIO(data))
+    loaded = unpickler.load()
     return _to_data(loaded) if isinstance(loaded, _Foreign) else loaded
 
 

@@ -18,6 +18,8 @@ from . import (
     optimizers,
     sample,
     scaling,
+    sharing,
+    startup,
     store,
     training,
 )
@@ -32,6 +34,8 @@ COMMANDS = (
     training,
     store,
     scaling,
+    startup,
+    sharing,
     lines,
     sample,
     memory,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch import pickled_tensors
+from amptorch import pickled_tensors, safe_pickle
 from amptorch.safe_pickle import loads
 
 NUMBERS = [torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16]
@@ -38,6 +38,14 @@ def storage_of(tensor: torch.Tensor) -> torch.storage.TypedStorage:
     return torch.storage.TypedStorage(
         wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype, _internal=True
     )
+
+
+@pytest.fixture(params=["small", "large"], autouse=True)
+def size(request, monkeypatch):
+    """Small pickles are read in one way, large ones in another."""
+    if request.param == "large":
+        monkeypatch.setattr(safe_pickle, "_LARGE", 0)
+        monkeypatch.setattr(safe_pickle, "_MANY", 256)
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])
@@ -97,7 +105,7 @@ def test_storages_of_another_look_are_refused(old, new):
 @pytest.mark.parametrize("cut", [1, 8, 24, 25, 40])
 def test_truncated_storages_are_refused(cut):
     data = storage_bytes(torch.ones(3, dtype=torch.float64))
-    with pytest.raises(pickle.UnpicklingError, match="a storage"):
+    with pytest.raises(pickle.UnpicklingError, match="a storage is not whole"):
         pickled_tensors.storage(data[:-cut])
 
 
@@ -161,6 +169,30 @@ def test_other_sparse_layouts_are_refused():
         loads(pickle.dumps(torch.eye(3).to_sparse_csr()))
 
 
-def test_arrays_of_numpy_survive_beside_tensors():
-    read = loads(pickle.dumps({"array": np.arange(6.0), "tensor": torch.arange(6.0)}))
-    np.testing.assert_array_equal(read["array"], read["tensor"].numpy())
+@pytest.mark.parametrize("protocol", range(6))
+def test_what_is_no_tensor_survives_and_is_kept(protocol):
+    """Also when the bytes it was read from are gone."""
+    tensor, text = torch.arange(600.0), "é" * 600
+    given = {"array": np.arange(600.0), "tensor": tensor, "bytes": b"x" * 600, "text": text}
+    given |= {"storage": storage_bytes(tensor)[:-1], "int": 3**4000}
+    given |= {"bytearray": bytearray(600)} if protocol == 5 else {}
+    data = bytearray(pickle.dumps(given, protocol=protocol))
+    read = loads(memoryview(data))
+    data[:] = bytes(len(data))
+    np.testing.assert_array_equal(read.pop("array"), given.pop("array"))
+    assert torch.equal(read.pop("tensor"), given.pop("tensor"))
+    assert read == given
+    assert [type(each) for each in read.values()] == [type(each) for each in given.values()]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_truncated_pickles_are_refused(protocol):
+    whole = pickle.dumps({"tensor": torch.arange(3.0), "name": "x" * 300}, protocol=protocol)
+    for end in range(1, len(whole), 7):
+        with pytest.raises((pickle.UnpicklingError, EOFError, ValueError, LookupError)):
+            loads(whole[:end])
+
+
+def test_nothing_else_is_called():
+    with pytest.raises(pickle.UnpicklingError, match="not on the list of trusted types"):
+        loads(pickle.dumps(Calls(exec, "raise SystemExit")))
