@@ -97,6 +97,10 @@ class _Foreign:
         vars(self).update(state)
 
 
+# In what pickle says of an instance of what is no class: written in C, and in Python.
+_MAKING = ("NEWOBJ", "object.__new__")
+
+
 class _Trusting:
     """Finds what is on the allow-list of this module."""
 
@@ -107,10 +111,10 @@ class _Trusting:
 
     def load(self) -> Any:
         try:
-            return super().load()
-        except pickle.UnpicklingError as error:
+            return super().load()  # type: ignore[misc]
+        except (pickle.UnpicklingError, TypeError) as error:
             # An instance of a class, which pickle makes without a call of the class.
-            if self._unknown is not None and "NEWOBJ" in str(error):
+            if self._unknown is not None and any(word in str(error) for word in _MAKING):
                 raise self._unknown.refused() from None
             raise
 

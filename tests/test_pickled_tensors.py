@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from amptorch import pickled_tensors, safe_pickle
-from amptorch.safe_pickle import loads
+from amptorch.safe_pickle import Refused, loads
 
 NUMBERS = [torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16]
 READ_HERE = [*NUMBERS, torch.int8, torch.uint8]
@@ -26,6 +26,10 @@ class Calls:
 
     def __reduce__(self):
         return self.call
+
+
+class Plain:
+    """Pickled as an instance, which is made without a call."""
 
 
 def storage_bytes(tensor: torch.Tensor) -> bytes:
@@ -196,3 +200,6 @@ def test_truncated_pickles_are_refused(protocol):
 def test_nothing_else_is_called():
     with pytest.raises(pickle.UnpicklingError, match="not on the list of trusted types"):
         loads(pickle.dumps(Calls(exec, "raise SystemExit")))
+    for protocol in range(2, 6):
+        with pytest.raises(Refused, match=r"call tests\.test_pickled_tensors\.Plain, which is not"):
+            loads(pickle.dumps(Plain(), protocol=protocol))
