@@ -463,6 +463,8 @@ class AtomsTrainer:
         bare._predictor = self.predictor
         bare.pretrained, bare._resume_state = False, None
         bare.net = bare.train_dataset = None
+        for name in ("callbacks", "split", "wandb_run"):
+            vars(bare).pop(name, None)
         bare.config = {**self.config, "dataset": {**self.config["dataset"], "raw_data": None}}
         dataset = replace(self.settings.dataset, raw_data=None)
         bare.settings = replace(self.settings, dataset=dataset)
