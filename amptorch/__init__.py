@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import processes as _processes
+from .processes import threads as _processes
 
 # Before torch, which loads OpenMP.
 _processes.wait_briefly()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ase import Atoms
 from ase.calculators.calculator import (
@@ -13,7 +13,9 @@ from ase.calculators.calculator import (
 )
 
 from .preprocessing.utils import ExtrapolationWarning
-from .trainer import AtomsTrainer
+
+if TYPE_CHECKING:
+    from .trainer import AtomsTrainer
 
 
 class AmpTorch(Calculator):

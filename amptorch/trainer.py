@@ -14,24 +14,26 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from . import checkpoint, distributed, outcome, processes, resume
-from .callbacks import start_wandb, training_callbacks
 from .config import Config
 from .data.reading import elements_of, load_images
+from .dataset.pickled_images import same_scaler
+from .dataset.training_data import TrainingData
 from .descriptor import BaseDescriptor, construct_descriptor
 from .descriptor.base_descriptor import DESCRIPTOR_VERSION
 from .descriptor.from_data import Choice
 from .errors import Diverged
+from .files import checkpoint
+from .files.plain import plain_sections
+from .files.safe_pickle import Unknown
+from .fit import outcome, resume
+from .fit.callbacks import start_wandb, training_callbacks
 from .fit.gradient import check_run, make_net, train_split
-from .model import BPNN, SingleNN
-from .pickled_images import same_scaler
-from .plain import plain_sections
-from .predict import Predictor
+from .fit.schedules import restart
+from .potentials.networks.model import BPNN, SingleNN
+from .potentials.potential import Predictor
 from .preprocessing import AtomicCorrectionScaler
 from .preprocessing.scaling import Scalers, warn_of_constant
-from .safe_pickle import Unknown
-from .schedules import restart
-from .training_data import TrainingData
+from .processes import group, threads
 
 _MODELS = {"bpnn": BPNN, "singlenn": SingleNN}
 
@@ -81,15 +83,15 @@ class AtomsTrainer:
         for name in ("model", "optim", "dataset", "cmd"):
             self.config.setdefault(name, {})
         settings = self.settings
-        distributed.start()
-        if not distributed.is_first():
+        group.start()
+        if not group.is_first():
             settings.cmd.verbose = settings.cmd.logger = False
         self.identifier = settings.cmd.identifier
         self.debug = settings.cmd.debug
         self.verbose = settings.cmd.verbose
         self.forcetraining = settings.model.get_forces
         self.gpus = settings.optim.gpus
-        self.device = distributed.device(self.gpus)
+        self.device = group.device(self.gpus)
 
     def load(self, load_dataset: bool = True) -> None:
         """All that comes before the first epoch, in steps that scripts override: each of them sets
@@ -220,7 +222,7 @@ class AtomsTrainer:
         """Set ``split``, which makes the validation part, and ``callbacks``."""
         state = self._resume_state
         self.split = train_split(self.settings.dataset, None if state is None else state["split"])
-        folder = self.cp_dir if distributed.is_first() else None
+        folder = self.cp_dir if group.is_first() else None
         self.callbacks = training_callbacks(self.settings, self.wandb_run, folder, state)
 
     def load_skorch(self) -> None:
@@ -252,7 +254,7 @@ class AtomsTrainer:
             self._say(f"results are saved to {folder}")
             return str(folder)
 
-        self.cp_dir = None if self.debug else distributed.of_the_first(write)
+        self.cp_dir = None if self.debug else group.of_the_first(write)
 
     def train(self, raw_data: str | Sequence[Atoms] | None = None) -> None:
         """Train for ``epochs`` epochs.
@@ -267,7 +269,7 @@ class AtomsTrainer:
             Diverged: a loss is not finite; the best model until then is kept.
 
         Warns:
-            FitWarning: nothing was learned; see ``amptorch.outcome``.
+            FitWarning: nothing was learned; see ``amptorch.fit.outcome``.
         """
         if not self.config:
             raise RuntimeError(
@@ -279,13 +281,13 @@ class AtomsTrainer:
             self.settings.dataset.raw_data = raw_data
         if not self.debug:
             checkpoint.check_can_be_kept(self.config)
-        processes.wait_briefly_late()
+        threads.wait_briefly_late()
         begun = time.perf_counter()
         if self.pretrained:
             self._go_on(reload=raw_data is not None)
         else:
             self.load()
-            distributed.share(self.model)
+            group.share(self.model)
             self._fit(self.net.fit)
         self._say(f"training took {time.perf_counter() - begun:.1f} s")
 
@@ -324,12 +326,12 @@ class AtomsTrainer:
         except Diverged as error:
             failure = error
         # The first process alone has the checkpoint of the best model.
-        distributed.share(self.model)
+        group.share(self.model)
         self._predictor = None
         fits = outcome.settle(self.net, self.model, self.train_dataset, self.cp_dir, failure)
         scores = ", ".join(f"{name} {fit.r2:.3f}" for name, fit in fits.items() if fit.r2)
         self._say(f"R^2 on images of the data set: {scores}")
-        if distributed.is_first():
+        if group.is_first():
             outcome.warn_of_poor_fit(fits, self.net, self.settings)
 
     @resume.random_kept()

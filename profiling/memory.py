@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from ase import Atoms
 
+from amptorch.data.memory import estimate_memory
 from amptorch.descriptor import construct_descriptor
-from amptorch.memory import estimate_memory
 
 from . import resident, rss
 from .fit import SYMMETRY_FUNCTIONS
@@ -48,7 +48,8 @@ def measure_peaks(report: Report, file: Path, images: Sequence[Atoms], repeats: 
     text = (
         "Resident memory of a process that does nothing else: before the stage (libraries, frames, "
         "and what the stage works on), the most during the stage above that, and what stays "
-        f"allocated. The data set is estimated at {_estimated(images):.1f} MB by `amptorch.memory`."
+        f"allocated. The data set is estimated at {_estimated(images):.1f} MB by "
+        "`amptorch.data.memory`."
     )
     header = ["stage", "before (MB)", "peak above it (MB)", "kept (MB)"]
     figure = Figure("peaks", bars(shown), "The most above the start, and what is kept.")

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from amptorch import AtomsTrainer
-from amptorch.data import AtomsData
+from amptorch.data.frame import AtomsData
+from amptorch.data.primes import PairJacobian
+from amptorch.data.statistics import RunningStatistics, Statistics
 from amptorch.descriptor import BaseDescriptor, construct_descriptor
 from amptorch.preprocessing import AtomsToData
 from amptorch.preprocessing.scaling import Scalers, fit_scalers, scale
-from amptorch.preprocessing.statistics import RunningStatistics, Statistics
-from amptorch.primes import PairJacobian
 from amptorch.store import Frame, Header, Image, build_store, content_key, open_store
 from amptorch.store.image import pack_image
 from amptorch.store.record import pack_frame

@@ -24,7 +24,7 @@ from ase.io import read
 from skorch.callbacks import Callback
 
 from amptorch import AtomsTrainer
-from amptorch.dataset import AtomsDataset
+from amptorch.dataset.in_memory import AtomsDataset
 
 from .report import Data, Figure, Report, Section, Table, finish, typed
 from .report.plots import figure_svg, panels

@@ -72,7 +72,7 @@ def measure_training(report: Report, file: Path) -> None:
     text = (
         "CPU seconds of training for an epoch with Adam, the first and the second time in a "
         "process: with torch's class, which loads torch's compiler when an object of it is made, "
-        "and with the class that stands for it here (`amptorch/optimizers/eager.py`)."
+        "and with the class that stands for it here (`amptorch/fit/optimizers/eager.py`)."
     )
     figure = _figure("training", measured)
     report.sections.append(Section("The first training", [text], figures=[figure]))

@@ -18,8 +18,8 @@ import torch
 from ase.io import read
 
 from amptorch import AtomsTrainer
-from amptorch.data import AtomsData
-from amptorch.dataset_lmdb import get_lmdb_dataset
+from amptorch.data.frame import AtomsData
+from amptorch.dataset.lmdb import get_lmdb_dataset
 from amptorch.preprocessing import AtomsToData
 
 from .fit import original_config

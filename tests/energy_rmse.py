@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from amptorch import AtomsTrainer, distributed
+from amptorch import AtomsTrainer
+from amptorch.processes import group
 from datasets.water_iron import load
 from profiling.fit import original_config
 
@@ -70,5 +71,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     found = trained(folder)
-    rank, _ = distributed.start()
+    rank, _ = group.start()
     (folder / f"rank{rank}.json").write_text(json.dumps(found))

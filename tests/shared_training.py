@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from ase import Atoms
 
-from amptorch import AtomsTrainer, distributed
+from amptorch import AtomsTrainer
 from amptorch.errors import Diverged
-from amptorch.model import PerAtomLoss
+from amptorch.fit.losses import PerAtomLoss
+from amptorch.processes import group
 
 from .potentials import alloy_frames, config, history, with_emt
 
@@ -99,7 +100,7 @@ def main(folder: Path) -> None:
     results["in two parts"] = result(gone_on("store", folder, images), images)
     results["diverged"] = _diverged(folder, images)
     results["dropout"] = result(_dropout(folder, images), images)
-    rank, count = distributed.start()
+    rank, count = group.start()
     results["processes"] = count
     (folder / f"rank{rank}.json").write_text(json.dumps(results))
 

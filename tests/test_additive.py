@@ -13,10 +13,11 @@ import pytest
 import torch
 from ase import Atoms
 
-from amptorch import AtomsTrainer, checkpoint
+from amptorch import AtomsTrainer
+from amptorch.dataset.convert import convert_lmdb
+from amptorch.files import checkpoint
 from amptorch.preprocessing.scaling import NotAdditiveWarning
 from amptorch.store import build_store
-from amptorch.store.convert import convert_lmdb
 from amptorch.uncertainty.committee import AmpTorchCommittee, Committee
 
 from .potentials import COSINE, GAUSSIAN, alloy_frames, config, trained, with_emt

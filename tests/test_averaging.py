@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 
 import amptorch.trainer
 from amptorch import AtomsTrainer
-from amptorch.schedules import WarmupCosine
+from amptorch.fit.schedules import WarmupCosine
 
 from .potentials import config, cuco_frames, history, trained, weights
 

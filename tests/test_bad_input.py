@@ -275,7 +275,7 @@ def test_partial_cache_needs_the_last_frames_for_validation():
 
 
 def test_more_memory_than_there_is(monkeypatch):
-    monkeypatch.setattr("amptorch.memory.check_memory", lambda: (1e-7, 1e-6))
+    monkeypatch.setattr("amptorch.data.memory.check_memory", lambda: (1e-7, 1e-6))
     wrong = config(cuco_frames(4), ".", cmd={"verbose": True, "debug": True})
     assert_refused(lambda: wrong, MemoryError, r"raw_data: 4 images need about .* GB of memory")
 

@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch import AtomsTrainer, checkpoint
-from amptorch.checkpoint import new_folder
-from amptorch.dataset import AtomsDataset
+from amptorch import AtomsTrainer
+from amptorch.dataset.in_memory import AtomsDataset
+from amptorch.files import checkpoint
+from amptorch.files.checkpoint import new_folder
+from amptorch.fit import best
 
 from .potentials import (
     COSINE,
@@ -214,7 +216,7 @@ def test_full_disk_leaves_the_old_file(tmp_path, monkeypatch, target):
 @pytest.mark.parametrize("target", ["os.replace", "torch.save"])
 def test_disk_that_fills_up_in_training_keeps_the_best_model(tmp_path, monkeypatch, target):
     """Epochs 1 to 3 are written, the fourth does not fit."""
-    function = checkpoint.BestCheckpoint.save_model
+    function = best.BestCheckpoint.save_model
     saved = []
 
     def save_model(self: Any, net: Any) -> None:
@@ -224,7 +226,7 @@ def test_disk_that_fills_up_in_training_keeps_the_best_model(tmp_path, monkeypat
         function(self, net)
         self.flush()
 
-    monkeypatch.setattr(checkpoint.BestCheckpoint, "save_model", save_model)
+    monkeypatch.setattr(best.BestCheckpoint, "save_model", save_model)
     with pytest.raises(OSError, match="No space left on device"):
         trained(FRAMES, tmp_path, optim={"epochs": 30, "lr": 1e-4})
     monkeypatch.undo()

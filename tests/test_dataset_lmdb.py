@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amptorch.dataset_lmdb import PartialCacheSampler, get_lmdb_dataset
+from amptorch.dataset.lmdb import PartialCacheSampler, get_lmdb_dataset
 
 from .potentials import cuco_frames, listing
 from .test_golden_lmdb import construct_lmdb, rewrite

@@ -122,16 +122,17 @@ def test_errors_end_all_processes(tmp_path, sections, message):
 LARGE = """
 import json, sys
 from pathlib import Path
-import amptorch.memory
-from amptorch import AtomsTrainer, distributed
+from amptorch import AtomsTrainer
+from amptorch.data import memory
+from amptorch.processes import group
 from tests.potentials import config, history
 from tests.shared_training import frames
 
-amptorch.memory.check_memory = lambda: (1e-6, 100.0)
+memory.check_memory = lambda: (1e-6, 100.0)
 made = config(frames(), sys.argv[1], dataset={"derivatives": "cached"})
 trainer = AtomsTrainer(made)
 trainer.train()
-rank, _ = distributed.start()
+rank, _ = group.start()
 Path(sys.argv[1], f"rank{rank}.json").write_text(json.dumps(history(trainer)))
 """
 

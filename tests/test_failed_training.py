@@ -14,8 +14,8 @@ from torch import nn
 
 from amptorch import AtomsTrainer
 from amptorch.errors import Diverged, FitWarning
-from amptorch.model import CustomLoss
-from amptorch.optimizers import Annealing
+from amptorch.fit.losses import CustomLoss
+from amptorch.fit.optimizers import Annealing
 
 from .potentials import alloy_frames, config, history, trained, weights
 
@@ -167,7 +167,7 @@ def test_line_searches_that_end_early_leave_accepted_weights(tmp_path):
 
 def test_annealing_takes_no_move_to_a_loss_that_is_not_finite(tmp_path, monkeypatch):
     given = iter([1.0, float("nan"), 0.5, float("nan")])
-    monkeypatch.setattr("amptorch.optimizers.annealing._loss", lambda *_: next(given))
+    monkeypatch.setattr("amptorch.fit.optimizers.annealing._loss", lambda *_: next(given))
     annealing = Annealing(steps=3, updates=3)
     annealing.trace_ = []
 

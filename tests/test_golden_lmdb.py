@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from amptorch import AtomsTrainer
-from amptorch.dataset import DataCollater, construct_descriptor
-from amptorch.dataset_lmdb import (
+from amptorch.dataset.in_memory import DataCollater, construct_descriptor
+from amptorch.dataset.lmdb import (
     AtomsLMDBDataset,
     AtomsLMDBDatasetCache,
     AtomsLMDBDatasetPartialCache,

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch import AtomsTrainer, resume
+from amptorch import AtomsTrainer
+from amptorch.fit import resume
 
 from .potentials import alloy_frames, config
 from .processes import forked_after_importing

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, RandomSampler, Subset
 
-from amptorch.loader import BatchLoader, ChunkSampler, prefetched
+from amptorch.dataset.loader import BatchLoader, ChunkSampler, prefetched
 
 
 def order(dataset: Any, seed: int = 0, **sizes: int) -> list[int]:

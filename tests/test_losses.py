@@ -14,10 +14,10 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from amptorch import AtomsTrainer
-from amptorch.data import AtomsBatch, collate
+from amptorch.data.frame import AtomsBatch, collate
 from amptorch.data.targets import read_stress, read_weight
 from amptorch.descriptor import construct_descriptor
-from amptorch.losses import CustomLoss, PerAtomLoss
+from amptorch.fit.losses import CustomLoss, PerAtomLoss
 from amptorch.preprocessing import AtomsToData, TargetScaler
 from amptorch.preprocessing.scaling import NotAdditiveWarning
 

@@ -8,7 +8,7 @@ import torch
 from skorch.helper import predefined_split
 from torch.utils.data import Subset
 
-from amptorch.metrics import (
+from amptorch.fit.metrics import (
     MemEffEpochScoring,
     _denormed_target,
     evaluator,

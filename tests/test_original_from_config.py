@@ -21,11 +21,11 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from torch import Tensor
 
 from amptorch import AtomsTrainer
-from amptorch.data import AtomsData
-from amptorch.dataset import construct_descriptor
-from amptorch.dataset_lmdb import get_lmdb_dataset
-from amptorch.descriptor.descriptor_calculator import DescriptorCalculator
+from amptorch.data.frame import AtomsData
+from amptorch.dataset.in_memory import construct_descriptor
+from amptorch.dataset.lmdb import get_lmdb_dataset
 from amptorch.descriptor.Gaussian import GaussianDescriptorSet
+from amptorch.preprocessing.calculator import DescriptorCalculator
 from amptorch.store import build_store
 
 from .systems import GOLDEN_FINGERPRINTS, golden_cases, golden_frame

@@ -14,8 +14,8 @@ import torch
 
 from amptorch import AtomsTrainer
 from amptorch.descriptor.Gaussian import GaussianDescriptorSet
-from amptorch.model import CustomLoss
-from amptorch.safe_pickle import torch_load
+from amptorch.files.safe_pickle import torch_load
+from amptorch.fit.losses import CustomLoss
 
 from .potentials import GAUSSIAN, alloy_frames, config, trained
 from .systems import SHARED

@@ -14,9 +14,9 @@ import torch
 from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from amptorch.dataset import construct_descriptor
-from amptorch.model import BPNN, SingleNN
-from amptorch.predict import Predictor
+from amptorch.dataset.in_memory import construct_descriptor
+from amptorch.potentials.networks.model import BPNN, SingleNN
+from amptorch.potentials.potential import Predictor
 from amptorch.preprocessing import AtomsToData, FeatureScaler, TargetScaler
 
 from .potentials import SCHEMES

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch import pickled_tensors, safe_pickle
-from amptorch.safe_pickle import Refused, loads
+from amptorch.files import pickled_tensors, safe_pickle
+from amptorch.files.safe_pickle import Refused, loads
 
 NUMBERS = [torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16]
 READ_HERE = [*NUMBERS, torch.int8, torch.uint8]

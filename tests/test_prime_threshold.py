@@ -12,9 +12,9 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from torch import Tensor
 
 from amptorch import AmpTorch, AtomsTrainer
-from amptorch.data import AtomsData, collate
-from amptorch.dataset import construct_descriptor
-from amptorch.memory import estimate_memory, fits_on_device
+from amptorch.data.frame import AtomsData, collate
+from amptorch.data.memory import estimate_memory, fits_on_device
+from amptorch.dataset.in_memory import construct_descriptor
 from amptorch.preprocessing import AtomsToData
 from amptorch.store import build_store
 

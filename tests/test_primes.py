@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-from amptorch.data import AtomsData, collate
-from amptorch.dataset import construct_descriptor
-from amptorch.model import BPNN, SingleNN
+from amptorch.data.frame import AtomsData, collate
+from amptorch.data.primes import OnTheFly, PairJacobian, SparsePrimes
+from amptorch.dataset.in_memory import construct_descriptor
+from amptorch.potentials.networks.model import BPNN, SingleNN
 from amptorch.preprocessing import AtomsToData, FeatureScaler, sparse_block_diag
-from amptorch.primes import OnTheFly, PairJacobian, SparsePrimes
 
 from .potentials import SCHEMES, alloy_frames
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from amptorch import processes
+from amptorch.processes import threads as processes
 
 
 def written(folder: Path, files: dict[str, str]) -> Path:
@@ -126,7 +126,7 @@ def run(script: str, **said: str) -> subprocess.CompletedProcess[str]:
 
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-SUMMARY = "from amptorch.processes import threads_summary; print(threads_summary()[1])"
+SUMMARY = "from amptorch.processes.threads import threads_summary; print(threads_summary()[1])"
 
 
 def test_openmp_is_told_before_it_is_loaded():
@@ -141,13 +141,13 @@ LATE = f"""
 import threading
 import torch
 import amptorch
-from amptorch import processes
+from amptorch.processes import threads
 
-processes.bound_cores = lambda: 2
+threads.bound_cores = lambda: 2
 torch.set_num_threads(2)
 {SUMMARY}
 for _ in range(2):
-    processes.wait_briefly_late()
+    threads.wait_briefly_late()
     print([thread.name for thread in threading.enumerate() if thread.daemon])
 {SUMMARY}
 """

@@ -18,7 +18,9 @@ from ase import Atoms
 from skorch.callbacks import Callback
 
 import amptorch.trainer
-from amptorch import AtomsTrainer, checkpoint, resume
+from amptorch import AtomsTrainer
+from amptorch.files import checkpoint
+from amptorch.fit import resume
 
 from .potentials import config, cuco_frames, history, trained, weights
 
@@ -278,7 +280,9 @@ def test_an_error_in_training_is_not_swallowed(tmp_path):
 CHILD = """
 import sys, time
 import amptorch.trainer
-from amptorch import AtomsTrainer, checkpoint, resume
+from amptorch import AtomsTrainer
+from amptorch.files import checkpoint
+from amptorch.fit import resume
 from tests.potentials import config
 from tests.test_resume import FRAMES, KILLED
 import torch

@@ -14,21 +14,18 @@ import torch
 from torch import nn
 
 from amptorch.config import Config
-from amptorch.data import collate
-from amptorch.data_parallel import BatchList, DataParallel, ParallelCollater
-from amptorch.dataset import AtomsDataset, DataCollater, construct_descriptor
+from amptorch.data.frame import collate
+from amptorch.data.memory import check_memory, estimate_memory
+from amptorch.dataset.in_memory import AtomsDataset, DataCollater, construct_descriptor
 from amptorch.errors import check_keys, nearest
-from amptorch.memory import estimate_memory
-from amptorch.model import BPNN, MLP, CustomLoss, ElementMask, PerAtomLoss, SingleNN
+from amptorch.files.checkpoint import save_normalizers
+from amptorch.files.safe_pickle import Unknown, loads, torch_load
+from amptorch.fit.data_parallel import BatchList, DataParallel, ParallelCollater
+from amptorch.fit.losses import CustomLoss, PerAtomLoss
+from amptorch.fit.metrics import target_extractor, to_tensor
+from amptorch.fit.splits import InOrderSplit
+from amptorch.potentials.networks.model import BPNN, MLP, ElementMask, SingleNN
 from amptorch.preprocessing import AtomsToData
-from amptorch.safe_pickle import Unknown, loads, torch_load
-from amptorch.utils import (
-    InOrderSplit,
-    check_memory,
-    save_normalizers,
-    target_extractor,
-    to_tensor,
-)
 
 from .potentials import COSINE, GAUSSIAN, SCHEMES, alloy_frames
 

@@ -12,8 +12,9 @@ from skorch.callbacks import Callback
 from torch.utils.data import Subset
 
 from amptorch import AtomsTrainer
-from amptorch.dataset import AtomsDataset
-from amptorch.model import BPNN, CustomLoss
+from amptorch.dataset.in_memory import AtomsDataset
+from amptorch.fit.losses import CustomLoss
+from amptorch.potentials.networks.model import BPNN
 
 from .potentials import alloy_frames, config, history, trained, weights
 

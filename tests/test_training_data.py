@@ -13,10 +13,10 @@ import torch
 from ase import Atoms
 
 from amptorch import AtomsTrainer
-from amptorch.dataset_lmdb import get_lmdb_dataset
-from amptorch.preprocessing.statistics import Statistics
+from amptorch.data.statistics import Statistics
+from amptorch.dataset.convert import convert_lmdb
+from amptorch.dataset.lmdb import get_lmdb_dataset
 from amptorch.store import StoreError, build_store, open_store, write_manifest
-from amptorch.store.convert import convert_lmdb
 
 from .potentials import (
     COSINE,
@@ -88,7 +88,7 @@ def test_a_manifest_trains_as_its_images_do(tmp_path, manifest, cache):
 
 
 def test_parts_of_a_store_are_read_one_after_the_other(tmp_path, monkeypatch):
-    monkeypatch.setattr("amptorch.store_images.IMAGES_OF_A_PART", 4)
+    monkeypatch.setattr("amptorch.dataset.store_images.IMAGES_OF_A_PART", 4)
     path = store(tmp_path / "frames.lmdb")
     dataset = get_lmdb_dataset([path], "partial")
     assert dataset.length_list == [4, 4, 2]
@@ -130,7 +130,7 @@ def test_changed_stresses_and_weights_are_written_and_nothing_is_computed(tmp_pa
     store(path, frames, weight_key="importance")
     frames[1].info["importance"] = 2.0
     frames[2].calc.results["stress"] = frames[2].calc.results["stress"] + 1e-3
-    monkeypatch.setattr("amptorch.store.compute.compute_frame", None)
+    monkeypatch.setattr("amptorch.store.frames.compute_frame", None)
     again = build_store(
         frames, path, SETUP, torch.float64, "cached", 1, weight_key="importance", verbose=False
     )
@@ -259,7 +259,7 @@ def test_what_is_read_is_scaled_and_the_store_is_not(tmp_path):
 @pytest.mark.parametrize("cache", ["no", "partial"])
 def test_going_on_equals_one_run(tmp_path, monkeypatch, cache, dropout):
     """Bit for bit, while batches are read ahead in a thread and nodes are dropped."""
-    monkeypatch.setattr("amptorch.store_images.IMAGES_OF_A_PART", 4)
+    monkeypatch.setattr("amptorch.dataset.store_images.IMAGES_OF_A_PART", 4)
     path = store(tmp_path / "frames.lmdb")
     settings = {
         "model": {"dropout": dropout, "dropout_rate": 0.3},
@@ -329,7 +329,7 @@ def test_stores_that_do_not_fit_are_refused(tmp_path):
 class TestTooLargeForMemory:
     @pytest.fixture(autouse=True)
     def _no_memory(self, monkeypatch):
-        monkeypatch.setattr("amptorch.memory.check_memory", lambda: (1e-6, 100.0))
+        monkeypatch.setattr("amptorch.data.memory.check_memory", lambda: (1e-6, 100.0))
 
     @pytest.mark.parametrize("derivatives", ["cached", "on_the_fly"])
     @pytest.mark.parametrize("as_file", [True, False])
@@ -340,7 +340,7 @@ class TestTooLargeForMemory:
 
             raw_data = str(tmp_path / "frames.traj")
             ase.io.write(raw_data, FRAMES)
-            monkeypatch.setattr("amptorch.training_data.LARGE_FILE", 1)
+            monkeypatch.setattr("amptorch.dataset.training_data.LARGE_FILE", 1)
         sections = {**SHUFFLED, "dataset": {"derivatives": derivatives}}
         through = trained(raw_data, tmp_path, **sections)
         (path,) = (tmp_path / "processed").glob("*.lmdb")
@@ -364,7 +364,7 @@ class TestTooLargeForMemory:
         import ase.io
 
         ase.io.write(tmp_path / "frames.traj", FRAMES)
-        monkeypatch.setattr("amptorch.training_data.LARGE_FILE", 1)
+        monkeypatch.setattr("amptorch.dataset.training_data.LARGE_FILE", 1)
         sections = {"dataset": {"fp_params": "auto", "prune": 0.1, "derivatives": "cached"}}
         through = trained(str(tmp_path / "frames.traj"), tmp_path, **sections)
         monkeypatch.undo()
@@ -387,7 +387,7 @@ def test_derivatives_on_the_fly_in_memory(tmp_path):
 
 
 def test_frames_of_several_parts_are_all_there(tmp_path, manifest, monkeypatch):
-    monkeypatch.setattr("amptorch.store_images.IMAGES_OF_A_PART", 3)
+    monkeypatch.setattr("amptorch.dataset.store_images.IMAGES_OF_A_PART", 3)
     dataset = get_lmdb_dataset([manifest, manifest])
     assert dataset.length_list == [3, 1, 3, 3] * 2
     energies = [

@@ -8,12 +8,13 @@ from typing import Any
 import lmdb
 import pytest
 
-from amptorch import AtomsTrainer, checkpoint
-from amptorch.dataset_lmdb import get_lmdb_dataset
+from amptorch import AtomsTrainer
+from amptorch.dataset.lmdb import get_lmdb_dataset
 from amptorch.descriptor import construct_descriptor
 from amptorch.descriptor.base_descriptor import DESCRIPTOR_VERSION
 from amptorch.descriptor.Gaussian import GaussianDescriptorSet
-from amptorch.safe_pickle import loads, torch_load
+from amptorch.files import checkpoint
+from amptorch.files.safe_pickle import loads, torch_load
 from amptorch.store import StoreError, build_store, open_store
 from amptorch.store.header import Header
 

@@ -11,8 +11,8 @@ import torch
 import yaml
 from torch import nn
 
-from .. import model
 from ..errors import nearest
+from ..fit.losses import CustomLoss, PerAtomLoss
 from .settings import Loader, read_settings
 
 _ACTIVATIONS = {
@@ -20,7 +20,7 @@ _ACTIVATIONS = {
     for name, kind in vars(nn.modules.activation).items()
     if inspect.isclass(kind) and issubclass(kind, nn.Module)
 }
-_LOSSES = {kind.__name__.lower(): kind for kind in (model.CustomLoss, model.PerAtomLoss)}
+_LOSSES = {kind.__name__.lower(): kind for kind in (CustomLoss, PerAtomLoss)}
 _DTYPES = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}
 _NAMES: dict[tuple[str, str], dict[str, Any]] = {
     ("model", "activation"): _ACTIVATIONS,

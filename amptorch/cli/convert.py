@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..store.convert import convert_lmdb
+from ..dataset.convert import convert_lmdb
 
 
 def add_command(commands: Any) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from ..config import DatasetConfig
 from ..data.reading import ImagesOf, elements_of
+from ..dataset.settings import DatasetConfig
 from ..descriptor.from_data import choose, depends_on_data
+from ..descriptor.plain import Setup
 from ..errors import check_keys
 from ..store import build_store
 from ..store.cluster import build_with_dask
-from ..store.header import Setup
 from .settings import add_keys, given_keys, read_settings
 
 _KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune", "weight_key", "keys")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.profiler import record_function
 
-from ..primes import Primes, SparsePrimes, join
+from .primes import Primes, SparsePrimes, join
 
 
 class AtomsData:
@@ -46,7 +46,7 @@ class AtomsData:
 
     @property
     def fprimes(self) -> Tensor:
-        """Primes as a sparse COO matrix, see :meth:`amptorch.primes.Primes.to_sparse`."""
+        """Primes as a sparse COO matrix, see :meth:`amptorch.data.primes.Primes.to_sparse`."""
         if self.primes is None:
             raise AttributeError("fprimes: this image was converted without primes")
         return self.primes.to_sparse()

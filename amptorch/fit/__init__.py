@@ -1,1 +1,1 @@
-"""How parameters are fitted."""
+"""Training: nets, losses, optimizers, and what happens around the epochs."""

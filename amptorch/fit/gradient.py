@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from skorch.dataset import ValidSplit
 from torch import nn
 
-from .. import distributed, optimizers, resume
-from ..config import Config, DatasetConfig
-from ..data_parallel import DataParallel, ParallelCollater
-from ..dataset import DataCollater
-from ..loader import BatchLoader
-from ..net import AtomsNet
-from ..optimizers.eager import without_compiler
-from ..schedules import scheduler
-from ..training_data import reading
-from ..utils import InOrderSplit
+from ..dataset.in_memory import DataCollater
+from ..dataset.loader import BatchLoader
+from ..dataset.settings import DatasetConfig
+from ..dataset.training_data import reading
+from ..processes import group
+from . import optimizers, resume, shared
+from .data_parallel import DataParallel, ParallelCollater
+from .net import AtomsNet
+from .optimizers.eager import without_compiler
+from .schedules import scheduler
+from .splits import InOrderSplit
+
+if TYPE_CHECKING:
+    from ..config import Config
 
 
 def check_run(settings: Config, criterion: type[nn.Module], n_images: int) -> None:
     """Raise a ``ValueError`` for a run that could not begin, or would end with its first epoch."""
-    distributed.check_settings(settings)
+    shared.check_settings(settings)
     settings.make_loss(criterion)
     if settings.optim.scheduler is not None:
         scheduler(settings.optim.scheduler, settings.optim.epochs)
@@ -67,16 +71,16 @@ def make_net(
         optimizer: class or name.
         keywords: of skorch's net: criterion, train_split, callbacks, ``optimizer__...``.
     """
-    optim, shared = settings.optim, distributed.is_shared()
+    optim, together = settings.optim, group.is_shared()
     collate: Any = DataCollater(train=True, forcetraining=settings.model.get_forces)
     module = model
     if optim.gpus > 1:
         collate = ParallelCollater(optim.gpus, collate)
         module = DataParallel(model, output_device=device, num_gpus=optim.gpus)
     choice = optimizers.choose(optimizer, {})
-    loader = distributed.SharedBatchLoader if shared else BatchLoader
+    loader = shared.SharedBatchLoader if together else BatchLoader
     read = reading(dataset, settings.dataset.val_split)
-    return (distributed.SharedNet if shared else choice.net)(
+    return (shared.SharedNet if together else choice.net)(
         module=module,
         optimizer=without_compiler(choice.optimizer),
         lr=optim.lr,

@@ -13,8 +13,8 @@ changes along v, h'_0 = v, z'_k = W_k h'_{k-1}, h'_k = (1 - h_k^2) z'_k:
     dL/dz_k = (1 - h_k^2) W_{k+1}^T dL/dz_{k+1} - 2 h_k z'_k s_n d_k,    dL/dN_n = s_n e
     dL/dW_k = s_n d_k h'_{k-1}^T + dL/dz_k h_{k-1}^T,    dL/db_k = dL/dz_k
 
-summed over atoms. All networks see all atoms, as shares are trained too (see
-``amptorch.model.ElementMask``). C++ works on tiles of atoms that stay in the first cache.
+summed over atoms. All networks see all atoms, as shares are trained too (``ElementMask`` of the
+model). C++ works on tiles of atoms that stay in the first cache.
 """
 
 from __future__ import annotations

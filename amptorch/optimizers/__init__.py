@@ -1,21 +1,5 @@
-"""Optimizers, by name or class: see ``docs/optimizers.md``."""
+"""A path of 2.0's scripts: optimizers live in :mod:`amptorch.fit.optimizers`."""
 
-from .annealing import Annealing
-from .choice import Choice, check_settings, choose, defaults
-from .full_batch import BFGS, LBFGSB
-from .kalman import KalmanFilter
-from .levenberg_marquardt import LevenbergMarquardt
-from .soap import SOAP
+from ..fit.optimizers import BFGS, LBFGSB, SOAP, KalmanFilter, LevenbergMarquardt
 
-__all__ = [
-    "BFGS",
-    "LBFGSB",
-    "SOAP",
-    "Annealing",
-    "Choice",
-    "KalmanFilter",
-    "LevenbergMarquardt",
-    "check_settings",
-    "choose",
-    "defaults",
-]
+__all__ = ["BFGS", "LBFGSB", "SOAP", "KalmanFilter", "LevenbergMarquardt"]

@@ -13,18 +13,18 @@ from tqdm import tqdm
 from ..data.arrays import Array
 from ..data.frame import AtomsData
 from ..data.keys import Keys
+from ..data.primes import Primes, primes_of
 from ..data.targets import TargetReader, Targets
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
-from ..descriptor.cache import FingerprintCache
 from ..kernels.environment import Environment
-from ..primes import Primes, primes_of
+from ..store.cache import FingerprintCache
 
 # Images whose neighbours are looked for in one call.
 CHUNK = 32
 
 
 class AtomsToData:
-    """Converts images to :class:`amptorch.data.AtomsData`, unscaled, in float64.
+    """Converts images to :class:`amptorch.data.frame.AtomsData`, unscaled, in float64.
 
     Args:
         descriptor: what to compute.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..data.frame import AtomsData
+from ..data.primes import SparsePrimes
 from ..errors import check_keys
-from ..primes import SparsePrimes
 
 
 class PCAReducer:

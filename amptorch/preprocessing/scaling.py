@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..data.frame import AtomsData
-from .statistics import Statistics
+from ..data.statistics import Statistics
 from .utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
 
 Scalers = dict[str, Any]

@@ -13,10 +13,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.frame import AtomsData
+from ..data.primes import sparse_block_diag
+from ..data.statistics import FeatureStatistics, Statistics
 from ..errors import check_keys
-from ..primes import sparse_block_diag
 from .pca import PCAReducer
-from .statistics import FeatureStatistics, Statistics
 
 __all__ = [
     "AtomicCorrectionScaler",

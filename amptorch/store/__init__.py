@@ -7,8 +7,7 @@ from .image import Image
 from .keys import content_key
 from .manifest import write_manifest
 from .merge import merge_stores
-from .open import open_store
-from .reader import FingerprintStore
+from .reader import FingerprintStore, open_store
 from .record import Frame
 
 __all__ = [

@@ -16,17 +16,17 @@ from tqdm import tqdm
 from ..data.inspection import Inspection
 from ..data.keys import Keys
 from ..data.reading import Source, count_images, read_images, sampled
+from ..data.statistics import ImageStatistics, RunningStatistics, Statistics
 from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.plain import Setup, setup_of
 from ..errors import nearest
-from ..preprocessing.statistics import ImageStatistics, RunningStatistics, Statistics
 from .compute import Computer
 from .errors import StoreError
 from .estimate import estimate
-from .header import Header, Setup, setup_of
+from .header import Header
 from .image import Image, image_of, pack_image, same_targets
-from .open import open_store
-from .reader import FingerprintStore
+from .reader import FingerprintStore, open_store
 from .record import frame_of
 from .sealed import Bytes
 from .statistics import image_statistics

@@ -18,13 +18,13 @@ from ..data.keys import Keys
 from ..data.reading import Source, count_images, read_images
 from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.plain import Setup, setup_of
 from .build import build_store, choose_derivatives, look_at
 from .errors import StoreError
-from .header import Header, Setup, setup_of
+from .header import Header
 from .image import Image, image_of, same_targets
 from .manifest import write_manifest
-from .open import open_store
-from .reader import FingerprintStore
+from .reader import FingerprintStore, open_store
 
 IMAGES_OF_A_SHARD = 500
 # Shards that are sent for each thread of the cluster: one is computed while others wait.

@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from ase import Atoms
 
-from ..utils import check_memory
-from .compute import compute_frame
-from .header import Header, Setup
+from ..data.memory import check_memory
+from ..descriptor.plain import Setup
+from .frames import compute_frame
+from .header import Header
 from .record import Frame, pack_frame
 
 # A cached store may take this share of the free disk, and of the free memory, which keeps a file

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 import xxhash
 
 from ..descriptor import construct_descriptor
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
-from ..descriptor.Gaussian import Gaussian, GaussianDescriptorSet
+from ..descriptor.plain import Setup, from_plain, to_plain
 from ..errors import nearest
 from .errors import StoreError
 from .record import DERIVATIVES, DTYPES
@@ -24,10 +23,6 @@ FORMAT = 2
 
 KERNEL_VERSION = 2
 """Raise it when the numbers that kernels give change: stores of another version are not read."""
-
-Setup = tuple[str, Any, Any, Sequence[str]]
-
-_TABLES = "gaussian_descriptor_set"
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ class Header:
             "format": FORMAT,
             **self.summary(),
             "descriptor_version": DESCRIPTOR_VERSION,
-            "setup": [scheme, _plain(parameters), _plain(cutoff_params), list(elements)],
+            "setup": [scheme, to_plain(parameters), to_plain(cutoff_params), list(elements)],
         }
 
     @classmethod
@@ -126,7 +121,7 @@ class Header:
                 )
         scheme, parameters, cutoff_params, elements = values["setup"]
         header = cls(
-            (scheme, _from_plain(parameters), cutoff_params, elements),
+            (scheme, from_plain(parameters), cutoff_params, elements),
             getattr(torch, values["dtype"]),
             values["derivatives"],
             weight_key=values["weight_key"],
@@ -141,35 +136,3 @@ class Header:
                 "for which it was built"
             )
         return header
-
-
-def setup_of(descriptor: BaseDescriptor | Setup) -> Setup:
-    """(fp_scheme, fp_params, cutoff_params, elements) that construct a descriptor."""
-    if not isinstance(descriptor, BaseDescriptor):
-        return descriptor
-    if isinstance(descriptor, Gaussian):
-        return ("gaussian", descriptor.descriptor_set, None, descriptor.elements)
-    parameters = vars(descriptor)["MCSHs"]
-    return (descriptor.descriptor_type.lower(), parameters, None, descriptor.elements)
-
-
-def _plain(value: Any) -> Any:
-    """Parameters as JSON knows them."""
-    if isinstance(value, GaussianDescriptorSet):
-        tables = {element: table.tolist() for element, table in value.descriptor_setup.items()}
-        return {_TABLES: tables, "cutoff_params": _plain(value.cutoff_params)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple, set, np.ndarray)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    raise ValueError(f"fp_params: a store cannot hold a {type(value).__name__}: {value!r}")
-
-
-def _from_plain(value: Any) -> Any:
-    if isinstance(value, Mapping) and _TABLES in value:
-        return GaussianDescriptorSet.from_tables(value[_TABLES], value["cutoff_params"])
-    return value

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..preprocessing.statistics import RunningStatistics, Statistics
+from ..data.statistics import RunningStatistics, Statistics
 from .errors import StoreError
 from .image import pack_image
-from .open import open_store
-from .reader import FingerprintStore
+from .reader import FingerprintStore, open_store
 from .record import pack_frame
 from .sealed import Bytes
 from .statistics import image_statistics

@@ -16,11 +16,12 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from ..data.frame import AtomsData
-from ..preprocessing.statistics import RunningStatistics, Statistics
+from ..data.statistics import RunningStatistics, Statistics
 from .errors import StoreError
 from .header import Header
 from .image import Image
 from .keys import content_key
+from .manifest import is_manifest, shards_of
 from .record import Frame
 from .shard import Shard
 from .statistics import image_statistics
@@ -57,7 +58,6 @@ class FingerprintStore(Dataset):
         self.descriptor = self.header.descriptor
 
     def __reduce__(self) -> Any:
-        from .open import open_store
 
         return open_store, (self.path,)
 
@@ -151,3 +151,16 @@ class FingerprintStore(Dataset):
             weight = 1.0 if image.weight is None else image.weight
             data.weight = torch.tensor(weight, dtype=torch.float64)
         return data
+
+
+def open_store(path: str | Path) -> FingerprintStore:
+    """The store or manifest at ``path``, read-only, as it is now.
+
+    Raises:
+        FileNotFoundError: no such file, or one that the manifest names is missing.
+        StoreError: a file that is damaged, of another kind, or built by other kernels; files of a
+            manifest that were built otherwise.
+    """
+    path = Path(path)
+    files = shards_of(path) if is_manifest(path) else [path]
+    return FingerprintStore(path, [Shard(file) for file in files])

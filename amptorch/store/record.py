@@ -25,9 +25,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.primes import Primes, SparsePrimes, primes_of
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.environment import Environment
-from ..primes import Primes, SparsePrimes, primes_of
 from .sealed import PREFIX, VERSION, Bytes, check, check_size, sealed
 
 DERIVATIVES = ("none", "on_the_fly", "cached", "sparse")

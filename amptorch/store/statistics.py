@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..preprocessing.statistics import FeatureStatistics, ImageStatistics, Statistics
+from ..data.statistics import FeatureStatistics, ImageStatistics, Statistics
 from .image import Image
 from .record import Frame
 

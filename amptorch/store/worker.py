@@ -40,7 +40,7 @@ class WorkerProcess:
     def compute(
         self, keys: Sequence[bytes], images: Sequence[Atoms], names: Sequence[str]
     ) -> list[Bytes]:
-        """See :func:`amptorch.store.compute.frame_records`.
+        """See :func:`amptorch.store.frames.frame_records`.
 
         Raises:
             StoreError: the worker ended.
@@ -81,7 +81,7 @@ def main() -> None:
     """Compute chunks as they come, until there are no more."""
     import torch
 
-    from .compute import frame_records
+    from .frames import frame_records
 
     # The parent decides what an interrupt means; what is printed must not get into its pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -8,7 +8,7 @@ from typing import Any
 
 import lmdb
 
-from ..preprocessing.statistics import Statistics
+from ..data.statistics import Statistics
 from .errors import StoreError
 from .header import Header
 from .image import Image, unpack_image

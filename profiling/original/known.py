@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from amptorch.config import Config
-from amptorch.losses import CustomLoss
-from amptorch.net import AtomsNet
+from amptorch.fit.losses import CustomLoss
+from amptorch.fit.net import AtomsNet
 
 # What is not in the original, or not in what is written of it here, with the value that is.
 ONLY: Mapping[str, Mapping[str, Any]] = {

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from amptorch.config import Config
-from amptorch.schedules import scheduler
-from amptorch.utils import InOrderSplit
+from amptorch.fit.schedules import scheduler
+from amptorch.fit.splits import InOrderSplit
 
 from .collate import Batch, Targets, collate
 from .networks import ElementNetworks

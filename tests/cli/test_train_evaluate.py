@@ -17,7 +17,7 @@ import yaml
 from amptorch import AtomsTrainer
 from amptorch.cli import main
 from amptorch.cli.config_file import read_config
-from amptorch.model import PerAtomLoss
+from amptorch.fit.losses import PerAtomLoss
 
 from ..potentials import GAUSSIAN, alloy_frames, cuco_frames
 from ..test_golden_lmdb import construct_lmdb

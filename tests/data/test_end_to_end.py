@@ -115,7 +115,7 @@ class TestNames:
             raw_data = tmp_path / "frames.extxyz"
             ase.io.write(raw_data, renamed(with_stress()))
         if way == "large file":
-            monkeypatch.setattr("amptorch.training_data.LARGE_FILE", 1)
+            monkeypatch.setattr("amptorch.dataset.training_data.LARGE_FILE", 1)
         found = trained(raw_data, tmp_path / "found", dataset={"keys": KEYS}, **sections)
         for one, other in zip(history(found), history(expected), strict=True):
             # Text has eight digits.
@@ -161,8 +161,8 @@ class TestNames:
             image.info["dft_energy"] = -image.info["REF_energy"]
             image.arrays["dft_forces"] = -image.arrays["REF_forces"]
         ase.io.write(tmp_path / "frames.extxyz", images)
-        monkeypatch.setattr("amptorch.training_data.LARGE_FILE", 1)
-        monkeypatch.setattr("amptorch.training_data.fits_in_memory", lambda _: False)
+        monkeypatch.setattr("amptorch.dataset.training_data.LARGE_FILE", 1)
+        monkeypatch.setattr("amptorch.dataset.training_data.fits_in_memory", lambda _: False)
         means = []
         for name in ("REF", "dft"):
             keys = {"energy": f"{name}_energy", "forces": f"{name}_forces"}
@@ -200,7 +200,7 @@ class TestRefusedBeforeAnythingIsWritten:
         """What costs minutes comes after what is found in seconds."""
         images = alloy_frames(4)
         images[3].calc.results["energy"] = np.nan
-        monkeypatch.setattr("amptorch.training_data.choose", None)
+        monkeypatch.setattr("amptorch.dataset.training_data.choose", None)
         with pytest.raises(ValueError, match="image 3: its energy is nan"):
             silent(images, tmp_path, fp_params="auto")
 

@@ -7,8 +7,8 @@ import pickle
 import pytest
 import torch
 
-from amptorch import safe_pickle
 from amptorch.data.frame import AtomsBatch, AtomsData, collate
+from amptorch.files import safe_pickle
 
 
 @pytest.mark.parametrize("module", ["amptorch.data", "amptorch.data.frame"])
@@ -27,6 +27,6 @@ def test_pickles_of_both_paths_are_read(module, kind):
 
 
 def test_the_face_gives_the_same_objects():
-    import amptorch.data as face
+    import amptorch.data.frame as face
 
     assert (face.AtomsData, face.AtomsBatch, face.collate) == (AtomsData, AtomsBatch, collate)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amptorch.dataset import AtomsDataset, construct_descriptor
+from amptorch.dataset.in_memory import AtomsDataset, construct_descriptor
 from amptorch.descriptor.constants import ATOM_INDEX_TO_SYMBOL_DICT, ATOM_SYMBOL_TO_INDEX_DICT
-from amptorch.descriptor.descriptor_calculator import DescriptorCalculator
 from amptorch.descriptor.Gaussian import GaussianDescriptorSet
 from amptorch.preprocessing import AtomsToData
+from amptorch.preprocessing.calculator import DescriptorCalculator
 
 from ..potentials import COSINE, GAUSSIAN, SCHEMES, alloy_frames
 from ..systems import SYSTEMS

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from amptorch.data import AtomsBatch
+from amptorch.data.frame import AtomsBatch
 from amptorch.kernels.networks import Shape, energies_and_slopes
-from amptorch.model import BPNN, SingleNN
+from amptorch.potentials.networks.model import BPNN, SingleNN
 from tests.tolerances import KERNEL
 
 DTYPES = [torch.float64, torch.float32]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from amptorch import AtomsTrainer
-from amptorch.data import collate
+from amptorch.data.frame import collate
 
 from ..potentials import config, cuco_frames
 

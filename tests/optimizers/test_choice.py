@@ -9,8 +9,8 @@ import torch
 
 from amptorch import AtomsTrainer
 from amptorch.config import Config
-from amptorch.model import PerAtomLoss
-from amptorch.optimizers import LBFGSB, SOAP, KalmanFilter, base, choose
+from amptorch.fit.losses import PerAtomLoss
+from amptorch.fit.optimizers import LBFGSB, SOAP, KalmanFilter, base, choose
 
 from ..potentials import config, cuco_frames, trained
 from ..test_resume import assert_same_run, gone_on, with_epochs

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from amptorch.optimizers import eager
+from amptorch.fit.optimizers import eager
 
 KINDS = [
     kind

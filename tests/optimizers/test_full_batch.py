@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from amptorch import AtomsTrainer
-from amptorch.optimizers import BFGS, LBFGSB
+from amptorch.fit.optimizers import BFGS, LBFGSB
 
 from ..potentials import config, trained
 from .problems import FRAMES, LINEAR, TANH, LinearProblem, loaded, plain_loss, sections, start_of

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from amptorch import AtomsTrainer
-from amptorch.data import collate
-from amptorch.optimizers import jacobian
+from amptorch.data.frame import collate
+from amptorch.fit.optimizers import jacobian
 from amptorch.preprocessing import AtomsToData
 
 from ..potentials import alloy_frames, config, cuco_frames

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch.optimizers.kalman import filter_step
+from amptorch.fit.optimizers.kalman import filter_step
 
 from .problems import LINEAR, TANH, LinearProblem, loaded, start_of
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch.optimizers import observations
-from amptorch.optimizers.levenberg_marquardt import damped_step, normal_equations
+from amptorch.fit.optimizers import observations
+from amptorch.fit.optimizers.levenberg_marquardt import damped_step, normal_equations
 
 from .problems import LINEAR, TANH, LinearProblem, loaded, start_of
 

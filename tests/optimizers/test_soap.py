@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from amptorch.optimizers import SOAP
+from amptorch.fit.optimizers import SOAP
 
 BETAS = (0.9, 0.95)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch.data import AtomsData, collate
-from amptorch.dataset import AtomsDataset, construct_descriptor
-from amptorch.descriptor.descriptor_calculator import DescriptorCalculator
+from amptorch.data.frame import AtomsData, collate
+from amptorch.dataset.in_memory import AtomsDataset, construct_descriptor
 from amptorch.preprocessing import AtomsToData, PCAReducer
+from amptorch.preprocessing.calculator import DescriptorCalculator
 from amptorch.store import open_store
 
 from ..potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, alloy_frames, cuco_frames

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch.data import AtomsData
-from amptorch.dataset import AtomsDataset, construct_descriptor
+from amptorch.data.frame import AtomsData
+from amptorch.dataset.in_memory import AtomsDataset, construct_descriptor
+from amptorch.files.safe_pickle import loads
 from amptorch.preprocessing import (
     AtomicCorrectionScaler,
     AtomsToData,
@@ -20,7 +21,6 @@ from amptorch.preprocessing import (
     FeatureScaler,
     TargetScaler,
 )
-from amptorch.safe_pickle import loads
 
 from ..potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
 

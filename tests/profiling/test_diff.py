@@ -10,7 +10,7 @@ import ase.io
 import numpy as np
 import pytest
 
-from amptorch.losses import CustomLoss
+from amptorch.fit.losses import CustomLoss
 from profiling import timing
 from profiling.__main__ import main
 from profiling.diff import Change, compare, interval

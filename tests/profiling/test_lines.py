@@ -32,7 +32,7 @@ def test_all_names_are_found_and_reached(report):
     assert not report.sections[2].text
 
 
-@pytest.mark.parametrize("name", ["amptorch.data:no_such_name", "amptorch.no_module:f"])
+@pytest.mark.parametrize("name", ["amptorch.data.frame:no_such_name", "amptorch.no_module:f"])
 def test_a_name_that_is_gone(name):
     with pytest.raises((AttributeError, ImportError), match=r"no_such_name|no_module"):
         lines.resolve(name)

@@ -73,7 +73,7 @@ def test_a_run_that_nobody_saw():
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        (f"{ROOT}/amptorch/net.py", "amptorch/net.py"),
+        (f"{ROOT}/amptorch/fit/net.py", "amptorch/fit/net.py"),
         (f"{SITE}/skorch/net.py", "skorch/net.py"),
         ("/usr/lib/python3.12/json/decoder.py", "json/decoder.py"),
         ("/build/amptorch/amptorch/kernels/cpu/gmp.cpp", "amptorch/kernels/cpu/gmp.cpp"),

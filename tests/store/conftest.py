@@ -10,8 +10,8 @@ import pytest
 import torch
 from ase import Atoms
 
-from amptorch.data import AtomsData
-from amptorch.primes import OnTheFly, PairJacobian
+from amptorch.data.frame import AtomsData
+from amptorch.data.primes import OnTheFly, PairJacobian
 from amptorch.store import FingerprintStore, build_store
 
 from ..potentials import COSINE, GAUSSIAN, cuco_frames

@@ -12,13 +12,11 @@ import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from amptorch.data import collate
+from amptorch.data.frame import collate
+from amptorch.data.statistics import FeatureStatistics
 from amptorch.descriptor import construct_descriptor
 from amptorch.descriptor.Gaussian import Gaussian, GaussianDescriptorSet
-from amptorch.preprocessing import (
-    AtomsToData,
-)
-from amptorch.preprocessing.statistics import FeatureStatistics
+from amptorch.preprocessing import AtomsToData
 from amptorch.store import Header, content_key, open_store
 
 from ..potentials import SCHEMES, alloy_frames, cuco_frames

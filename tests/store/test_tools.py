@@ -15,20 +15,15 @@ import pytest
 import torch
 
 from amptorch.cli import main
-from amptorch.dataset_lmdb import get_lmdb_dataset
+from amptorch.dataset.convert import convert_lmdb
+from amptorch.dataset.lmdb import get_lmdb_dataset
+from amptorch.dataset.pickled_images import same_scaler
 from amptorch.descriptor import construct_descriptor
-from amptorch.pickled_images import same_scaler
-from amptorch.preprocessing import (
-    AtomicCorrectionScaler,
-    AtomsToData,
-    FeatureScaler,
-    TargetScaler,
-)
+from amptorch.preprocessing import AtomicCorrectionScaler, AtomsToData, FeatureScaler, TargetScaler
+from amptorch.preprocessing.plain import scalers_from_json, scalers_to_json
 from amptorch.store import StoreError, merge_stores, open_store, write_manifest
-from amptorch.store.convert import convert_lmdb
 from amptorch.store.image import Image, pack_image
 from amptorch.store.keys import place_key
-from amptorch.store.scalers import scalers_from_json, scalers_to_json
 from amptorch.store.verify import verify
 
 from ..potentials import COSINE, GAUSSIAN

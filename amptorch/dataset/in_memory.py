@@ -1,0 +1,170 @@
+"""Data sets of images held in memory, and collation of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase import Atoms
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..data.frame import AtomsBatch, AtomsData, collate
+from ..data.inspection import Inspection
+from ..data.keys import Keys
+from ..data.memory import report_memory
+from ..data.reading import load_images
+from ..data.statistics import Statistics
+from ..data.targets import Targets
+from ..descriptor import construct_descriptor
+from ..preprocessing import AtomsToData
+from ..preprocessing.scaling import fit_scalers, scale
+
+__all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
+
+
+class AtomsDataset(Dataset):
+    """Scaled fingerprints, primes and targets of images.
+
+    Args:
+        images: list of ``Atoms``, or the path of a file that ASE reads.
+        descriptor_setup: (fp_scheme, fp_params, cutoff_params, elements).
+        forcetraining: read forces and compute primes.
+        save_fps: keep fingerprints on disk under ``cache_dir``.
+        scaling: see :class:`amptorch.preprocessing.FeatureScaler`.
+        cores: of the original, which does not use it either.
+        process: convert the images now; else call :meth:`process` later.
+        baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``.
+        scalers: scalers to apply, by "feature", "target" and "baseline", instead of fitting.
+        dtype: of the scaled values; statistics are always taken in float64.
+        cache_dir: folder of ``save_fps``.
+        verbose: print the memory estimate and show progress bars.
+        derivatives: "cached" or "on_the_fly", see ``AtomsToData``.
+        target_scaling: see :class:`amptorch.preprocessing.TargetScaler`.
+        stress: read stresses.
+        weight_key: read weights of images under this key of ``info``.
+        keys: names of energy, forces, stress and virial, by these words.
+        targets: of the images, where they were read and looked at before.
+
+    Attributes:
+        scalers: what a checkpoint keeps: "target", "feature" and, if there is one, "baseline".
+    """
+
+    def __init__(
+        self,
+        images: str | Path | Sequence[Atoms],
+        descriptor_setup: tuple[str, Any, Any, Sequence[str]],
+        forcetraining: bool = True,
+        save_fps: bool = True,
+        scaling: dict[str, Any] | None = None,
+        cores: int = 1,
+        process: bool = True,
+        *,
+        baseline: str | None = None,
+        scalers: dict[str, Any] | None = None,
+        dtype: torch.dtype = torch.float64,
+        cache_dir: str = "processed",
+        verbose: bool = False,
+        derivatives: str = "cached",
+        target_scaling: str = "energy",
+        stress: bool = False,
+        weight_key: str | None = None,
+        keys: Mapping[str, str] | Keys | None = None,
+        targets: Sequence[Targets] | None = None,
+    ) -> None:
+        # Without images there still is a descriptor to look at.
+        self.images = load_images(images, "images") if process or images else []
+        self.descriptor_setup = descriptor_setup
+        self.descriptor = construct_descriptor(descriptor_setup)
+        self.elements = self.descriptor.elements
+        self.forcetraining = forcetraining
+        self.scaling = scaling
+        self.baseline_kind = baseline
+        self.dtype = dtype
+        self.verbose = verbose
+        self.a2d = AtomsToData(
+            self.descriptor,
+            r_energy=True,
+            r_forces=forcetraining,
+            save_fps=save_fps,
+            fprimes=forcetraining,
+            derivatives=derivatives,
+            cache_dir=cache_dir,
+            r_stress=stress,
+            weight_key=weight_key,
+            keys=keys,
+        )
+        self.target_scaling = target_scaling
+        self._targets = targets
+        self._given = scalers or {}
+        self.data_list: list[AtomsData] = self.process() if process else []
+
+    def _read(self) -> list[Targets]:
+        """Targets of the images, looked at before anything is computed."""
+        inspection = Inspection(self.a2d.reader)
+        targets = inspection.read(self.images)
+        inspection.require()
+        inspection.warn()
+        if self.verbose:
+            print(inspection.summary())
+        return targets
+
+    def process(self) -> list[AtomsData]:
+        """Read, convert, fit scalers unless they were given, and scale."""
+        targets = self._read() if self._targets is None else self._targets
+        if self.verbose:
+            settings = (self.forcetraining, self.dtype, self.a2d.derivatives)
+            print(report_memory(self.images, self.descriptor, *settings))
+        data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose, targets=targets)
+        self.scalers = self._given or fit_scalers(
+            Statistics.of(data),
+            self.forcetraining,
+            self.scaling,
+            self.baseline_kind,
+            self.target_scaling,
+        )
+        self.feature_scaler = self.scalers["feature"]
+        self.target_scaler = self.scalers["target"]
+        self.baseline = self.scalers.get("baseline")
+        scale(data, self.scalers)
+        if self.dtype != torch.float64:
+            # One by one in the same list, so that never all of them are there in both forms.
+            for index, image in enumerate(data):
+                data[index] = image.to(self.dtype)
+        return data
+
+    @property
+    def input_dim(self) -> int:
+        """Length of a fingerprint."""
+        return int(self.data_list[0].fingerprint.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.data_list)
+
+    def __getitem__(self, index: int) -> AtomsData:
+        return self.data_list[index]
+
+
+class DataCollater:
+    """Lays images of a batch one after the other.
+
+    Args:
+        train: give ``(batch, (energies, forces))``; else the batch alone.
+        forcetraining: targets hold forces.
+    """
+
+    def __init__(self, train: bool = True, forcetraining: bool = True) -> None:
+        self.train = train
+        self.forcetraining = forcetraining
+
+    def __call__(
+        self, images: Sequence[AtomsData]
+    ) -> AtomsBatch | tuple[AtomsBatch, tuple[Tensor, ...]]:
+        batch = collate(images)
+        if not self.train:
+            return batch
+        if self.forcetraining:
+            return batch, (batch.energy, batch.forces)
+        return batch, (batch.energy,)

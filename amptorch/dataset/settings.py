@@ -1,0 +1,84 @@
+"""The section "dataset" of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..data.keys import Keys
+from ..errors import check_choice, is_number
+
+
+@dataclass
+class DatasetConfig:
+    """Data, descriptor and scaling."""
+
+    raw_data: Any = None
+    lmdb_path: Sequence[str] | str | None = None
+    cache: str = "no"
+    derivatives: str = "auto"
+    val_split: float = 0.0
+    val_split_mode: str = "cv"
+    elements: Sequence[str] | None = None
+    fp_scheme: str = "gmpordernorm"
+    fp_params: Any = None
+    prune: float | None = None
+    cutoff_params: Mapping[str, Any] = field(default_factory=lambda: {"cutoff_func": "Cosine"})
+    save_fps: bool = True
+    scaling: Mapping[str, Any] = field(
+        default_factory=lambda: {"type": "normalize", "range": (0, 1)}
+    )
+    baseline: str | None = None
+    target_scaling: str = "energy"
+    weight_key: str | None = None
+    keys: Mapping[str, str] | None = None
+    descriptor: Any = None  # written into saved configurations, with the two below
+    fp_length: int | None = None
+    descriptor_version: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (is_number(self.val_split) and 0 <= self.val_split < 1):
+            raise ValueError(f"dataset: expected val_split in [0, 1), got {self.val_split!r}")
+        for name, known in (
+            ("cache", ("no", "partial", "full")),
+            ("derivatives", ("auto", "cached", "on_the_fly")),
+            ("val_split_mode", ("cv", "inorder")),
+            ("baseline", (None, "linear")),
+            ("target_scaling", ("energy", "per_atom", "forces")),
+        ):
+            check_choice(self, name, known, "dataset")
+        if self.elements is not None:
+            self.elements = [str(element) for element in self.elements]
+        if self.prune is not None and not (is_number(self.prune) and self.prune > 0):
+            raise ValueError(f"dataset: expected prune to be a range > 0, got {self.prune!r}")
+        if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
+            raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
+        Keys.of(self.keys)
+
+    @property
+    def target_keys(self) -> Keys:
+        """Names of energy, forces, stress and virial."""
+        return Keys.of(self.keys)
+
+    def check_source(self) -> None:
+        """Raise unless exactly one of ``raw_data`` and ``lmdb_path`` is given."""
+        given = [name for name in ("raw_data", "lmdb_path") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "dataset: expected exactly one of 'raw_data' and 'lmdb_path', got "
+                f"{' and '.join(given) or 'neither'}"
+            )
+        if self.lmdb_path is not None and self.prune is not None:
+            raise ValueError(
+                "dataset: prune needs raw_data: the files of lmdb_path have their descriptor"
+            )
+        if self.lmdb_path is not None and self.keys is not None:
+            raise ValueError(
+                "dataset: keys need raw_data: the files of lmdb_path have their energies and forces"
+            )
+        if self.lmdb_path is not None and self.derivatives != "auto":
+            raise ValueError(
+                "dataset: derivatives are as the files of lmdb_path were built, expected none "
+                f"given, got {self.derivatives!r}"
+            )

@@ -1,0 +1,118 @@
+"""Images of stores, scaled as they are read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.frame import AtomsData
+from ..data.statistics import Statistics
+from ..preprocessing.scaling import Scalers, fit_scalers, scale
+from ..store import Image, StoreError, open_store
+
+# Images that cache "partial" holds in memory at a time: 1.2 GB of large frames in float32.
+IMAGES_OF_A_PART = 512
+
+
+class StoreImages:
+    """Images of stores and manifests, one after the other.
+
+    Nothing that is scaled is kept: fingerprints are scaled when they are read, primes by factors.
+
+    Args:
+        paths: stores and manifests; they must have the same header.
+        forcetraining: give forces and primes.
+        scaling, baseline, target_scaling: see :func:`amptorch.preprocessing.scaling.fit_scalers`.
+        scalers: to apply, instead of fitting them to the statistics of the stores.
+        verbose: show a progress bar while fingerprints are gone through for these.
+        stress: images must have stresses.
+        weight_key: key of ``image.info`` under which weights were read when the stores were built.
+
+    Attributes:
+        length_list: images of each part; files are cut into parts of at most 512 images.
+        elements, descriptor_setup, descriptor: what the stores say.
+        scalers: "target", "feature" and, if there is one, "baseline".
+
+    Raises:
+        StoreError: stores that were built otherwise, or without what training needs.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        forcetraining: bool = True,
+        scaling: Mapping[str, Any] | None = None,
+        baseline: str | None = None,
+        target_scaling: str = "energy",
+        scalers: Scalers | None = None,
+        verbose: bool = False,
+        stress: bool = False,
+        weight_key: str | None = None,
+    ) -> None:
+        self._stores = [open_store(path) for path in paths]
+        self.forcetraining = forcetraining
+        self._check()
+        self._check_targets(stress, weight_key)
+        header = self._stores[0].header
+        self.elements = header.elements
+        self.descriptor_setup = header.setup
+        self.descriptor = header.descriptor
+        self._parts = [
+            (store, start, min(IMAGES_OF_A_PART, end - start))
+            for store in self._stores
+            for begin, end in itertools.pairwise(itertools.accumulate(store.length_list, initial=0))
+            for start in range(begin, end, IMAGES_OF_A_PART)
+        ]
+        self.length_list = [length for _, _, length in self._parts]
+        self.scalers = scalers or fit_scalers(
+            self._statistics(verbose), forcetraining, scaling, baseline, target_scaling
+        )
+
+    def _check(self) -> None:
+        first = self._stores[0]
+        for other in self._stores[1:]:
+            if other.header != first.header:
+                raise StoreError(
+                    f"lmdb_path: {first.path} and {other.path} were built otherwise: "
+                    f"{first.header} against {other.header}"
+                )
+        for store in self._stores:
+            if not len(store):
+                raise StoreError(f"lmdb_path: {store.path} holds no images")
+        if self.forcetraining and first.header.derivatives == "none":
+            raise StoreError(
+                f"lmdb_path: {first.path} holds no derivatives, which the model's get_forces needs"
+            )
+
+    def _check_targets(self, stress: bool, weight_key: str | None) -> None:
+        first, header = self._stores[0], self._stores[0].header
+        if weight_key not in (None, header.weight_key):
+            raise StoreError(
+                f"weight_key: {first.path} was built with weight_key {header.weight_key!r}, got "
+                f"{weight_key!r}; build it with this one"
+            )
+        if stress and header.derivatives == "sparse":
+            raise StoreError(
+                f"stress_coefficient: {first.path} holds no pairs, which stresses need"
+            )
+        if stress and all(image.stress is None for image in self._targets()):
+            raise StoreError("stress_coefficient: expected images with stresses, none has one")
+        if weight_key is not None and all(image.weight is None for image in self._targets()):
+            raise StoreError(f"weight_key: no image has info[{weight_key!r}]")
+
+    def _targets(self) -> Iterator[Image]:
+        return (store.image(index) for store in self._stores for index in range(len(store)))
+
+    def _statistics(self, verbose: bool) -> Statistics:
+        return Statistics.joined([store.statistics(verbose) for store in self._stores])
+
+    def read(self, part: int, local: int, keep: bool = False) -> AtomsData:
+        """Image ``local`` of part ``part``: views of the store's file, or with ``keep`` a copy."""
+        store, start, _ = self._parts[part]
+        data = store.copied(start + local) if keep else store[start + local]
+        if not self.forcetraining:
+            data.primes = None
+        scale([data], self.scalers)
+        return data

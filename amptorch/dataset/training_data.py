@@ -1,0 +1,256 @@
+"""The data set of a configuration: in memory, in files, or in a store that is built for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import xxhash
+from ase import Atoms
+from torch.utils.data import RandomSampler
+
+from ..data import plausible
+from ..data.inspection import Inspection
+from ..data.keys import DEFAULT_KEYS
+from ..data.memory import Survey, estimate_memory, fits_in_memory
+from ..data.reading import ImagesOf, load_images, read_images
+from ..data.targets import TargetReader, Targets
+from ..descriptor import BaseDescriptor, construct_descriptor
+from ..descriptor.from_data import Choice, choose, depends_on_data
+from ..preprocessing.scaling import Scalers
+from ..processes.group import first_alone, is_first
+from ..store import Header, build_store, open_store
+from ..store.image import image_of, pack_image
+from .in_memory import AtomsDataset
+from .lmdb import (
+    AtomsLMDBDataset,
+    AtomsLMDBDatasetCache,
+    AtomsLMDBDatasetPartialCache,
+    get_lmdb_dataset,
+)
+from .loader import ChunkSampler, PartialCacheSampler
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+# Files above this size are read image by image, to see first whether they fit into memory.
+LARGE_FILE = 100e6
+
+
+class TrainingData:
+    """Makes the data set that a configuration asks for.
+
+    Args:
+        settings: the configuration.
+        device: where the network is.
+        scalers: to apply, instead of fitting them.
+        elements: in place of those found in the images.
+        setup: (fp_scheme, fp_params, cutoff_params, elements) of a checkpoint, in place of what
+            the data would decide: that is decided once.
+        check: is given the descriptor, and may raise, before anything is computed.
+
+    Attributes:
+        choice: what the data decided of the descriptor, or None.
+    """
+
+    def __init__(
+        self,
+        settings: Config,
+        device: torch.device,
+        scalers: Scalers | None = None,
+        elements: Sequence[str] | None = None,
+        setup: Any = None,
+        check: Callable[[BaseDescriptor], None] = lambda descriptor: None,
+    ) -> None:
+        self.settings = settings
+        self.device = device
+        self.scalers = scalers
+        self.elements = elements
+        self.setup = setup
+        self.choice: Choice | None = None
+        self.check = check
+        self.forces = settings.model.get_forces
+        self.dtype = settings.cmd.torch_dtype
+        self.reader = TargetReader(
+            forces=self.forces,
+            stress=settings.optim.stress_coefficient > 0,
+            weight_key=settings.dataset.weight_key,
+            keys=settings.dataset.target_keys,
+        )
+
+    def load(self) -> AtomsDataset | AtomsLMDBDataset:
+        """The data set."""
+        settings = self.settings.dataset
+        settings.check_source()
+        if settings.lmdb_path is not None:
+            return self._from_files(settings.lmdb_path, settings.cache)
+        return self._from_images(settings.raw_data)
+
+    def _from_files(self, paths: Any, cache: str) -> AtomsLMDBDataset:
+        settings = self.settings.dataset
+        dataset = get_lmdb_dataset(
+            paths,
+            cache,
+            self.dtype,
+            self.device,
+            forcetraining=self.forces,
+            scaling=dict(settings.scaling),
+            baseline=settings.baseline,
+            target_scaling=settings.target_scaling,
+            scalers=self.scalers,
+            verbose=self.settings.cmd.verbose,
+            stress=self.reader.stress,
+            weight_key=self.reader.weight_key,
+        )
+        self._check(dataset.descriptor)
+        return dataset
+
+    def _check(self, descriptor: BaseDescriptor) -> None:
+        if self.settings.optim.stress_coefficient > 0 and descriptor.prime_threshold:
+            raise ValueError(
+                "optim: stress_coefficient needs all primes, expected fp_params without "
+                f"prime_threshold, got {descriptor.prime_threshold!r}"
+            )
+        self.check(descriptor)
+
+    def _from_images(self, raw_data: Any) -> AtomsDataset | AtomsLMDBDataset:
+        settings = self.settings.dataset
+        images = None if _is_large(raw_data) else load_images(raw_data)
+        inspection, targets = Inspection(self.reader), None
+        if images is None:
+            found = Survey.of(inspection.watch(read_images(raw_data, "raw_data")))
+        else:
+            targets = inspection.read(images)
+            found = Survey.of(images)
+        elements = list(settings.elements or self.elements or found.elements)
+        setup = self._explicit(elements, ImagesOf(raw_data) if images is None else images)
+        descriptor = construct_descriptor(setup)
+        self._check(descriptor)
+        inspection.doubt(plausible.crowding(found.sample, descriptor.cutoff))
+        self._report(inspection)
+        in_memory = "cached" if settings.derivatives == "auto" else settings.derivatives
+        needed = estimate_memory(found, descriptor, self.forces, self.dtype, in_memory)
+        if not fits_in_memory(needed) and not self.settings.cmd.debug:
+            self._say(
+                f"{found.n_images} images would take {needed / 1e9:.2f} GB of memory, more than "
+                "half of what is free: they go into a store"
+            )
+            return self._through_a_store(raw_data if images is None else images, setup)
+        if images is None:
+            images = load_images(raw_data)
+        if targets is None:
+            targets = [self.reader.read(image, f"image {k}") for k, image in enumerate(images)]
+        return self._in_memory(images, targets, setup, in_memory)
+
+    def _report(self, inspection: Inspection) -> None:
+        inspection.require()
+        self._say(inspection.summary())
+        if is_first():
+            inspection.warn()
+
+    def _explicit(self, elements: list[str], images: Iterable[Atoms]) -> Any:
+        """(fp_scheme, fp_params, cutoff_params, elements) without anything left to decide."""
+        settings = self.settings.dataset
+        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
+        if not depends_on_data(settings.fp_params, settings.prune):
+            return setup
+        if self.setup is not None:
+            return self.setup
+        self.choice = choose(setup, images, settings.prune, self.settings.cmd.verbose)
+        self._say(self.choice.summary())
+        return self.choice.setup
+
+    def _in_memory(
+        self, images: list[Atoms], targets: list[Targets], setup: Any, derivatives: str
+    ) -> AtomsDataset:
+        settings = self.settings
+        return AtomsDataset(
+            images,
+            setup,
+            forcetraining=self.forces,
+            save_fps=settings.dataset.save_fps and not settings.cmd.debug and is_first(),
+            scaling=dict(settings.dataset.scaling),
+            baseline=settings.dataset.baseline,
+            scalers=self.scalers,
+            dtype=self.dtype,
+            cache_dir=str(Path(settings.cmd.run_dir) / "processed"),
+            verbose=settings.cmd.verbose,
+            derivatives=derivatives,
+            target_scaling=settings.dataset.target_scaling,
+            stress=self.reader.stress,
+            weight_key=self.reader.weight_key,
+            keys=self.reader.keys,
+            targets=targets,
+        )
+
+    def _through_a_store(self, source: str | Path | list[Atoms], setup: Any) -> AtomsLMDBDataset:
+        derivatives = self.settings.dataset.derivatives if self.forces else "none"
+        folder = Path(self.settings.cmd.run_dir) / "processed"
+        # Stores keep stresses wherever there are any, for other runs.
+        reader = replace(self.reader, stress=self.forces)
+        header = Header(setup, self.dtype, weight_key=reader.weight_key)
+        path = folder / _store_name(source, header, derivatives, reader)
+
+        def build() -> None:
+            if not _is_complete(path):
+                build_store(
+                    source,
+                    path,
+                    setup,
+                    self.dtype,
+                    derivatives,
+                    forces=self.forces,
+                    verbose=self.settings.cmd.verbose,
+                    weight_key=reader.weight_key,
+                    keys=reader.keys,
+                    look_first=False,
+                )
+
+        first_alone(build)
+        return self._from_files([path], "no")
+
+    def _say(self, text: str) -> None:
+        if self.settings.cmd.verbose:
+            print(text)
+
+
+def reading(dataset: Any, val_split: float) -> dict[str, Any]:
+    """How batches for training are read: keyword arguments of ``BatchLoader``."""
+    if isinstance(dataset, AtomsLMDBDatasetPartialCache):
+        sampler = PartialCacheSampler(dataset.length_list, val_split)
+        return {"order": lambda _: sampler, "prefetch": True}
+    if isinstance(dataset, AtomsLMDBDataset) and not isinstance(dataset, AtomsLMDBDatasetCache):
+        return {"order": ChunkSampler, "prefetch": True}
+    return {"order": RandomSampler, "prefetch": False}
+
+
+def _is_large(raw_data: Any) -> bool:
+    if not isinstance(raw_data, (str, Path)):
+        return False
+    path = Path(raw_data)
+    return path.is_file() and path.stat().st_size > LARGE_FILE
+
+
+def _is_complete(path: Path) -> bool:
+    return path.is_file() and all(shard.complete for shard in open_store(path).shards)
+
+
+def _store_name(
+    source: str | Path | list[Atoms], header: Header, derivatives: str, reader: TargetReader
+) -> str:
+    """A name that changes with the data, the descriptor and the precision."""
+    digest = xxhash.xxh3_64(f"{header.hash} {derivatives}".encode())
+    if isinstance(source, (str, Path)):
+        path = Path(source).resolve()
+        status = path.stat()
+        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}".encode())
+        if reader.keys != DEFAULT_KEYS:
+            digest.update(str(reader.keys).encode())
+        return f"{path.stem}-{digest.hexdigest()}.lmdb"
+    for index, image in enumerate(source):
+        targets = reader.read(image, f"image {index}")
+        digest.update(pack_image(image_of(image, targets)).tobytes())
+    return f"images-{digest.hexdigest()}.lmdb"

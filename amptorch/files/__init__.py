@@ -1,0 +1,1 @@
+"""Files of a run, and reading pickles without running what is in them."""

@@ -1,0 +1,141 @@
+"""How skorch infers a batch and takes its loss."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+import torch
+from skorch import NeuralNet
+from torch import Tensor
+from torch.profiler import record_function
+
+from ..data.frame import AtomsBatch
+from ..errors import Diverged
+from ..files.checkpoint import snapshot
+
+
+class AtomsNet(NeuralNet):
+    """skorch net whose inputs are :class:`AtomsBatch` and whose targets are (energies, forces).
+
+    A loss that is not finite ends training as Ctrl-C does, and then raises.
+
+    Attributes:
+        finite_: the last weights whose loss is known to be finite.
+        moved_: by how much the weights have changed in a run, relative to them.
+    """
+
+    finite_: dict[str, Tensor] | None = None
+    moved_: float = 0.0
+    _failure: Diverged | None = None
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
+        """skorch's.
+
+        Raises:
+            Diverged: the loss of an epoch is not finite; what ends a run has been done.
+        """
+        self._failure = None
+        super().partial_fit(X, y, classes, **fit_params)
+        if self._failure is not None:
+            # The epoch that was begun: nothing would be found under the names of its errors.
+            del self.history[-1]
+            raise self._failure
+        return self
+
+    def fail(self, what: str) -> NoReturn:
+        """End training, where ``what`` of an epoch went wrong."""
+        self._failure = Diverged(f"training: epoch {len(self.history)}: {what}")
+        raise KeyboardInterrupt
+
+    def check_loss(self, loss: float) -> None:
+        """End training unless a loss is finite."""
+        if not math.isfinite(loss):
+            self.fail(f"the loss is {loss}")
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        super().on_train_begin(net, X, y, **kwargs)
+        self.finite_ = self._start = snapshot(self.module_.state_dict())
+
+    def on_epoch_begin(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
+        super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
+        self._begun: dict[str, Tensor] | None = snapshot(self.module_.state_dict())
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, loss: Any = None, **kwargs: Any
+    ) -> None:
+        super().on_batch_end(net, batch, training, **kwargs)
+        if loss is not None:
+            self.check_loss(loss.item())
+        if training and self._begun is not None:
+            self.finite_, self._begun = self._begun, None
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        super().on_train_end(net, X, y, **kwargs)
+        self.moved_ = _change(self._start, self.module_.state_dict())
+        self._start, self._begun = {}, None
+
+    def get_params_for_optimizer(
+        self, prefix: str, named_parameters: Iterator[tuple[str, Tensor]]
+    ) -> tuple[Any, dict[str, Any]]:
+        """skorch's, and ``fused`` where the optimizer knows it and nothing is said about it: all
+        parameters in one call, in place of a dozen calls for each of many small ones."""
+        arguments, keywords = super().get_params_for_optimizer(prefix, named_parameters)
+        known = inspect.signature(getattr(self, prefix)).parameters
+        if "fused" in known and not {"fused", "foreach", "differentiable"} & keywords.keys():
+            keywords["fused"] = True
+        return arguments, keywords
+
+    def infer(self, x: AtomsBatch, **fit_params: Any) -> tuple[Tensor, Tensor]:
+        """Scaled energies [n_images] and forces [n_atoms, 3] of a batch."""
+        return self.module_(x.to(self.device), **fit_params)
+
+    def get_loss(
+        self,
+        y_pred: tuple[Tensor, Tensor],
+        y_true: tuple[Tensor, ...],
+        X: AtomsBatch | None = None,
+        training: bool = False,
+    ) -> Tensor:
+        """Criterion of a prediction, on the device."""
+        with record_function("amptorch::loss"):
+            target = [part.to(self.device) for part in y_true]
+            if getattr(self.criterion_, "per_image", False):
+                assert X is not None
+                return self.criterion_(y_pred, target, X.to(self.device))
+            return self.criterion_(y_pred, target)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """skorch's, named for profilers."""
+        with record_function("amptorch::step"):
+            try:
+                return super().train_step(batch, **fit_params)
+            except torch.linalg.LinAlgError as error:
+                self.fail(f"the optimizer cannot take its step: {error}")
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Gradient of a batch's loss; loss and prediction. Written out because skorch leaves no
+        room to name the backward pass."""
+        inputs, target = batch
+        self._set_training(True)
+        prediction = self.infer(inputs, **fit_params)
+        loss = self.get_loss(prediction, target, X=inputs, training=True)
+        with record_function("amptorch::backward"):
+            loss.backward()
+        return {"loss": loss, "y_pred": prediction}
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """skorch's, named for profilers."""
+        with record_function("amptorch::validation"):
+            return super().validation_step(batch, **fit_params)
+
+
+def _change(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> float:
+    """Root mean square change of weights, relative to theirs."""
+    changes = sum(float((after[name] - value).square().sum()) for name, value in before.items())
+    squares = sum(float(value.square().sum()) for value in before.values())
+    return math.sqrt(changes / squares) if squares else math.inf

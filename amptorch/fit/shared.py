@@ -1,0 +1,184 @@
+"""Training by several processes that share every batch, started with ``torchrun``.
+
+Each process takes its part of each batch and predicts it. Predictions and targets of all parts are
+then laid one after the other in every process, so that the loss, whatever it is, and the errors are
+those of the whole batch; each process differentiates the loss through its own predictions, and the
+sum of these gradients over processes is the gradient of the whole. A run of several processes
+therefore takes the steps of one process with the same batch size, up to rounding.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from ..data.frame import AtomsBatch
+from ..dataset.loader import BatchLoader
+from ..processes.group import is_shared
+from .net import AtomsNet
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+
+def check_settings(settings: Config) -> None:
+    """Raise a ``ValueError`` for what several processes cannot do together."""
+    if not is_shared():
+        return
+    optim = settings.optim
+    for asked, what in (
+        (settings.model.batchnorm, "model: batchnorm would see a part of each batch"),
+        (optim.gradient_clip is not None, "optim: gradient_clip would see a part of the gradient"),
+        (optim.stress_coefficient > 0, "optim: stress_coefficient is for one process"),
+        (settings.dataset.weight_key is not None, "dataset: weight_key is for one process"),
+        (optim.choice.net is not AtomsNet, "optim: this optimizer is for one process"),
+        (optim.choice.annealing is not None, "optim: annealing is for one process"),
+    ):
+        if asked:
+            raise ValueError(f"{what}; train without torchrun")
+
+
+class SharedBatchLoader(BatchLoader):
+    """As :class:`BatchLoader`, but each process reads its part of every batch.
+
+    Gives a :class:`BatchPart`, and the targets of the whole batch.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int, *args: Any, **options: Any) -> None:
+        super().__init__(dataset, batch_size, *args, **options)
+        self._size, self._batch_size = len(dataset), batch_size
+
+    def batches(self, sampler: Sampler[int], batch_size: int) -> Any:
+        return _OwnParts(super().batches(sampler, batch_size))
+
+    def __iter__(self) -> Iterator[Any]:
+        # The order is drawn in every process, from one state of the generator.
+        state = torch.get_rng_state()
+        dist.broadcast(state, 0)
+        torch.set_rng_state(state)
+        for start, (batch, targets) in zip(
+            range(0, self._size, self._batch_size), super().__iter__(), strict=True
+        ):
+            bounds = _bounds(min(self._batch_size, self._size - start))
+            part = BatchPart.of(batch, [b - a for a, b in itertools.pairwise(bounds)])
+            yield part, tuple(part.joined(target) for target in targets)
+
+
+class _OwnParts:
+    """Of each batch of indices the part of this process; one image where it has none."""
+
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for indices in self._batches:
+            bounds, rank = _bounds(len(indices)), dist.get_rank()
+            yield indices[bounds[rank] : bounds[rank + 1]] or indices[:1]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+
+def _bounds(size: int) -> list[int]:
+    """Where the parts of a batch begin and end."""
+    count = dist.get_world_size()
+    return [size * part // count for part in range(count + 1)]
+
+
+class BatchPart(AtomsBatch):
+    """A process's part of a batch, as long as the whole.
+
+    Attributes:
+        images: number of images of each process.
+        atoms: number of atoms of each process.
+        all_natoms: [images of the whole], atoms of each image.
+    """
+
+    images: list[int]
+    atoms: list[int]
+    all_natoms: Tensor
+
+    @classmethod
+    def of(cls, batch: AtomsBatch, images: Sequence[int]) -> BatchPart:
+        """The part of this process, where the parts have so many images."""
+        part = cls(**vars(batch))
+        part.images = list(images)
+        part.all_natoms = _joined(part.natoms, part.images)
+        part.atoms = [int(natoms.sum()) for natoms in part.all_natoms.split(part.images)]
+        return part
+
+    def __len__(self) -> int:
+        return len(self.all_natoms)
+
+    def joined(self, values: Tensor) -> Tensor:
+        """Values of images [n] or of atoms [n, 3] of all processes, one after the other."""
+        return _joined(values, self.images if values.ndim == 1 else self.atoms)
+
+    def whole(self) -> AtomsBatch:
+        """Which atom belongs to which image of the whole batch."""
+        numbers = torch.arange(len(self), device=self.all_natoms.device)
+        return AtomsBatch(
+            batch=numbers.repeat_interleave(self.all_natoms),
+            natoms=self.all_natoms,
+            num_graphs=len(self),
+        )
+
+
+def _joined(values: Tensor, counts: Sequence[int]) -> Tensor:
+    """Rows of all processes one after the other; differentiable in this one's rows.
+
+    A process that was given no image of its own leaves out the one it has.
+    """
+    own = values[: counts[dist.get_rank()]]
+    rows = own.new_zeros((max(counts), *own.shape[1:]))
+    rows[: len(own)] = own.detach()
+    received = [torch.empty_like(rows) for _ in counts]
+    dist.all_gather(received, rows)
+    parts = [each[:count] for each, count in zip(received, counts, strict=True)]
+    parts[dist.get_rank()] = own
+    return torch.cat(parts)
+
+
+class SharedNet(AtomsNet):
+    """Net whose batches are :class:`BatchPart`: predictions, losses and gradients are those of the
+    whole batch, in every process."""
+
+    def infer(self, x: BatchPart, **fit_params: Any) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Scaled energies [n_images] and forces [n_atoms, 3] of the whole batch."""
+        energies, forces = super().infer(x, **fit_params)
+        return x.joined(energies), (x.joined(forces) if forces.ndim == 2 else forces)
+
+    def get_loss(
+        self,
+        y_pred: tuple[Tensor, Tensor],
+        y_true: tuple[Tensor, ...],
+        X: AtomsBatch | None = None,
+        training: bool = False,
+    ) -> Tensor:
+        """Criterion of the prediction of the whole batch."""
+        assert isinstance(X, BatchPart)
+        return super().get_loss(y_pred, y_true, X=X.whole(), training=training)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> Any:
+        """One process's part of the gradient, then the sum over processes."""
+        step = super().train_step_single(batch, **fit_params)
+        add_gradients([p for p in self.module_.parameters() if p.requires_grad])
+        return step
+
+
+def add_gradients(parameters: Sequence[Tensor]) -> None:
+    """Sum gradients over processes; one that no process has stays None."""
+    there = [float(p.grad is not None) for p in parameters]
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    # One message: the numbers are few, and each message costs its way.
+    flat = torch.cat([parameters[0].new_tensor(there), *(each.flatten() for each in gradients)])
+    dist.all_reduce(flat)
+    there_sum, *sums = flat.split([len(parameters), *(p.numel() for p in parameters)])
+    for parameter, count, total in zip(parameters, there_sum.tolist(), sums, strict=True):
+        parameter.grad = total.view_as(parameter).clone() if count else None

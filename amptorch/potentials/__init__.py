@@ -1,0 +1,1 @@
+"""Families of potentials, a folder each, and what a trained potential is."""

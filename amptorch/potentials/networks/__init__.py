@@ -1,0 +1,1 @@
+"""Networks on fingerprints: Behler-Parrinello and single networks."""

@@ -1,0 +1,294 @@
+"""Networks from fingerprints to energies, forces and stresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor, nn
+from torch.profiler import record_function
+
+from ...data.frame import AtomsBatch
+from ...data.primes import PairPrimes, frame_sums
+from ...kernels import networks
+
+__all__ = [
+    "BPNN",
+    "MLP",
+    "AtomisticModel",
+    "ElementMask",
+    "SingleNN",
+]
+
+N_ELEMENTS = 100  # rows of the element mask, as in checkpoints of the original
+
+
+class MLP(nn.Module):
+    """Multilayer perceptron: linear layers, each but the last followed by batch normalization (if
+    asked for), the activation, and dropout (if asked for).
+
+    Args:
+        n_input_nodes: length of a fingerprint.
+        hidden_layers: widths of the hidden layers.
+        n_output_nodes: width of the output.
+        activation: class of the activation.
+        initialization: "xavier" (uniform weights, biases 0), "zero", or anything else for torch's.
+        dtype: in which weights are drawn: the original's of a seed are other numbers in each.
+    """
+
+    def __init__(
+        self,
+        n_input_nodes: int,
+        hidden_layers: Sequence[int],
+        n_output_nodes: int = 1,
+        activation: type[nn.Module] = nn.Tanh,
+        batchnorm: bool = False,
+        dropout: bool = False,
+        dropout_rate: float = 0.5,
+        initialization: str = "xavier",
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        super().__init__()
+        self.widths = [n_input_nodes, *hidden_layers, n_output_nodes]
+        self._only_tanh = activation is nn.Tanh and not (batchnorm or dropout)
+        layers: list[nn.Module] = []
+        width = n_input_nodes
+        for nodes in hidden_layers:
+            layers.append(nn.Linear(width, nodes, dtype=dtype))
+            if batchnorm:
+                layers.append(nn.BatchNorm1d(nodes, dtype=dtype))
+            layers.append(activation())
+            if dropout:
+                layers.append(nn.Dropout(dropout_rate))
+            width = nodes
+        layers.append(nn.Linear(width, n_output_nodes, dtype=dtype))
+        self.model_net = nn.Sequential(*layers)
+        self._initialize(initialization)
+
+    def _initialize(self, initialization: str) -> None:
+        for layer in self.model_net:
+            if isinstance(layer, nn.Linear) and initialization == "xavier":
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+            elif isinstance(layer, nn.Linear) and initialization == "zero":
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs [n_atoms, n_output_nodes] of fingerprints [n_atoms, n_features]."""
+        return self.model_net(inputs)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the kernel of the networks does the same: hidden layers, tanh alone between
+        them, and no hook that wants to see what passes."""
+        hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in self.model_net)
+        return self._only_tanh and len(self.widths) > 2 and self.widths[-1] == 1 and not hooked
+
+    def latent(self, inputs: Tensor, layer: int) -> Tensor:
+        """Output of layer index ``layer`` of ``model_net`` (negative counts from the end)."""
+        stop = range(len(self.model_net))[layer] + 1
+        return self.model_net[:stop](inputs)
+
+
+class ElementMask(nn.Module):
+    """Weights [100, n_elements] of the networks' outputs by atomic number, one-hot at first.
+
+    As in the original the weights are trained with the networks, so that after training an
+    atom's energy mixes in a little of the other elements' networks.
+    """
+
+    def __init__(self, elements: Sequence[str | int], dtype: torch.dtype = torch.float64) -> None:
+        super().__init__()
+        # The draw of the embedding's own start is overwritten, but not left out: the numbers
+        # drawn after it would be others.
+        self.mask = nn.Embedding(N_ELEMENTS, len(elements), dtype=dtype)
+        self.numbers = [int(atomic_numbers.get(element, element)) for element in elements]
+        weight = torch.zeros(N_ELEMENTS, len(elements), dtype=dtype)
+        weight[self.numbers, range(len(elements))] = 1.0
+        self.mask.weight = nn.Parameter(weight)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Weights [n_atoms, n_elements] of atomic numbers [n_atoms]."""
+        return self.mask(numbers)
+
+
+class AtomisticModel(nn.Module):
+    """Sum over atoms of atomic energies; forces through the primes.
+
+    A subclass adds its networks and says what share each has in an atom's energy.
+
+    Args:
+        elements: chemical symbols or, as scripts of the original have them, atomic numbers.
+        input_dim: length of a fingerprint.
+        num_nodes: width of each of ``num_layers`` hidden layers.
+        hidden_layers: widths of the hidden layers; overrides the two.
+        get_forces: whether ``forward`` gives forces.
+        batchnorm, dropout, dropout_rate, activation, initialization: see :class:`MLP`.
+        name: part of the configuration's section, not used here.
+        get_stress: whether ``forward`` gives stresses too.
+        dtype: of the parameters.
+    """
+
+    def __init__(
+        self,
+        elements: Sequence[str | int],
+        input_dim: int,
+        num_nodes: int = 20,
+        num_layers: int = 5,
+        hidden_layers: Sequence[int] | None = None,
+        get_forces: bool = True,
+        batchnorm: bool = False,
+        dropout: bool = False,
+        dropout_rate: float = 0.5,
+        activation: type[nn.Module] = nn.Tanh,
+        initialization: str = "xavier",
+        name: str | None = None,
+        get_stress: bool = False,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        super().__init__()
+        self.get_forces = get_forces
+        self.get_stress = get_stress
+
+        def network() -> MLP:
+            return MLP(
+                input_dim,
+                hidden_layers or [num_nodes] * num_layers,
+                activation=activation,
+                batchnorm=batchnorm,
+                dropout=dropout,
+                dropout_rate=dropout_rate,
+                initialization=initialization,
+                dtype=dtype,
+            )
+
+        self.add_networks(elements, network)
+
+    def add_networks(self, elements: Sequence[str | int], network: Callable[[], MLP]) -> None:
+        """Make the perceptrons, each by a call of ``network``."""
+        raise NotImplementedError
+
+    def perceptrons(self) -> list[MLP]:
+        """All networks."""
+        raise NotImplementedError
+
+    def shares(self, numbers: Tensor) -> Tensor:
+        """Weights [n_atoms, n_networks] of the networks in the energies of atoms."""
+        raise NotImplementedError
+
+    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        """Energies [n_atoms] of fingerprints [n_atoms, n_features]."""
+        outputs = torch.cat([network(fingerprint) for network in self.perceptrons()], 1)
+        return (outputs * self.shares(numbers)).sum(1)
+
+    def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
+        """Output [n_atoms, width] of layer index ``layer`` of each atom's network."""
+        raise NotImplementedError
+
+    def forward(self, batch: AtomsBatch) -> tuple[Tensor, ...]:
+        """Energies [n_images] and forces [n_atoms, 3] (empty without ``get_forces``); with
+        ``get_stress`` also stresses [n_images, 6] in Voigt order xx yy zz yz xz xy."""
+        if not self.get_forces:
+            energies, _ = self.energies_and_gradient(batch, gradient=False)
+            return energies, energies.new_empty(0)
+        energies, gradient = self.energies_and_gradient(batch, gradient=True)
+        primes = batch.primes
+        assert primes is not None, "forces need images converted with primes"
+        with record_function("amptorch::forces"):
+            if not self.get_stress:
+                return energies, primes.forces(gradient)
+            assert isinstance(primes, PairPrimes), "stresses need the vectors of pairs"
+            forces, virials = primes.forces_and_virials(gradient, batch.batch, batch.num_graphs)
+            return energies, forces, _voigt(virials) / batch.volume[:, None]
+
+    def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
+        """Energies [n_images] and, if asked for, dE/dG [n_atoms, n_features]."""
+        atomic, slope = self.atomic_energies_and_gradient(batch, gradient)
+        return frame_sums(atomic, batch.batch, batch.num_graphs), slope
+
+    def atomic_energies_and_gradient(
+        self, batch: AtomsBatch, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Energies of atoms [n_atoms] and, if asked for, dE/dG [n_atoms, n_features]."""
+        with record_function("amptorch::forward"):
+            fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
+            if networks.compiled(fingerprint) and all(each.is_plain for each in self.perceptrons()):
+                return self._by_kernel(fingerprint, numbers, gradient)
+            return self._by_autograd(fingerprint, numbers, gradient)
+
+    def _by_kernel(
+        self, fingerprint: Tensor, numbers: Tensor, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        perceptrons = self.perceptrons()
+        parameters = [part for each in perceptrons for part in each.parameters()]
+        shape = networks.Shape(perceptrons[0].widths, len(perceptrons))
+        return networks.energies_and_slopes(
+            shape, fingerprint, self.shares(numbers), parameters, gradient
+        )
+
+    def _by_autograd(
+        self, fingerprint: Tensor, numbers: Tensor, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        differentiate = torch.is_grad_enabled()
+        with torch.set_grad_enabled(gradient or differentiate):
+            fingerprint.requires_grad_(gradient)
+            atomic = self.atomic_energies(fingerprint, numbers)
+            if not gradient:
+                return atomic, atomic.new_empty(0)
+            (slope,) = torch.autograd.grad(atomic.sum(), fingerprint, create_graph=differentiate)
+        return (atomic if differentiate else atomic.detach()), slope
+
+    @property
+    def num_params(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+class BPNN(AtomisticModel):
+    """Behler-Parrinello networks: one perceptron per element, in the order of ``elements``."""
+
+    def add_networks(self, elements: Sequence[str | int], network: Callable[[], MLP]) -> None:
+        self.elementwise_models = nn.ModuleList(network() for _ in elements)
+        dtype = next(self.elementwise_models.parameters()).dtype
+        self.element_mask = ElementMask(elements, dtype)
+
+    def perceptrons(self) -> list[MLP]:
+        return cast("list[MLP]", list(self.elementwise_models))
+
+    def shares(self, numbers: Tensor) -> Tensor:
+        return self.element_mask(numbers)
+
+    def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
+        out: Tensor | None = None
+        for number, network in zip(self.element_mask.numbers, self.perceptrons(), strict=True):
+            values = network.latent(fingerprint, layer)
+            own = (numbers == number)[:, None]
+            out = torch.where(own, values, torch.zeros_like(values) if out is None else out)
+        assert out is not None
+        return out
+
+
+class SingleNN(AtomisticModel):
+    """One perceptron for atoms of all elements."""
+
+    def add_networks(self, elements: Sequence[str | int], network: Callable[[], MLP]) -> None:
+        self.model = network()
+
+    def perceptrons(self) -> list[MLP]:
+        return [self.model]
+
+    def shares(self, numbers: Tensor) -> Tensor:
+        return torch.ones_like(numbers, dtype=next(self.parameters()).dtype)[:, None]
+
+    def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
+        return self.model.latent(fingerprint, layer)
+
+
+def _voigt(matrices: Tensor) -> Tensor:
+    """[n, 6], in the order xx yy zz yz xz xy, of matrices [n, 3, 3]; those off the diagonal are
+    averaged."""
+    symmetric = 0.5 * (matrices + matrices.transpose(1, 2))
+    return symmetric[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

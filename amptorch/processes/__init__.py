@@ -1,0 +1,1 @@
+"""How this process shares the machine: threads, and other processes."""
