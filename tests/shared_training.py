@@ -110,6 +110,7 @@ def _diverged(folder: Path, images: list[Atoms]) -> list[Any]:
     made = settings("raw data", folder, images)
     made["model"]["activation"] = torch.nn.ReLU
     made["optim"].update(optimizer=torch.optim.SGD, lr=1e200)
+    made["dataset"]["baseline"] = None  # with it not even the first epoch ends
     trainer = AtomsTrainer(made)
     try:
         trainer.train()
