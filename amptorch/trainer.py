@@ -335,7 +335,13 @@ class AtomsTrainer:
             outcome.warn_of_poor_fit(fits, self.net, self.settings)
 
     @resume.random_kept()
-    def load_pretrained(self, checkpoint_dir: str | Path, gpu2cpu: bool = False) -> None:
+    def load_pretrained(
+        self,
+        checkpoint_dir: str | Path | None = None,
+        gpu2cpu: bool = False,
+        *,
+        checkpoint_path: str | Path | None = None,
+    ) -> None:
         """Load a trained model, of this package or of the original.
 
         Without a configuration the model can predict. With one the data set is loaded too, with
@@ -344,9 +350,13 @@ class AtomsTrainer:
         Args:
             checkpoint_dir: folder with ``params.pt``, ``config.pt``, ``normalizers.pt``.
             gpu2cpu: load on the CPU what was trained on a GPU.
+            checkpoint_path: the original's name of ``checkpoint_dir``.
 
         The generators of Python, numpy and torch stay as they are.
         """
+        checkpoint_dir = checkpoint_path if checkpoint_dir is None else checkpoint_dir
+        if checkpoint_dir is None:
+            raise ValueError("checkpoint_dir: expected a folder, got None")
         stored = checkpoint.load_folder(checkpoint_dir)
         own_config = bool(self.config)
         if not own_config:

@@ -268,7 +268,7 @@ def test_pretrained_script():
     pretrained_trainer = AtomsTrainer(get_config())
     pretrained_trainer.load_pretrained(trained_cp_dir)
     alone = AtomsTrainer()
-    alone.load_pretrained(trained_cp_dir, gpu2cpu=True)
+    alone.load_pretrained(checkpoint_path=trained_cp_dir, gpu2cpu=True)
     for loaded in (pretrained_trainer, alone):
         predictions = loaded.predict(images)
         np.testing.assert_array_equal(predictions["energy"], expected["energy"])

@@ -247,3 +247,8 @@ def perceptron(width: int) -> torch.nn.Sequential:
         torch.nn.init.xavier_uniform_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     return network
+
+
+def test_no_folder_to_load(tmp_path):
+    with pytest.raises(ValueError, match="checkpoint_dir: expected a folder, got None"):
+        AtomsTrainer().load_pretrained()
