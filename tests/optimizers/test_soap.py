@@ -65,6 +65,30 @@ def test_rotations_of_the_problem_rotate_the_path(refresh):
     assert (other - left @ adam @ right.T).abs().max() > 0.01
 
 
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6)])
+def test_rounding_of_gradients_stays_rounding(shape):
+    """Gradients of low rank, each batch's of one still lower, and a little off: what they do not reach
+    has no basis of its own, and must not get one from rounding."""
+    rows = [_matrix(10 + k, 1, shape[0]) for k in range(9)]
+    columns = [_matrix(30 + k, shape[1], 1) for k in range(9)]
+    rotation = _rotation(5, shape[0])[:, :4]
+
+    def path(noise):
+        random = torch.Generator().manual_seed(1)
+        weight = torch.nn.Parameter(torch.zeros(shape, dtype=torch.float64))
+        optimizer = SOAP([weight], lr=0.05, refresh=3)
+        for step in range(40):
+            seen = [(3 * step + k) % 9 for k in range(3)]
+            outer = sum((rows[k].T @ columns[k].T for k in seen), torch.zeros(shape))
+            gradient = rotation @ rotation.T @ (outer + 0.1 * weight.detach())
+            off = torch.randn(shape, generator=random, dtype=torch.float64)
+            weight.grad = gradient + noise * gradient.abs().max() * off
+            optimizer.step()
+        return weight.detach()
+
+    torch.testing.assert_close(path(1e-16), path(0.0), rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (6, 20), (20, 6)])
 def test_coupled_weights(shape):
     """|A (W - W*) B|² with condition numbers of 100: the loss falls faster than with Adam."""

@@ -12,6 +12,12 @@ from .eager import Eager
 
 State = dict[str, Any]
 
+# Where gradients hardly reach, rounding would choose the basis, and runs that sum in another order
+# would part for good. So directions under these, relative to the largest, count as unknown: of the
+# gradient in the first batch, which knows little, and of the means of its square.
+_FIRST = 1e-2
+_FLOOR = 1e-8
+
 
 class SOAP(Eager):
     """Adam in the eigenbasis of Shampoo's preconditioner.
@@ -25,7 +31,10 @@ class SOAP(Eager):
     with Adam's corrections of M and S for their start at zero. Biases and sides longer than
     ``largest`` keep their own basis. The first batch only sets up the bases. After N. Vyas,
     D. Morwani, R. Zhao, I. Shapira, D. Brandfonbrener, L. Janson and S. Kakade, arXiv:2409.11321
-    (2024).
+    (2024); but the means are kept in the bases, Uᵀ ⟨G Gᵀ⟩ U, where small directions are not rounded
+    by large ones, and what is smaller than 1e-8 of the largest counts as just that; and the basis
+    that starts has singular vectors of G only where they are above 1e-2 of the largest. So the bases
+    depend on gradients, not on how they are rounded.
 
     Args:
         params: weights, or groups of them.
@@ -95,41 +104,69 @@ class SOAP(Eager):
         square = state["square"] / (1 - b2 ** state["step"])
         change = _out_of(state["bases"], mean / (square.sqrt() + group["eps"]))
         weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(change, alpha=group["lr"])
-        _follow(state, gradient, group)
+        _follow(state, rotated, group)
 
 
 def _start(gradient: Tensor, group: dict[str, Any]) -> State:
-    sides = _sides(gradient, group["largest"])
-    means = [None if side is None else (1 - group["memory"]) * side for side in sides]
+    bases = []
+    if gradient.ndim == 2:
+        bases = [
+            _first_basis(side) if 1 < len(side) <= group["largest"] else None
+            for side in (gradient, gradient.T)
+        ]
+    squares = _squares(_into(bases, gradient), bases)
     return {
         "step": 0,
         "mean": torch.zeros_like(gradient),
         "square": torch.zeros_like(gradient),
-        "sides": means,
-        "bases": [None if each is None else torch.linalg.eigh(each)[1].flip(1) for each in means],
+        "sides": [None if each is None else (1 - group["memory"]) * each for each in squares],
+        "bases": bases,
     }
 
 
-def _sides(gradient: Tensor, largest: int) -> list[Tensor | None]:
-    """G Gᵀ and Gᵀ G, None where a side has no basis; nothing for what is not a matrix."""
-    if gradient.ndim != 2:
-        return []
-    return [g @ g.T if 1 < len(g) <= largest else None for g in (gradient, gradient.T)]
+def _first_basis(gradient: Tensor) -> Tensor:
+    """Left singular vectors of G, and across them directions that are as near to axes as can be."""
+    rows, columns = gradient.shape
+    basis, values, _ = torch.linalg.svd(gradient.double(), full_matrices=rows > columns)
+    known = int((values > _FIRST * values[0]).sum())
+    rest = basis[:, known:]
+    ranks = torch.arange(rows, 0, -1, dtype=basis.dtype, device=basis.device)
+    axes = torch.linalg.eigh(rest.T @ (ranks[:, None] * rest))[1].flip(1)
+    return torch.cat([basis[:, :known], rest @ axes], 1).to(gradient.dtype)
 
 
-def _follow(state: State, gradient: Tensor, group: dict[str, Any]) -> None:
-    """Let the means of G Gᵀ and Gᵀ G take in a gradient, and every ``refresh`` steps the bases."""
-    sides = _sides(gradient, group["largest"])
-    for mean, side in zip(state["sides"], sides, strict=True):
+def _squares(rotated: Tensor, bases: list[Tensor | None]) -> list[Tensor | None]:
+    """R Rᵀ and Rᵀ R of R = Uᵀ G V, None where a side has no basis."""
+    sides = (rotated, rotated.T) if bases else ()
+    return [
+        None if basis is None else side @ side.T for side, basis in zip(sides, bases, strict=True)
+    ]
+
+
+def _follow(state: State, rotated: Tensor, group: dict[str, Any]) -> None:
+    """Let the means take in a gradient, and every ``refresh`` steps the bases follow them."""
+    squares = _squares(rotated, state["bases"])
+    for mean, square in zip(state["sides"], squares, strict=True):
         if mean is not None:
-            mean.lerp_(side, 1 - group["memory"])
+            mean.lerp_(square, 1 - group["memory"])
     if state["step"] % group["refresh"]:
         return
-    for dim, (mean, basis) in enumerate(zip(state["sides"], state["bases"], strict=True)):
+    for side, mean in enumerate(state["sides"]):
         if mean is not None:
-            order = ((mean @ basis) * basis).sum(0).argsort(descending=True)
-            state["square"] = state["square"].index_select(dim, order)
-            state["bases"][dim] = torch.linalg.qr(mean @ basis[:, order])[0]
+            _turn(state, side, mean.double())
+
+
+def _turn(state: State, side: int, mean: Tensor) -> None:
+    """One orthogonal iteration of the basis of a side, largest directions first."""
+    largest_first = mean.diagonal().clamp(min=_FLOOR * mean.diagonal().max())
+    order = largest_first.argsort(descending=True, stable=True)
+    mean = mean[order][:, order]
+    floor = _FLOOR * mean[0, 0] * torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
+    turn = torch.linalg.qr(mean + floor)[0]
+    basis, square = state["bases"][side], state["square"]
+    state["square"] = square.index_select(side, order)
+    state["bases"][side] = (basis[:, order].double() @ turn).to(basis.dtype)
+    state["sides"][side] = (turn.T @ mean @ turn).to(basis.dtype)
 
 
 def _into(bases: list[Tensor | None], matrix: Tensor) -> Tensor:

@@ -8,12 +8,10 @@
 
 namespace amptorch {
 
-#ifdef AMPTORCH_HAS_AVX2
-inline bool has_avx2() {
-    static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    return has;
-}
-#endif
+// Whether the kernels of AVX2 with FMA run: where the machine has both, unless the environment
+// variable AMPTORCH_CPU_CAPABILITY, which is read once, says otherwise.
+// Throws std::invalid_argument where it names what is unknown or what the machine lacks.
+bool uses_avx2();
 
 // Of two kernels of one instruction set the one for numbers of type T.
 template <typename T, template <typename> class Kernel>

@@ -152,7 +152,7 @@ using Kernel = void (*)(const Task<T>&, Operation, const Center<T>&);
 template <typename T>
 Kernel<T> kernel() {
 #ifdef AMPTORCH_HAS_AVX2
-    if (has_avx2()) return avx2::run;
+    if (uses_avx2()) return avx2::run;
 #endif
     return baseline::run;
 }

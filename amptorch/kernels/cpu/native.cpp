@@ -3,6 +3,7 @@
 
 namespace amptorch {
 
+void bind_dispatch(nanobind::module_& module);
 void bind_symmetry_functions(nanobind::module_& module);
 void bind_gmp(nanobind::module_& module);
 void bind_neighbors(nanobind::module_& module);
@@ -12,6 +13,7 @@ void bind_networks(nanobind::module_& module);
 }  // namespace amptorch
 
 NB_MODULE(_native, module) {
+    amptorch::bind_dispatch(module);
     amptorch::bind_symmetry_functions(module);
     amptorch::bind_gmp(module);
     amptorch::bind_neighbors(module);

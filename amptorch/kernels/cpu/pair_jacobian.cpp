@@ -14,7 +14,7 @@ namespace {
 template <typename T>
 const Kernel<T>& kernel() {
 #ifdef AMPTORCH_HAS_AVX2
-    if (has_avx2()) return of_type<T, Kernel>(avx2::of_double, avx2::of_float);
+    if (uses_avx2()) return of_type<T, Kernel>(avx2::of_double, avx2::of_float);
 #endif
     return of_type<T, Kernel>(baseline::of_double, baseline::of_float);
 }

@@ -18,7 +18,7 @@ namespace {
 template <typename T>
 const Kernel<T>& kernel() {
 #ifdef AMPTORCH_HAS_AVX2
-    if (has_avx2()) return of_type<T, Kernel>(avx2::double_kernel, avx2::float_kernel);
+    if (uses_avx2()) return of_type<T, Kernel>(avx2::double_kernel, avx2::float_kernel);
 #endif
     return of_type<T, Kernel>(baseline::double_kernel, baseline::float_kernel);
 }
