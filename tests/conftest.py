@@ -17,7 +17,7 @@ settings.load_profile("short")
 
 def pytest_configure() -> None:
     # The systems are tiny: more threads would only wait for each other.
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("TEST_THREADS", "1")))
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def largest_difference(found: Any, expected: np.ndarray) -> float:
 
 def test_cuco_initial_weights_are_the_originals(cuco_run):
     name, _, initial = cuco_run
-    assert_same_weights(name, "init", initial, rtol=0)
+    assert_same_weights(name, "init", initial, rtol=1e-15)
 
 
 def test_cuco_history_is_the_originals(cuco_run):
@@ -165,7 +165,7 @@ def test_cuco_checkpoint_of_the_original_loads_and_predicts(name):
 
 
 def test_water_initial_weights_are_the_originals(water_run):
-    assert_same_weights(WATER, "init", water_run[2], rtol=0)
+    assert_same_weights(WATER, "init", water_run[2], rtol=1e-15)
 
 
 def test_water_history_is_the_originals(water_run):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import distributed
 from ..data.inspection import Inspection
 from ..data.keys import Keys
 from ..data.reading import load_images
@@ -38,7 +39,8 @@ def add_command(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train, evaluate, write the report, print the table of errors."""
+    """Train, evaluate, write the report, print the table of errors; under ``torchrun`` the first
+    process does all but the training."""
     if arguments.plots:
         check_matplotlib()
     config = read_config(arguments.config, arguments.changes)
@@ -49,6 +51,12 @@ def run(arguments: argparse.Namespace) -> None:
         trainer.load_pretrained(arguments.resume)
     trainer.train()
     seconds = time.perf_counter() - begun
+    distributed.first_alone(lambda: _report(trainer, test, seconds, arguments))
+
+
+def _report(
+    trainer: AtomsTrainer, test: dict[str, Part], seconds: float, arguments: argparse.Namespace
+) -> None:
     settings = trainer.settings
     parts: dict[str, Part] = {}
     if settings.dataset.raw_data is not None:

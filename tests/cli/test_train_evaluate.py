@@ -20,6 +20,7 @@ from amptorch.cli.config_file import read_config
 from amptorch.fit.losses import PerAtomLoss
 
 from ..potentials import GAUSSIAN, alloy_frames, cuco_frames
+from ..test_distributed import torchrun
 from ..test_golden_lmdb import construct_lmdb
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,22 @@ def test_evaluate_gives_the_errors_of_the_run(folder):
     assert evaluated["errors"] == {"test": trained["errors"]["test"]}
     assert evaluated["training"]["epochs"] == trained["training"]["best_epoch"]
     assert (folder / "again" / "learning_curve.png").is_file()
+
+
+def test_one_of_several_processes_reports(folder):
+    run("train", "config.yaml", "--no-plots", "--out", "one")
+    done = torchrun(
+        *("-m", "amptorch", "train", str(folder / "config.yaml"), "--no-plots"),
+        *("--out", str(folder / "two"), "--set", f"dataset.raw_data={folder / 'train.extxyz'}"),
+        *("--set", f"cmd.run_dir={folder / 'shared'}"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("report: ") == 1
+    assert len(list((folder / "shared" / "checkpoints").iterdir())) == 1
+    one, two = (json.loads((folder / each / "report.json").read_text()) for each in ("one", "two"))
+    assert two["errors"]["training"]["energy"]["rmse"] == pytest.approx(
+        one["errors"]["training"]["energy"]["rmse"], rel=1e-9
+    )
 
 
 def test_json_and_changes(folder):

@@ -44,7 +44,7 @@ def test_a_linear_model_reaches_least_squares(name, tmp_path):
     trainer = loaded(tmp_path, name, LINEAR, optim={"epochs": 400, "batch_size": 6})
     best = LinearProblem.of(trainer).least_loss()
     trainer.net.fit(trainer.train_dataset, None)
-    assert trainer.net.history[-1, "train_loss"] == pytest.approx(best, rel=1e-3)
+    assert trainer.net.history[-1, "train_loss"] == pytest.approx(best, rel=1e-9)
 
 
 def test_the_inverse_hessian_is_scipys(tmp_path):
