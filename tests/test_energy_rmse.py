@@ -118,7 +118,7 @@ def test_the_fit_has_learned(cached: tuple[float, ...]) -> None:
 def test_the_demo(tmp_path: Path) -> None:
     """Its configuration and frames, with fewer epochs."""
     train, test = kept_apart(load())
-    report = fit("Demo", train, test, config(30, tmp_path), SAMPLE, tmp_path)
+    report = fit("Demo", train, test, config(12, tmp_path), SAMPLE, tmp_path)
     found = report["errors"]["test"]
     assert found["energy"]["rmse"] < DEMO_ENERGY
     assert found["forces"]["rmse"] < DEMO_FORCES

@@ -142,7 +142,7 @@ def test_report(tmp_path):
         pytest.skip(lacks)
     ase.io.write(tmp_path / "frames.traj", cuco_frames(6))
     out = tmp_path / "report"
-    options = ["--frames", "6", "--epochs", "30", "--out", str(out)]
+    options = ["--frames", "6", "--epochs", "10", "--out", str(out)]
     command.main(["sample", "--data", str(tmp_path / "frames.traj"), *options])
     watched = json.loads((out / "profile.speedscope.json").read_text(encoding="utf-8"))
     names = {frame["name"] for frame in watched["shared"]["frames"]}
