@@ -5,18 +5,29 @@ BIN := $(VENV)/bin
 THREADS ?= 2
 SOURCES := setup.py pyproject.toml constraints.txt $(wildcard amptorch/kernels/cpu/*)
 
-.PHONY: help install demo test check gpu sanitize clean
+# Another order of sums than this machine would choose: kernels and torch without wide vectors, MKL and
+# OpenBLAS with those of old machines, two threads.
+ELSEWHERE := AMPTORCH_CPU_CAPABILITY=baseline ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE \
+	OPENBLAS_CORETYPE=Nehalem OMP_NUM_THREADS=2 TEST_THREADS=2
+NUMERICS := tests/kernels tests/optimizers tests/test_physics.py tests/test_golden_training.py \
+	tests/test_golden_lmdb.py tests/profiling/test_original.py
+
+.PHONY: help install demo test check portable package gpu sanitize clean
 
 help:
 	@echo "make demo      install, compare with the original and train on the embedded data, write reports/demo"
 	@echo "make test      install, run the tests"
-	@echo "make check     install, run the linter, the type checker, every profiling command and example"
+	@echo "make check     install, run the linter, the type checker, every profiling command and example, make portable"
+	@echo "make portable  install, run the tests of numbers as on a machine with other instructions"
+	@echo "make package   install, build the source distribution and a wheel, try them elsewhere"
 	@echo "make gpu       test and measure on a GPU, or small without one, write reports/<date>-gpu-<card>"
 	@echo "make sanitize  install, run the kernel tests under address and undefined-behaviour sanitizers"
 	@echo "make clean     remove what the others made"
 
 # torch comes first and alone: left to the dependency resolver, pip may pick a larger build.
 $(VENV)/installed: $(SOURCES)
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 10) else \
+		"$(PYTHON) is Python %d.%d, amptorch needs 3.10 or later: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
@@ -36,6 +47,15 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m profiling.smoke
+	$(MAKE) portable
+
+portable: install
+	$(ELSEWHERE) $(BIN)/python -m amptorch machine
+	$(ELSEWHERE) $(BIN)/python -m pytest -q $(NUMERICS) --ignore tests/kernels/test_cuda.py
+
+package: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools nanobind
+	tests/package.sh $(BIN)/python
 
 # A machine with a GPU may have no network, and its own torch instead of a .venv.
 gpu: $(if $(wildcard $(VENV)),install)
@@ -46,4 +66,4 @@ sanitize: install
 	tests/kernels/sanitize.sh $(BIN)/python
 
 clean:
-	rm -rf $(VENV) build *.egg-info amptorch/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info amptorch/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

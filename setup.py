@@ -18,6 +18,9 @@ VERSION = "2.0.0.dev0"
 NANOBIND = Path(nanobind.include_dir()).parent
 # nanobind's own source breaks strict aliasing.
 FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fvisibility=hidden", "-fno-strict-aliasing"]
+# Python's own flags ask for debugging information, ten times the size of the code; CFLAGS may too.
+if "-g" not in os.environ.get("CFLAGS", "").split():
+    FLAGS.append("-g0")
 
 
 def native_extension() -> Extension:

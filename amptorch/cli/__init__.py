@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import convert, evaluate, fingerprint, info, merge, train, verify
+from . import convert, evaluate, fingerprint, info, machine, merge, train, verify
 
-COMMANDS = (train, evaluate, fingerprint, info, verify, merge, convert)
+COMMANDS = (train, evaluate, fingerprint, info, verify, merge, convert, machine)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
