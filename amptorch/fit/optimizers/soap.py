@@ -31,10 +31,10 @@ class SOAP(Eager):
     with Adam's corrections of M and S for their start at zero. Biases and sides longer than
     ``largest`` keep their own basis. The first batch only sets up the bases. After N. Vyas,
     D. Morwani, R. Zhao, I. Shapira, D. Brandfonbrener, L. Janson and S. Kakade, arXiv:2409.11321
-    (2024); but the means are kept in the bases, Uᵀ ⟨G Gᵀ⟩ U, where small directions are not rounded
-    by large ones, and what is smaller than 1e-8 of the largest counts as just that; and the basis
-    that starts has singular vectors of G only where they are above 1e-2 of the largest. So the bases
-    depend on gradients, not on how they are rounded.
+    (2024); but the means are kept in the bases, Uᵀ ⟨G Gᵀ⟩ U, where small directions are not
+    rounded by large ones, and what is smaller than 1e-8 of the largest counts as just that; and
+    the basis that starts has singular vectors of G only where they are above 1e-2 of the largest.
+    So the bases depend on gradients, not on how they are rounded.
 
     Args:
         params: weights, or groups of them.
