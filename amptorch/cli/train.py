@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import distributed
 from ..data.inspection import Inspection
 from ..data.keys import Keys
 from ..data.reading import load_images
 from ..data.targets import TargetReader
+from ..processes import group
 from ..report import Part, summary, training_parts, write_report
 from ..report.plots import check_matplotlib
 from ..trainer import AtomsTrainer
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         trainer.load_pretrained(arguments.resume)
     trainer.train()
     seconds = time.perf_counter() - begun
-    distributed.first_alone(lambda: _report(trainer, test, seconds, arguments))
+    group.first_alone(lambda: _report(trainer, test, seconds, arguments))
 
 
 def _report(
