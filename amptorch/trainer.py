@@ -26,9 +26,6 @@ from .files import checkpoint
 from .files.plain import plain_sections
 from .files.safe_pickle import Unknown
 from .fit import outcome, resume
-from .fit.callbacks import start_wandb, training_callbacks
-from .fit.gradient import check_run, make_net, train_split
-from .fit.schedules import restart
 from .potentials.networks.model import BPNN, SingleNN
 from .potentials.potential import Predictor
 from .preprocessing import AtomicCorrectionScaler
@@ -62,7 +59,8 @@ class AtomsTrainer:
         self.pretrained = False
         self.elements: list[str] = []
         self.cp_dir: str | None = None
-        self.net: Any = None
+        self._net: Any = None
+        self._folder_of_net: Path | None = None
         self.train_dataset: Any = None
         self.baseline: AtomicCorrectionScaler | None = None
         self.descriptor_choice: Choice | None = None
@@ -107,9 +105,15 @@ class AtomsTrainer:
                 self._descriptor = None
             self.load_dataset()
         self.load_model()
+        self._load_run(load_dataset)
+
+    def _load_run(self, load_dataset: bool) -> None:
+        # What follows needs skorch, which takes as long to import as torch: not before it is used.
         self.load_criterion()
         self.load_optimizer()
         if load_dataset:
+            from .fit.gradient import check_run
+
             check_run(self.settings, self.criterion, len(self.train_dataset))
         if load_dataset and not self.pretrained:
             self._start_folder()
@@ -215,11 +219,16 @@ class AtomsTrainer:
 
     def load_logger(self) -> None:
         """Set ``wandb_run``, None without ``logger``."""
+        from .fit.callbacks import start_wandb
+
         logged = self.settings.cmd.logger
         self.wandb_run = start_wandb(self.identifier, self.config) if logged else None
 
     def load_extras(self) -> None:
         """Set ``split``, which makes the validation part, and ``callbacks``."""
+        from .fit.callbacks import training_callbacks
+        from .fit.gradient import train_split
+
         state = self._resume_state
         self.split = train_split(self.settings.dataset, None if state is None else state["split"])
         folder = self.cp_dir if group.is_first() else None
@@ -227,6 +236,8 @@ class AtomsTrainer:
 
     def load_skorch(self) -> None:
         """Set ``net``, the skorch net of all that was loaded."""
+        from .fit.gradient import make_net
+
         self.net = make_net(
             self.settings,
             self.model,
@@ -237,6 +248,22 @@ class AtomsTrainer:
             callbacks=self.callbacks,
             **self.optimizer,
         )
+
+    @property
+    def net(self) -> Any:
+        """The skorch net. After a checkpoint was loaded to predict, for which there need be none,
+        it is made when it is asked for."""
+        if self._net is None and self._folder_of_net is not None:
+            folder, self._folder_of_net = self._folder_of_net, None
+            with resume.random_kept():
+                self._load_run(load_dataset=False)
+                self.net.initialize()
+                self._load_history(folder)
+        return self._net
+
+    @net.setter
+    def net(self, net: Any) -> None:
+        self._net, self._folder_of_net = net, None
 
     def _start_folder(self, previous: str | None = None) -> None:
         """A new checkpoint folder with configuration and scalers, unless ``debug`` is set; and with
@@ -292,6 +319,8 @@ class AtomsTrainer:
         self._say(f"training took {time.perf_counter() - begun:.1f} s")
 
     def _go_on(self, reload: bool) -> None:
+        from .fit.schedules import restart
+
         if reload or self.train_dataset is None:
             self.load_dataset()
         history = self.net.history
@@ -376,10 +405,21 @@ class AtomsTrainer:
         self._resume_state = resume.read(checkpoint_dir) if own_config else None
         if self._resume_state is not None:
             self._resume_state = self._changes.apply(self._resume_state)
-        self.cp_dir = self.train_dataset = None
-        self.load(load_dataset=own_config and self._has_data())
-        self.net.initialize()
-        self._load_parameters(Path(checkpoint_dir))
+        self.cp_dir = self.net = self.train_dataset = None
+        folder = Path(checkpoint_dir)
+        # Steps that scripts override come at once.
+        if own_config or type(self) is not AtomsTrainer:
+            self.load(load_dataset=own_config and self._has_data())
+            self.net.initialize()
+        else:
+            self.load_config()
+            self.load_rng_seed()
+            self.load_model()
+            self._folder_of_net = folder
+        checkpoint.load_parameters(self.model, folder, self.device)
+        if self._net is not None:
+            self._load_optimizer(folder)
+            self._load_history(folder)
         self.cp_dir = str(checkpoint_dir)
         self._random = resume.random_state()
 
@@ -405,14 +445,16 @@ class AtomsTrainer:
                     f"{self._loaded_from} was trained with"
                 )
 
-    def _load_parameters(self, folder: Path) -> None:
-        checkpoint.load_parameters(self.model, folder, self.device)
-        optimizer, history = folder / "optimizer.pt", folder / "history.json"
-        if optimizer.is_file() and self._has_data():
-            state = self._changes.of_optimizer(checkpoint.torch_load(optimizer, self.device))
+    def _load_optimizer(self, folder: Path) -> None:
+        file = folder / "optimizer.pt"
+        if file.is_file() and self._has_data():
+            state = self._changes.of_optimizer(checkpoint.torch_load(file, self.device))
             resume.load_optimizer(self.net.optimizer_, state)
-        if history.is_file():
-            self.net.history = checkpoint.load_history(history)
+
+    def _load_history(self, folder: Path) -> None:
+        file = folder / "history.json"
+        if file.is_file():
+            self.net.history = checkpoint.load_history(file)
 
     def predict(
         self,
@@ -456,7 +498,7 @@ class AtomsTrainer:
     def predictor(self) -> Predictor:
         """The model with descriptor and scalers, made once per training."""
         if self._predictor is None:
-            if self.net is None:
+            if self._net is None and self._folder_of_net is None:
                 raise RuntimeError("predict: call train() or load_pretrained() first")
             self._predictor = Predictor(
                 model=self.model.to(self.device),

@@ -10,7 +10,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-import amptorch.trainer
+import amptorch.fit.callbacks
 from amptorch import AtomsTrainer
 from amptorch.fit.schedules import WarmupCosine
 
@@ -35,9 +35,9 @@ class Recorder(Callback):
 
 
 def recorded(run_dir: Any, **sections: Any) -> tuple[AtomsTrainer, Recorder]:
-    recorder, make = Recorder(), amptorch.trainer.training_callbacks
+    recorder, make = Recorder(), amptorch.fit.callbacks.training_callbacks
     with mock.patch(
-        "amptorch.trainer.training_callbacks", lambda *a: [*make(*a), ("recorder", recorder)]
+        "amptorch.fit.callbacks.training_callbacks", lambda *a: [*make(*a), ("recorder", recorder)]
     ):
         return trained(FRAMES, run_dir, **sections), recorder
 

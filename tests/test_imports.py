@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 
 import pytest
+
+from .potentials import cuco_frames, trained
 
 PATHS = {
     "amptorch": "AtomsTrainer AmpTorch",
@@ -57,3 +61,40 @@ def test_aliases():
     assert trainer.AtomsTrainer is AtomsTrainer
     assert GDS is GaussianDescriptorSet
     assert FeatureScaler.__module__ == "amptorch.preprocessing.utils", "pickles name this module"
+
+
+# What only training, files of other programs and torch's compiler need.
+HEAVY = ("skorch", "sklearn", "scipy", "ase.io", "torch._dynamo", "matplotlib", "yaml")
+PREDICTING = f"""
+import sys
+from amptorch import AmpTorch, AtomsTrainer
+
+def loaded():
+    return sorted(name for name in {HEAVY} if name in sys.modules)
+
+at_import = loaded()
+from tests.potentials import cuco_frames
+frame = cuco_frames(1)[0]
+frame.calc = None
+before = set(loaded())
+trainer = AtomsTrainer()
+trainer.load_pretrained(sys.argv[1])
+energy = trainer.predict([frame])["energy"][0]
+frame.calc = AmpTorch(trainer)
+forces = frame.get_forces()
+print(at_import, sorted(set(loaded()) - before))
+assert frame.get_potential_energy() == energy
+assert len(trainer.net.history) == 2
+print("skorch" in sys.modules)
+"""
+
+
+def test_predicting_imports_nothing_of_training(tmp_path):
+    trainer = trained(cuco_frames(3), tmp_path, optim={"epochs": 2})
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICTING, trainer.cp_dir],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert done.stdout.splitlines() == ["[] []", "True"]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+import amptorch.fit.state
 from amptorch import AtomsTrainer
 from amptorch.fit import resume
 
@@ -88,7 +89,7 @@ def newest_checkpoint(run_dir: Path) -> Path | None:
 def train(path: Path, run_dir: Path, result: Path, kill: tuple[int, float, Path] | None) -> None:
     """Go on with a run, or begin it, and write what it ends with."""
     torch.set_num_threads(1)
-    resume.INTERVAL = 0.0
+    amptorch.fit.state.INTERVAL = 0.0
     if kill is not None:
         sys.addaudithook(Killer(run_dir, *kill))
     trainer = AtomsTrainer(configuration(path, run_dir))

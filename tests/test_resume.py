@@ -17,7 +17,7 @@ import torch
 from ase import Atoms
 from skorch.callbacks import Callback
 
-import amptorch.trainer
+import amptorch.fit.callbacks
 from amptorch import AtomsTrainer
 from amptorch.files import checkpoint
 from amptorch.fit import resume
@@ -190,7 +190,7 @@ def test_a_worse_continuation_keeps_the_best_model(tmp_path):
 def test_the_best_model_is_written_before_the_state(tmp_path, monkeypatch, interval):
     """But for the first one, without which the state is no checkpoint, and which is without it one
     that would go on otherwise."""
-    monkeypatch.setattr(resume, "INTERVAL", interval)
+    monkeypatch.setattr("amptorch.fit.state.INTERVAL", interval)
     written: list[tuple[str, int]] = []
     replace = os.replace
 
@@ -234,9 +234,9 @@ def interrupted(run_dir: Path, epoch: int, error: type[BaseException]) -> AtomsT
     """A run that stops in the middle of an epoch."""
     sections = with_epochs({"dataset": {"val_split": 0.2}}, 12, batch_size=3)
     trainer = AtomsTrainer(config(FRAMES, run_dir, **sections))
-    make = amptorch.trainer.training_callbacks
+    make = amptorch.fit.callbacks.training_callbacks
     stop = ("stop", StopAt(epoch, error))
-    with mock.patch("amptorch.trainer.training_callbacks", lambda *a: [*make(*a), stop]):
+    with mock.patch("amptorch.fit.callbacks.training_callbacks", lambda *a: [*make(*a), stop]):
         trainer.train()
     return trainer
 
@@ -279,10 +279,8 @@ def test_an_error_in_training_is_not_swallowed(tmp_path):
 
 CHILD = """
 import sys, time
-import amptorch.trainer
+import amptorch.fit.callbacks, amptorch.fit.state
 from amptorch import AtomsTrainer
-from amptorch.files import checkpoint
-from amptorch.fit import resume
 from tests.potentials import config
 from tests.test_resume import FRAMES, KILLED
 import torch
@@ -294,10 +292,10 @@ class Slow(Callback):
         time.sleep(0.02)
 
 torch.set_num_threads(1)
-resume.INTERVAL = 0.0
+amptorch.fit.state.INTERVAL = 0.0
 trainer = AtomsTrainer(config(FRAMES, sys.argv[1], **KILLED))
-make = amptorch.trainer.training_callbacks
-amptorch.trainer.training_callbacks = lambda *a: [*make(*a), ("slow", Slow())]
+make = amptorch.fit.callbacks.training_callbacks
+amptorch.fit.callbacks.training_callbacks = lambda *a: [*make(*a), ("slow", Slow())]
 trainer.train()
 """
 KILLED: dict[str, Any] = {

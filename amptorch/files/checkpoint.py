@@ -19,17 +19,19 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from skorch.history import History
 from torch import nn
 
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..files import checkpoint
 from .plain import plain
 from .safe_pickle import Unknown, loads, torch_load
+
+if TYPE_CHECKING:
+    from skorch.history import History
 
 RESUME = "resume.pt"
 NEEDED = ("config.pt", "normalizers.pt", "params.pt")
@@ -196,6 +198,8 @@ def _names_unknown(value: Any) -> bool:
 
 def load_history(path: str | Path) -> History:
     """The history in a ``history.json``."""
+    from skorch.history import History
+
     try:
         return History.from_file(str(path))
     except ValueError as error:

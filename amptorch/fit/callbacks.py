@@ -8,8 +8,8 @@ from skorch.callbacks import EarlyStopping, GradientNormClipping, WandbLogger
 
 from .averaging import WeightAverage
 from .metrics import evaluator
-from .resume import Resume
 from .schedules import scheduler
+from .state import Resume
 
 if TYPE_CHECKING:
     from ..config import Config

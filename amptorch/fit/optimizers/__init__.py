@@ -1,11 +1,17 @@
 """Optimizers, by name or class: see ``docs/optimizers.md``."""
 
-from .annealing import Annealing
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .choice import Choice, check_settings, choose, defaults
 from .full_batch import BFGS, LBFGSB
 from .kalman import KalmanFilter
 from .levenberg_marquardt import LevenbergMarquardt
 from .soap import SOAP
+
+if TYPE_CHECKING:
+    from .annealing import Annealing
 
 __all__ = [
     "BFGS",
@@ -19,3 +25,12 @@ __all__ = [
     "choose",
     "defaults",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # A callback of skorch, which is imported only to train.
+    if name != "Annealing":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .annealing import Annealing
+
+    return Annealing

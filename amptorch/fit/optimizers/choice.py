@@ -5,21 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ...errors import check_keys, nearest
 from ..losses import CustomLoss
-from ..net import AtomsNet
-from .annealing import Annealing
 from .base import Optimizer
-from .full_batch import BFGS, LBFGSB, FullBatchNet
+from .full_batch import BFGS, LBFGSB
 from .kalman import KalmanFilter
 from .levenberg_marquardt import LevenbergMarquardt
-from .net import BatchNet
 from .soap import SOAP
+
+if TYPE_CHECKING:
+    from ..net import AtomsNet
+    from .annealing import Annealing
 
 _OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {"lr": 5e-3, "batch_size": 8}),
@@ -36,8 +37,9 @@ _OF_TORCH = {
     for name, kind in vars(torch.optim).items()
     if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)
 }
-_NETS = {LBFGSB: FullBatchNet, BFGS: FullBatchNet}
-_NETS.update(dict.fromkeys((KalmanFilter, LevenbergMarquardt), BatchNet))
+# Optimizers that see all data at once, and those that see the residuals of a batch.
+_FULL_BATCH = (LBFGSB, BFGS)
+_OF_RESIDUALS = (KalmanFilter, LevenbergMarquardt)
 # Settings of ``optim`` that speak of gradients or of batches, and are not for all.
 _ONLY_GRADIENTS = ("gradient_clip", "stress_coefficient", "balance")
 _ONLY_BATCHES = ("ema", "scheduler", "gradient_clip", "balance")
@@ -53,15 +55,28 @@ class Choice:
 
     Attributes:
         optimizer: class, as skorch takes it.
-        net: class of the net.
         arguments: of the optimizer, in skorch's notation.
         annealing: what comes before the first epoch, or None.
     """
 
     optimizer: type
-    net: type[AtomsNet]
     arguments: dict[str, Any] = field(default_factory=dict)
     annealing: Annealing | None = None
+
+    @property
+    def net(self) -> type[AtomsNet]:
+        """Class of the net; to ask for it imports skorch."""
+        if self.optimizer in _FULL_BATCH:
+            from .full_batch_net import FullBatchNet
+
+            return FullBatchNet
+        if self.optimizer in _OF_RESIDUALS:
+            from .net import BatchNet
+
+            return BatchNet
+        from ..net import AtomsNet
+
+        return AtomsNet
 
 
 def defaults(optimizer: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,12 +101,14 @@ def choose(optimizer: Any, arguments: Mapping[str, Any]) -> Choice:
         ValueError: a name or an argument that is not known; the nearest is named.
     """
     if not isinstance(optimizer, str):
-        return Choice(optimizer, _NETS.get(optimizer, AtomsNet), dict(arguments))
+        return Choice(optimizer, dict(arguments))
     given = {name.removeprefix(_PREFIX): value for name, value in arguments.items()}
     annealing: Annealing | None = None
     kind: Any = optimizer
     known: list[str] = []
     if _is_annealing(optimizer):
+        from .annealing import Annealing
+
         known = list(inspect.signature(Annealing).parameters)
         annealing = Annealing(**{name: given.pop(name) for name in known if name in given})
         kind = given.pop("then", "adam")
@@ -100,7 +117,7 @@ def choose(optimizer: Any, arguments: Mapping[str, Any]) -> Choice:
     known += [name for name in inspect.signature(kind).parameters if name not in _NOT_GIVEN]
     check_keys(given, known, "optim, optimizer_args")
     rest = {_PREFIX + name: value for name, value in given.items()}
-    return Choice(kind, _NETS.get(kind, AtomsNet), rest, annealing)
+    return Choice(kind, rest, annealing)
 
 
 def _is_annealing(optimizer: Any) -> bool:
@@ -127,9 +144,9 @@ def check_settings(choice: Choice, optim: Any) -> None:
         arguments = {name.removeprefix(_PREFIX): v for name, v in choice.arguments.items()}
         choice.optimizer([nn.Parameter(torch.zeros(1))], lr=optim.lr, **arguments)
     refused: tuple[str, ...] = ()
-    if issubclass(choice.net, FullBatchNet):
+    if choice.optimizer in _FULL_BATCH:
         refused = _ONLY_BATCHES
-    if issubclass(choice.net, BatchNet):
+    if choice.optimizer in _OF_RESIDUALS:
         refused = _ONLY_GRADIENTS
         if optim.loss != "mse" or optim.loss_fn is not CustomLoss:
             raise ValueError(

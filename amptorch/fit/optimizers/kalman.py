@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,8 +11,10 @@ from torch import Tensor
 from ...potentials.networks.model import AtomisticModel
 from . import jacobian
 from .base import Optimizer, check_fits, sizes
-from .net import BatchNet
 from .observations import Observations, choose
+
+if TYPE_CHECKING:
+    from .net import BatchNet
 
 
 class KalmanFilter(Optimizer):

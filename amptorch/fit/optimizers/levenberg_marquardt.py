@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from . import jacobian
 from .base import Optimizer, check_fits, sizes
-from .net import BatchNet
 from .observations import Observations, choose
+
+if TYPE_CHECKING:
+    from .net import BatchNet
 
 _LEAST = 1e-12  # mu in units of the diagonal: with less J^T J is singular to machine precision
 
