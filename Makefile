@@ -12,11 +12,12 @@ ELSEWHERE := AMPTORCH_CPU_CAPABILITY=baseline ATEN_CPU_CAPABILITY=default MKL_CB
 NUMERICS := tests/kernels tests/optimizers tests/test_physics.py tests/test_golden_training.py \
 	tests/test_golden_lmdb.py tests/profiling/test_original.py
 
-.PHONY: help install demo test check portable package gpu sanitize clean
+.PHONY: help install demo test coverage check portable package gpu sanitize clean
 
 help:
 	@echo "make demo      install, compare with the original and train on the embedded data, write reports/demo"
 	@echo "make test      install, run the tests"
+	@echo "make coverage  the same, and what of the package they run"
 	@echo "make check     install, run the linter, the type checker, every profiling command and example, make portable"
 	@echo "make portable  install, run the tests of numbers as on a machine with other instructions"
 	@echo "make package   install, build the source distribution and a wheel, try them elsewhere"
@@ -39,8 +40,15 @@ install: $(VENV)/installed
 demo: install
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m profiling demo --out reports/demo
 
+# A file of tests is one process's, so that what its tests share is made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(THREADS) --dist loadfile
+
 test: install
-	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest --cov=amptorch --cov-report=term:skip-covered --cov-fail-under=90
+	$(PYTEST)
+
+# It takes half as long again.
+coverage: install
+	$(PYTEST) --cov=amptorch --cov-report=term:skip-covered --cov-fail-under=90
 
 check: install
 	$(BIN)/ruff check .

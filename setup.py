@@ -92,6 +92,7 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-cov>=5",
+            "pytest-xdist>=3.6",
             "distributed>=2024.1",
             "hypothesis>=6.100",
             "vesin>=0.6",

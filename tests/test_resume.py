@@ -79,10 +79,10 @@ def with_epochs(sections: dict[str, Any], epochs: int, **optim: Any) -> dict[str
 
 
 def gone_on(sections: dict[str, Any], run_dir: Path) -> AtomsTrainer:
-    """10 epochs, and 10 more after loading; other draws happen in between."""
-    first = trained(FRAMES, run_dir, **with_epochs(sections, 10))
+    """6 epochs, and 6 more after loading; other draws happen in between."""
+    first = trained(FRAMES, run_dir, **with_epochs(sections, 6))
     torch.rand(17), np.random.random(5)
-    second = AtomsTrainer(config(FRAMES, run_dir, **with_epochs(sections, 10)))
+    second = AtomsTrainer(config(FRAMES, run_dir, **with_epochs(sections, 6)))
     second.load_pretrained(first.cp_dir)
     second.train()
     return second
@@ -99,9 +99,9 @@ def assert_same_run(one: AtomsTrainer, other: AtomsTrainer) -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_going_on_equals_one_run(name, tmp_path):
     """Bit for bit: batches, validation part, learning rate, optimizer, dropped nodes."""
-    whole = trained(FRAMES, tmp_path / "whole", **with_epochs(VARIANTS[name], 20))
+    whole = trained(FRAMES, tmp_path / "whole", **with_epochs(VARIANTS[name], 12))
     assert_same_run(gone_on(VARIANTS[name], tmp_path / "parts"), whole)
-    assert len(whole.net.history) == 20
+    assert len(whole.net.history) == 12
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -110,7 +110,7 @@ def test_going_on_with_a_scheduler_equals_one_run(name, tmp_path):
         "dataset": {"val_split": 0.2},
         "optim": {"batch_size": 3, "scheduler": SCHEDULERS[name]},
     }
-    whole = trained(FRAMES, tmp_path / "whole", **with_epochs(sections, 20))
+    whole = trained(FRAMES, tmp_path / "whole", **with_epochs(sections, 12))
     parts = gone_on(sections, tmp_path / "parts")
     assert_same_run(parts, whole)
     if name != "none":

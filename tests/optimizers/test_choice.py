@@ -151,7 +151,7 @@ def test_going_on_equals_one_run(name, dtype, tmp_path):
         sections["optim"]["lr"] = 1e-2
     from ..test_resume import FRAMES as frames
 
-    whole = trained(frames, tmp_path / "whole", **with_epochs(sections, 20))
+    whole = trained(frames, tmp_path / "whole", **with_epochs(sections, 12))
     assert_same_run(gone_on(sections, tmp_path / "parts"), whole)
 
 
