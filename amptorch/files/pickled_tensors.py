@@ -50,7 +50,7 @@ _KINDS = {
     "Byte": "<u1",
 }
 # Indices looked at together: few enough to stay in the cache of a processor.
-_PIECE = 1 << 13
+_PIECE = 1 << 15
 
 
 def storage(data: bytes | Tensor) -> Any:
