@@ -91,8 +91,9 @@ def threads(monkeypatch):
 def test_threads_keep_to_the_quota(threads):
     processes.limit_threads()
     assert torch.get_num_threads() == 2
-    assert processes.threads_summary()[0].startswith("threads: 2 (bound to 5 of ")
-    assert "a quota of 2 cores' time" in processes.threads_summary()[0]
+    found = processes.threads_summary()["threads"]
+    assert found.startswith("2 (bound to 5 of ")
+    assert "a quota of 2 cores' time" in found
 
 
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "MKL_NUM_THREADS"])
@@ -126,12 +127,14 @@ def run(script: str, **said: str) -> subprocess.CompletedProcess[str]:
 
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-SUMMARY = "from amptorch.processes.threads import threads_summary; print(threads_summary()[1])"
+SUMMARY = (
+    "from amptorch.processes.threads import threads_summary; print(threads_summary()['waiting'])"
+)
 
 
 def test_openmp_is_told_before_it_is_loaded():
     done = run(f"import amptorch; {SUMMARY}")
-    assert "waiting threads: look 1000 times, then sleep" in done.stdout
+    assert "look 1000 times, then sleep" in done.stdout
     if "GOMP_SPINCOUNT" not in done.stderr:
         pytest.skip("torch's OpenMP is not GNU's here")
     assert "GOMP_SPINCOUNT = '1000'" in done.stderr
@@ -167,5 +170,5 @@ def test_openmp_that_was_loaded_before_gets_more_threads_than_cores():
 def test_openmp_waits_as_the_environment_says():
     before, *threads, after = run(LATE, OMP_WAIT_POLICY="ACTIVE").stdout.splitlines()
     assert before == after
-    assert "waiting threads: OMP_WAIT_POLICY=ACTIVE;" in before
+    assert before == "OMP_WAIT_POLICY=ACTIVE"
     assert threads == ["[]"] * 2

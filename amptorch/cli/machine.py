@@ -9,9 +9,8 @@ from typing import Any
 import torch
 
 from ..kernels.capability import capability
+from ..processes.threads import threads_summary
 from ..report.machine import describe
-
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def add_command(commands: Any) -> None:
@@ -38,17 +37,17 @@ def rows() -> dict[str, str]:
         "processor": f"{found['processor']}, {found['cores']} cores",
         "kernels": f"{instructions} ({why})",
         "in torch": f"{torch.backends.cpu.get_cpu_capability()} ({_said('ATEN_CPU_CAPABILITY')})",
-        "threads": f"{found['threads']} ({_said(*THREADS)})",
+        **threads_summary(),
         "GPUs": ", ".join(_gpus()) or "none that torch finds",
         "system": f"{found['system']}, Python {found['python']}",
         **found["packages"],
     }
 
 
-def _said(*variables: str) -> str:
-    """The first variable of the environment that is set, or that nobody said anything."""
-    said = (f"{name}={os.environ[name]}" for name in variables if os.environ.get(name))
-    return next(said, "torch's choice")
+def _said(variable: str) -> str:
+    """A variable of the environment that is set, or that nobody said anything."""
+    value = os.environ.get(variable)
+    return f"{variable}={value}" if value else "torch's choice"
 
 
 def _gpus() -> list[str]:

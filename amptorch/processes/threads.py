@@ -142,17 +142,16 @@ def _old_limit(group: Path) -> float | None:
     return time / period if time > 0 else None
 
 
-def threads_summary() -> list[str]:
-    """What holds of threads in this process, a line each, for people."""
+def threads_summary() -> dict[str, str]:
+    """What holds of threads in this process, for people: "threads" and "waiting"."""
     import torch
 
     share = quota()
     limit = "" if share is None else f", a quota of {share:g} cores' time"
-    return [
-        f"threads: {torch.get_num_threads()} (bound to {bound_cores()} of {os.cpu_count()} "
-        f"cores{limit}); OMP_NUM_THREADS or torch.set_num_threads() changes it",
-        f"waiting threads: {_waiting()}; OMP_WAIT_POLICY or GOMP_SPINCOUNT changes it",
-    ]
+    said = [f"{name}={os.environ[name]}; " for name in _NUMBER if name in os.environ]
+    bound = f"bound to {bound_cores()} of {os.cpu_count()} cores{limit}"
+    threads = f"{torch.get_num_threads()} ({''.join(said)}{bound})"
+    return {"threads": threads, "waiting": _waiting()}
 
 
 def _waiting() -> str:

@@ -9,6 +9,7 @@ import torch
 
 from amptorch.cli import main
 from amptorch.kernels.capability import capability
+from amptorch.processes.threads import threads_summary
 
 # Nothing is chosen before a kernel runs, and a bad choice is none.
 CHOICE = """
@@ -29,7 +30,8 @@ def test_what_is_printed(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     rows = {line[:12].strip(): line[13:] for line in lines}
     assert rows["kernels"].startswith(capability()[0])
-    assert rows["threads"] == f"{torch.get_num_threads()} (OMP_NUM_THREADS=3)"
+    assert rows["threads"].startswith(f"{torch.get_num_threads()} (OMP_NUM_THREADS=3; bound to ")
+    assert rows["waiting"] == threads_summary()["waiting"]
     assert rows["torch"] == torch.__version__
 
 
