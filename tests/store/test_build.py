@@ -11,7 +11,7 @@ import ase.io
 import pytest
 import torch
 
-from amptorch.store import Header, StoreError, compute, lmdb_file
+from amptorch.store import Header, StoreError, frames, lmdb_file
 from amptorch.store.worker import WorkerProcess
 
 from ..potentials import COSINE, GAUSSIAN_G5, cuco_frames
@@ -24,13 +24,13 @@ ROOT = Path(__file__).parents[2]
 def computed(monkeypatch):
     """Geometries that this process computes, in order."""
     seen = []
-    plain = compute.compute_frame
+    plain = frames.compute_frame
 
     def counting(header, image, environment):
         seen.append(image.positions.tobytes())
         return plain(header, image, environment)
 
-    monkeypatch.setattr(compute, "compute_frame", counting)
+    monkeypatch.setattr(frames, "compute_frame", counting)
     return seen
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch.store import StoreError, compute, open_store
+from amptorch.store import StoreError, frames, open_store
 
 from ..potentials import cuco_frames
 from ..processes import forked_after_importing
@@ -30,7 +30,7 @@ def start():
 def build_slowly(path: Path, log: Path, moment: float) -> None:
     """A build whose every computation takes a moment and leaves a line in ``log``."""
     torch.set_num_threads(1)
-    plain = compute.compute_frame
+    plain = frames.compute_frame
 
     def slow(header, image, environment):
         with open(log, "a", encoding="ascii") as file:
@@ -38,7 +38,7 @@ def build_slowly(path: Path, log: Path, moment: float) -> None:
         time.sleep(moment)
         return plain(header, image, environment)
 
-    compute.compute_frame = slow
+    frames.compute_frame = slow
     build(cuco_frames(FRAMES), path, chunk=CHUNK).close()
 
 
