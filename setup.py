@@ -82,6 +82,7 @@ setup(
         "pyyaml>=6",
         "tqdm>=4.60",
         "xxhash>=3.2",
+        "safetensors>=0.4",
     ],
     extras_require={
         "plots": ["matplotlib>=3.7"],

@@ -20,14 +20,21 @@ from .preprocessing.utils import (  # noqa: E402
 
 if TYPE_CHECKING:
     from .ase_utils import AmpTorch
+    from .potentials.loading import load
+    from .potentials.potential import Potential
     from .trainer import AtomsTrainer
 
 _processes.limit_threads()
 # Scripts read back the scalers they saved with a plain torch.load.
 _torch.serialization.add_safe_globals([AtomicCorrectionScaler, FeatureScaler, TargetScaler])
 
-__all__ = ["AmpTorch", "AtomsTrainer"]
-_PLACES = {"AmpTorch": ".ase_utils", "AtomsTrainer": ".trainer"}
+__all__ = ["AmpTorch", "AtomsTrainer", "Potential", "load"]
+_PLACES = {
+    "AmpTorch": ".ase_utils",
+    "AtomsTrainer": ".trainer",
+    "Potential": ".potentials.potential",
+    "load": ".potentials.loading",
+}
 
 
 def __getattr__(name: str) -> Any:

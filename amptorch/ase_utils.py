@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from ase import Atoms
 from ase.calculators.calculator import (
@@ -12,10 +13,10 @@ from ase.calculators.calculator import (
     all_changes,
 )
 
+from .potentials.loading import opened
+from .potentials.potential import HasPotential, Potential
+from .potentials.prediction import Evaluation
 from .preprocessing.utils import ExtrapolationWarning
-
-if TYPE_CHECKING:
-    from .trainer import AtomsTrainer
 
 
 class AmpTorch(Calculator):
@@ -31,9 +32,11 @@ class AmpTorch(Calculator):
     but holds no data.
 
     Args:
-        trainer: a trainer that was trained or has loaded a checkpoint.
+        trainer: a trainer that was trained or has loaded a checkpoint, a potential, or the path of
+            what :func:`amptorch.load` opens.
 
     Attributes:
+        trainer: the trainer or potential.
         n_outside: atoms, summed over all calls, whose fingerprints lay outside the range seen in
             training; the first such call warns.
     """
@@ -46,11 +49,11 @@ class AmpTorch(Calculator):
         "stress",
     ]
 
-    def __init__(self, trainer: AtomsTrainer, **kwargs: Any) -> None:
+    def __init__(self, trainer: HasPotential | str | Path, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.trainer = trainer
+        self.trainer = opened(trainer)
         self.n_outside = 0
-        self._model: tuple[Any, Any] | None = None
+        self._model: tuple[Potential, list[tuple[int, int]]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "trainer": self.trainer.without_data(), "_model": None}
@@ -63,21 +66,21 @@ class AmpTorch(Calculator):
     ) -> None:
         """Fill ``results``."""
         super().calculate(atoms, properties, system_changes)
-        self._model = self._current_model()
-        predicted = self.trainer.predictor.predict([self.atoms], self.trainer.forcetraining)
-        self._count_outside(predicted["unscaled"])
-        self.results["energy"] = self.results["free_energy"] = predicted["energy"][0]
-        self.results["energies"] = predicted["atomic_energies"][0]
-        if not self.trainer.forcetraining:
+        potential, _ = self._model = self._current_model()
+        found = potential.evaluate([self.atoms], potential.forces)
+        self._count_outside(potential, found)
+        self.results["energy"] = self.results["free_energy"] = float(found.energy[0])
+        self.results["energies"] = found.energies[0]
+        if not potential.forces:
             if {"forces", "stress"} & set(properties):
                 raise PropertyNotImplementedError(
                     "the model was trained with get_forces False: it gives energies only"
                 )
             return
-        self.results["forces"] = predicted["forces"][0]
-        if predicted["stress"][0] is not None:
-            self.results["stress"] = predicted["stress"][0]
-        elif "stress" in properties and self.trainer.descriptor.prime_threshold:
+        self.results["forces"] = found.forces[0]
+        if found.stress[0] is not None:
+            self.results["stress"] = found.stress[0]
+        elif "stress" in properties and potential.descriptor.prime_threshold:
             raise PropertyNotImplementedError(
                 "fp_params: with a prime_threshold there are forces, but no stress"
             )
@@ -92,15 +95,15 @@ class AmpTorch(Calculator):
         """Whether the model is another than that of the last calculation."""
         return self._model is not None and self._model != self._current_model()
 
-    def _current_model(self) -> tuple[Any, Any]:
-        predictor = self.trainer.predictor
-        return predictor, predictor.weights_state()
+    def _current_model(self) -> tuple[Potential, list[tuple[int, int]]]:
+        potential = self.trainer.potential
+        return potential, potential.weights_state()
 
-    def _count_outside(self, data: Any) -> None:
+    def _count_outside(self, potential: Potential, found: Evaluation) -> None:
         with warnings.catch_warnings():
             if self.n_outside:
                 warnings.simplefilter("ignore", ExtrapolationWarning)
-            self.n_outside += self.trainer.feature_scaler.warn_outside(data)
+            self.n_outside += potential.warn_outside(found)
 
 
 AMPtorch = AmpTorch

@@ -16,14 +16,8 @@ from .files.plain import plain_sections
 from .fit import optimizers
 from .fit.settings import OptimConfig
 from .potentials.networks.settings import ModelConfig
-
-_DTYPES = {
-    "doubletensor": torch.float64,
-    "floattensor": torch.float32,
-    "double": torch.float64,
-    "float64": torch.float64,
-    "float32": torch.float32,
-}
+from .potentials.precision import dtype_of
+from .potentials.registry import family_named
 
 
 @dataclass
@@ -41,7 +35,7 @@ class CmdConfig:
     early_stopping_patience: int = 5
 
     def __post_init__(self) -> None:
-        if _last_name(self.dtype) not in _DTYPES:
+        if dtype_of(self.dtype) is None:
             raise ValueError(
                 f"cmd: expected dtype torch.DoubleTensor or torch.FloatTensor, got {self.dtype!r}"
             )
@@ -51,7 +45,9 @@ class CmdConfig:
     @property
     def torch_dtype(self) -> torch.dtype:
         """float64 or float32."""
-        return _DTYPES[_last_name(self.dtype)]
+        found = dtype_of(self.dtype)
+        assert found is not None
+        return found
 
 
 @dataclass
@@ -81,8 +77,9 @@ class Config:
             cmd.pop("early_stoppping_patience", None)
         optim = config.get("optim", {})
         suited = optimizers.defaults(optim.get("optimizer"), optim.get("optimizer_args", {}))
+        model = config.get("model", {})
         sections = cls(
-            _section(ModelConfig, config.get("model", {}), "model"),
+            _section(family_named(model.get("name", ModelConfig.name)).Settings, model, "model"),
             _section(OptimConfig, {**suited, **optim}, "optim"),
             _section(DatasetConfig, config.get("dataset", {}), "dataset"),
             _section(CmdConfig, cmd, "cmd"),
@@ -134,11 +131,6 @@ class Config:
 
 def _default(section: Any, name: str) -> Any:
     return type(section).__dataclass_fields__[name].default
-
-
-def _last_name(dtype: Any) -> str:
-    """``float64`` of ``torch.float64``, ``"torch.float64"`` and ``"Float64"``."""
-    return str(getattr(dtype, "__name__", dtype)).rsplit(".", maxsplit=1)[-1].lower()
 
 
 Section = TypeVar("Section")

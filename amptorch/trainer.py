@@ -24,15 +24,12 @@ from .descriptor.from_data import Choice
 from .errors import Diverged
 from .files import checkpoint
 from .files.plain import plain_sections
-from .files.safe_pickle import Unknown
 from .fit import outcome, resume
-from .potentials.networks.model import BPNN, SingleNN
-from .potentials.potential import Predictor
+from .potentials.potential import Potential
+from .potentials.registry import family_named
 from .preprocessing import AtomicCorrectionScaler
 from .preprocessing.scaling import Scalers, warn_of_constant
 from .processes import group, threads
-
-_MODELS = {"bpnn": BPNN, "singlenn": SingleNN}
 
 
 class AtomsTrainer:
@@ -70,7 +67,7 @@ class AtomsTrainer:
         self._resume_state: dict[str, Any] | None = None
         self._changes = resume.Changes()
         self._random: dict[str, Any] | None = None
-        self._predictor: Predictor | None = None
+        self._potential: Potential | None = None
         if config:
             self._configure(config)
 
@@ -179,7 +176,7 @@ class AtomsTrainer:
         self.feature_scaler = scalers["feature"]
         self.target_scaler = scalers["target"]
         self.baseline = scalers.get("baseline")
-        self._predictor = None
+        self._potential = None
 
     @property
     def scalers(self) -> Scalers:
@@ -189,19 +186,12 @@ class AtomsTrainer:
 
     def load_model(self) -> None:
         """Set ``model``."""
-        for value in self.config["model"].values():
-            if isinstance(value, Unknown):
-                raise ValueError(
-                    f"config.pt names {value.name}, which is not loaded from a file: give "
-                    "AtomsTrainer a config with this class"
-                )
-        kind = _MODELS[self.settings.model.name]
-        self.model = kind(
-            elements=self.elements,
-            input_dim=self.input_dim,
+        self.model = family_named(self.settings.model.name).make(
+            self.config["model"],
+            self.elements,
+            self.input_dim,
+            self.settings.cmd.torch_dtype,
             get_stress=self.settings.optim.stress_coefficient > 0,
-            dtype=self.settings.cmd.torch_dtype,
-            **self.config["model"],
         )
         self._say(f"model: {self.model.num_params} parameters")
 
@@ -356,7 +346,7 @@ class AtomsTrainer:
             failure = error
         # The first process alone has the checkpoint of the best model.
         group.share(self.model)
-        self._predictor = None
+        self._potential = None
         fits = outcome.settle(self.net, self.model, self.train_dataset, self.cp_dir, failure)
         scores = ", ".join(f"{name} {fit.r2:.3f}" for name, fit in fits.items() if fit.r2)
         self._say(f"R^2 on images of the data set: {scores}")
@@ -483,38 +473,52 @@ class AtomsTrainer:
         Warns:
             ExtrapolationWarning: fingerprints outside the range seen in training.
         """
-        out = self.predictor.predict(
+        potential = self.potential
+        found = potential.evaluate(
             load_images(images, "images"),
             self.forcetraining,
             latent=get_latent,
             descriptors=get_descriptor,
-            save_fps=save_fps,
+            cache_dir=str(Path(self.settings.cmd.run_dir) / "processed") if save_fps else None,
             show_progress=not disable_tqdm,
         )
-        self.feature_scaler.warn_outside(out.pop("unscaled"))
-        return out
+        potential.warn_outside(found)
+        out = {"energy": found.energy.tolist(), "atomic_energies": found.energies}
+        out.update(forces=found.forces, stress=found.stress)
+        out.update({} if get_latent is None else {"latent": found.latent})
+        out.update({"descriptors": found.descriptors} if get_descriptor else {})
+        fingerprints, forward = found.seconds
+        return {**out, "t_fingerPrint": fingerprints, "t_forwardPass": forward}
 
     @property
-    def predictor(self) -> Predictor:
-        """The model with descriptor and scalers, made once per training."""
-        if self._predictor is None:
+    def potential(self) -> Potential:
+        """The model with all it takes to predict, made once per training."""
+        if self._potential is None:
             if self._net is None and self._folder_of_net is None:
                 raise RuntimeError("predict: call train() or load_pretrained() first")
-            self._predictor = Predictor(
-                model=self.model.to(self.device),
-                descriptor=self.descriptor,
-                scalers=self.scalers,
-                device=self.device,
-                dtype=self.settings.cmd.torch_dtype,
-                cache_dir=str(Path(self.settings.cmd.run_dir) / "processed"),
+            self._potential = Potential(
+                self.model.to(self.device),
+                self.descriptor,
+                self.scalers,
+                self.settings.dataset.target_keys,
             )
-        return self._predictor
+        return self._potential
+
+    @property
+    def history(self) -> Sequence[Mapping[str, Any]]:
+        """Losses and errors of every epoch."""
+        return [] if self.net is None else self.net.history
+
+    @property
+    def parts(self) -> tuple[list[int], list[int]] | None:
+        """Indices of the training and of the validation images, if there are any of these."""
+        return None if self.net is None else self.net.parts_
 
     def without_data(self) -> AtomsTrainer:
         """A trainer with the same model that predicts, and holds neither data nor a run's state:
         what copies of calculators and committees have. It trains with ``raw_data`` given."""
         bare = copy.copy(self)
-        bare._predictor = self.predictor
+        bare._potential = self.potential
         bare.pretrained, bare._resume_state = False, None
         bare.net = bare.train_dataset = None
         for name in ("callbacks", "split", "wandb_run"):

@@ -57,10 +57,10 @@ HOT = (
     "amptorch.fit.losses:CustomLoss.forward",
     "amptorch.fit.metrics:MemEffEpochScoring.on_batch_end",
     "amptorch.fit.metrics:_error_sum",
-    "amptorch.potentials.potential:Predictor.predict",
-    "amptorch.potentials.potential:Predictor._batch",
-    "amptorch.potentials.potential:Predictor._evaluate",
-    "amptorch.potentials.potential:Predictor._forces_and_stress",
+    "amptorch.potentials.potential:Potential.evaluate",
+    "amptorch.potentials.potential:Potential._batch",
+    "amptorch.potentials.potential:Potential._evaluate",
+    "amptorch.potentials.potential:Potential._forces_and_stress",
     "amptorch.data.primes:OnTheFly.forces_and_virials",
 )
 """What is traced: modules and names in them, in the order in which a run comes to them."""

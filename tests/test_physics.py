@@ -16,7 +16,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 
 from amptorch.dataset.in_memory import construct_descriptor
 from amptorch.potentials.networks.model import BPNN, SingleNN
-from amptorch.potentials.potential import Predictor
+from amptorch.potentials.potential import Potential
 from amptorch.preprocessing import AtomsToData, FeatureScaler, TargetScaler
 
 from .potentials import SCHEMES
@@ -56,7 +56,7 @@ def rattled(image: Atoms, number: int) -> list[Atoms]:
     return images
 
 
-def predictor(scheme: str, model: str, image: Atoms) -> Predictor:
+def predictor(scheme: str, model: str, image: Atoms) -> Potential:
     """A network with the seed's weights, and scalers that fit the surroundings of an image."""
     torch.manual_seed(11)
     elements = sorted(set(image.get_chemical_symbols()))
@@ -67,23 +67,20 @@ def predictor(scheme: str, model: str, image: Atoms) -> Predictor:
     for index, each in enumerate(data):
         each.energy = torch.tensor(2.0 * index, dtype=torch.float64)
     scaling = {"type": "normalize", "range": (-1, 1), "threshold": 1e-2}
-    return Predictor(
+    return Potential(
         model=MODELS[model](elements, descriptor.n_features, num_nodes=8, num_layers=2),
         descriptor=descriptor,
         scalers={
             "feature": FeatureScaler(data, True, scaling),
             "target": TargetScaler(data, True),
         },
-        device=torch.device("cpu"),
-        dtype=torch.float64,
-        cache_dir="unused",
     )
 
 
-def slopes(calculator: Predictor, families: list[list[Atoms]]) -> np.ndarray:
+def slopes(calculator: Potential, families: list[list[Atoms]]) -> np.ndarray:
     """Slope of the energy along each family of four images at -2, -1, 1, 2 steps."""
     images = [image for family in families for image in family]
-    energies = np.reshape(calculator.predict(images, forces=False)["energy"], (-1, 4))
+    energies = np.reshape(calculator.evaluate(images, forces=False).energy, (-1, 4))
     return energies @ np.array([1.0, -8.0, 8.0, -1.0]) / (12.0 * STEP)
 
 
@@ -129,7 +126,7 @@ def cases(systems: list[str]) -> list[Any]:
 def test_forces_are_the_slope_of_the_energy(scheme, model, system):
     image = SYSTEMS[system]()
     calculator = predictor(scheme, model, image)
-    forces = calculator.predict([image], forces=True)["forces"][0]
+    forces = calculator.evaluate([image], forces=True).forces[0]
     along = directions(image)
     expected = -slopes(calculator, [displaced(image, direction) for direction in along])
     found = np.einsum("nax,ax->n", along, forces)
@@ -143,7 +140,7 @@ def test_forces_are_the_slope_of_the_energy(scheme, model, system):
 def test_stress_is_the_slope_of_the_energy_under_strain(scheme, model, system):
     image = SYSTEMS[system]()
     calculator = predictor(scheme, model, image)
-    stress = calculator.predict([image], forces=True)["stress"][0]
+    stress = calculator.evaluate([image], forces=True).stress[0]
     strains = [voigt_6_to_full_3x3_stress(row) for row in np.diag([1, 1, 1, 0.5, 0.5, 0.5])]
     families = [strained(image, strain) for strain in strains]
     expected = slopes(calculator, families) / image.get_volume()
@@ -154,8 +151,8 @@ def test_stress_is_the_slope_of_the_energy_under_strain(scheme, model, system):
 @pytest.mark.parametrize("system", ALONE)
 def test_no_stress_without_a_cell(system):
     image = SYSTEMS[system]()
-    predicted = predictor("gaussian_cosine", "bpnn", image).predict([image], forces=True)
-    assert predicted["stress"] == [None]
+    predicted = predictor("gaussian_cosine", "bpnn", image).evaluate([image], forces=True)
+    assert predicted.stress == [None]
 
 
 def rotation() -> np.ndarray:
@@ -211,9 +208,9 @@ def test_energy_is_invariant_and_forces_turn_along(scheme, system, change):
         pytest.skip("single groups of an order are not invariant under rotation")
     image = SYSTEMS[system]()
     other, turn = change(image)
-    predicted = predictor(scheme, "bpnn", image).predict([image, other], forces=True)
-    np.testing.assert_allclose(*predicted["energy"], rtol=0, atol=SYMMETRY_TOLERANCE)
-    expected, found = turn(predicted["forces"][0]), predicted["forces"][1]
+    predicted = predictor(scheme, "bpnn", image).evaluate([image, other], forces=True)
+    np.testing.assert_allclose(*predicted.energy, rtol=0, atol=SYMMETRY_TOLERANCE)
+    expected, found = turn(predicted.forces[0]), predicted.forces[1]
     np.testing.assert_allclose(found, expected, rtol=0, atol=SYMMETRY_TOLERANCE)
 
 
@@ -222,7 +219,7 @@ def test_stress_turns_along():
     other, _ = rotated(image)
     calculator = predictor("gaussian_cosine", "bpnn", image)
     one, two = map(
-        voigt_6_to_full_3x3_stress, calculator.predict([image, other], forces=True)["stress"]
+        voigt_6_to_full_3x3_stress, calculator.evaluate([image, other], forces=True).stress
     )
     matrix = rotation()
     np.testing.assert_allclose(two, matrix.T @ one @ matrix, atol=SYMMETRY_TOLERANCE)
@@ -232,7 +229,7 @@ def test_stress_turns_along():
 def test_a_supercell_has_the_energy_of_its_cells(scheme):
     image = SYSTEMS["fe_primitive"]()
     calculator = predictor(scheme, "singlenn", image)
-    energies = calculator.predict([image, image.repeat((2, 1, 2))], forces=False)["energy"]
+    energies = calculator.evaluate([image, image.repeat((2, 1, 2))], forces=False).energy
     mean = float(calculator.scalers["target"].target_mean)
     assert energies[1] - mean == pytest.approx(4 * (energies[0] - mean), abs=1e-9)
 
@@ -243,9 +240,9 @@ def test_atoms_beyond_the_cutoff_do_not_meet(scheme):
     far = image.copy()
     far.positions += [0.0, 0.0, 40.0]
     calculator = predictor(scheme, "bpnn", image)
-    predicted = calculator.predict([image, image + far], forces=True)
+    predicted = calculator.evaluate([image, image + far], forces=True)
     mean = float(calculator.scalers["target"].target_mean)
-    assert predicted["energy"][1] - mean == pytest.approx(2 * (predicted["energy"][0] - mean))
+    assert predicted.energy[1] - mean == pytest.approx(2 * (predicted.energy[0] - mean))
     np.testing.assert_allclose(
-        predicted["forces"][1], np.vstack([predicted["forces"][0]] * 2), atol=SYMMETRY_TOLERANCE
+        predicted.forces[1], np.vstack([predicted.forces[0]] * 2), atol=SYMMETRY_TOLERANCE
     )

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ..data.reading import load_images
+from ..potentials.loading import load
 from ..report import Part, summary, write_report
 from ..report.plots import check_matplotlib
-from ..trainer import AtomsTrainer
 from .settings import add_keys, given_keys
 
 
 def add_command(commands: Any) -> None:
     """Add this command to a parser."""
     parser = commands.add_parser("evaluate", help="report the errors of a trained potential")
-    parser.add_argument("checkpoint", help="checkpoint folder")
+    parser.add_argument("checkpoint", help="checkpoint folder or saved potential")
     parser.add_argument("data", type=Path, help="file of images that ASE reads, with energies")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     add_keys(parser)
@@ -29,10 +29,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plots:
         check_matplotlib()
     images = load_images(arguments.data, "data")
-    trainer = AtomsTrainer()
-    trainer.load_pretrained(arguments.checkpoint, gpu2cpu=True)
+    potential = load(arguments.checkpoint)
     name = f"{Path(arguments.checkpoint).name} on {arguments.data.name}"
     parts = {"test": Part(images, arguments.data)}
-    keys = given_keys(arguments.keys, trainer.settings.dataset.target_keys)
-    report = write_report(trainer, parts, arguments.out, name, plots=arguments.plots, keys=keys)
+    keys = given_keys(arguments.keys, potential.keys)
+    report = write_report(potential, parts, arguments.out, name, plots=arguments.plots, keys=keys)
     print(f"\n{summary(report)}\n\nreport: {arguments.out / 'report.html'}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import torch
 from skorch import NeuralNet
 from torch import Tensor
 from torch.profiler import record_function
+from torch.utils.data import Subset
 
 from ..data.frame import AtomsBatch
 from ..errors import Diverged
@@ -25,7 +26,10 @@ class AtomsNet(NeuralNet):
     Attributes:
         finite_: the last weights whose loss is known to be finite.
         moved_: by how much the weights have changed in a run, relative to them.
+        parts_: indices of the training and of the validation images, if there are any of these.
     """
+
+    parts_: tuple[list[int], list[int]] | None = None
 
     finite_: dict[str, Tensor] | None = None
     moved_: float = 0.0
@@ -58,6 +62,13 @@ class AtomsNet(NeuralNet):
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         super().on_train_begin(net, X, y, **kwargs)
         self.finite_ = self._start = snapshot(self.module_.state_dict())
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+        """skorch's; keeps which images became which part."""
+        train, valid = super().get_split_datasets(X, y, **fit_params)
+        split = isinstance(valid, Subset)
+        self.parts_ = (_plain(train.indices), _plain(valid.indices)) if split else None
+        return train, valid
 
     def on_epoch_begin(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
@@ -132,6 +143,10 @@ class AtomsNet(NeuralNet):
         """skorch's, named for profilers."""
         with record_function("amptorch::validation"):
             return super().validation_step(batch, **fit_params)
+
+
+def _plain(indices: Iterable[int]) -> list[int]:
+    return [int(index) for index in indices]
 
 
 def _change(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> float:

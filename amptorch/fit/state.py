@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
-from torch.utils.data import Subset
 
 from ..files import checkpoint
 from .averaging import WeightAverage
@@ -34,10 +33,6 @@ class Resume(Callback):
     Args:
         folder: checkpoint folder; None keeps nothing.
         state: what ``amptorch.fit.resume.read`` gave, to go on from.
-
-    Attributes:
-        split: indices of the training and of the validation images, once there is a validation
-            part and training has begun.
     """
 
     def __init__(self, folder: str | Path | None, state: dict[str, Any] | None = None) -> None:
@@ -49,13 +44,8 @@ class Resume(Callback):
         self._snapshot: dict[str, Any] | None = None
         self._target = len(net.history) + net.max_epochs
         self._written = -math.inf
-        self.split: list[list[int]] | None = None
 
-    def on_epoch_begin(
-        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
-    ) -> None:
-        if self.split is None and isinstance(dataset_valid, Subset):
-            self.split = [_plain(dataset_train.indices), _plain(dataset_valid.indices)]
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         if self._pending is not None:
             self._restore(net, self._pending)
             self._pending = None
@@ -105,7 +95,7 @@ class Resume(Callback):
                 if isinstance(callback, (LRScheduler, *_COUNTED))
             },
             "random": random_state(),
-            "split": self.split,
+            "split": None if net.parts_ is None else list(net.parts_),
         }
         self._history = net.history
 
@@ -141,7 +131,3 @@ def _state_of(callback: Any) -> dict[str, Any]:
     names = _COUNTED[type(callback)]
     values = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
     return copy.deepcopy(values)
-
-
-def _plain(indices: Any) -> list[int]:
-    return [int(index) for index in indices]

@@ -1,105 +1,215 @@
-"""From images to energies, forces and stresses with a trained model."""
+"""A trained potential: from images to energies, forces and stresses."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from ase import Atoms
-from ase.stress import full_3x3_to_voigt_6_stress
 from torch import Tensor
 from torch.profiler import record_function
 from tqdm import tqdm
 
 from ..data.frame import AtomsBatch, AtomsData, collate
+from ..data.keys import DEFAULT_KEYS, Keys
 from ..data.primes import PairPrimes, frame_sums
+from ..data.reading import load_images
 from ..descriptor.base_descriptor import BaseDescriptor
+from ..errors import nearest
 from ..preprocessing import AtomsToData
+from ..preprocessing.scaling import Scalers
+from . import saved
 from .networks.model import AtomisticModel
+from .prediction import Array, Evaluation, Prediction, joined, stress_of
 
 # Images evaluated together; more would not be faster and would cost memory.
 BATCH = 16
+PROPERTIES = ("energy", "energies", "forces", "stress")
 
 
-@dataclass
-class Predictor:
-    """A model with its descriptor and scalers.
+class HasPotential(Protocol):
+    """A potential, or what has one: a trainer."""
+
+    @property
+    def potential(self) -> Potential: ...
+
+    def without_data(self) -> HasPotential:
+        """The same for a copy, which needs no training data."""
+
+
+@dataclass(eq=False)
+class Potential:
+    """A trained model with all it takes to predict, see ``docs/potential.md``.
 
     Attributes:
+        model: on a device, in a precision.
+        descriptor: makes the fingerprints.
         scalers: "feature", "target" and, if there is one, "baseline".
-        device: where the model is.
-        dtype: of the model.
-        cache_dir: folder of saved fingerprints.
+        keys: names under which the training data held energy, forces, stress and virial.
     """
 
     model: AtomisticModel
     descriptor: BaseDescriptor
-    scalers: dict[str, Any]
-    device: torch.device
-    dtype: torch.dtype
-    cache_dir: str
-
-    def __post_init__(self) -> None:
-        self._converters: dict[tuple[bool, bool], AtomsToData] = {}
-        self._values: list[Tensor] | None = None
+    scalers: Scalers
+    keys: Keys = DEFAULT_KEYS
+    _converters: dict[tuple[bool, str | None], AtomsToData] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _values: list[Tensor] = field(default_factory=list, init=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         # Converters may hold open files.
-        return {**vars(self), "_converters": {}, "_values": None}
+        return {**vars(self), "_converters": {}, "_values": []}
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Potential:
+        """The potential of :meth:`save`, on a device.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: a file that is cut or edited, of a later version, or of something else.
+        """
+        parts = saved.read(path)
+        return cls(parts.model.to(device), parts.descriptor, parts.scalers, parts.keys)
+
+    def save(self, path: str | Path) -> None:
+        """Write one file that holds the potential to the last bit, and that runs no code when it
+        is read: arrays and JSON, by the ``safetensors`` library.
+
+        Raises:
+            ValueError: a class of the user's own, which such a file cannot hold.
+        """
+        saved.write(saved.Parts(self.model, self.descriptor, self.scalers, self.keys), path)
+
+    @property
+    def potential(self) -> Potential:
+        """Itself, so that it stands where a trainer does."""
+        return self
+
+    def without_data(self) -> Potential:
+        """Itself: it holds no training data."""
+        return self
+
+    @property
+    def elements(self) -> list[str]:
+        """Chemical symbols."""
+        return list(self.descriptor.elements)
+
+    @property
+    def forces(self) -> bool:
+        """Whether the model was made to give forces and stresses."""
+        return bool(self.model.get_forces)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._weights()[0].device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the model."""
+        return self._weights()[0].dtype
+
+    def _weights(self) -> list[Tensor]:
+        if not self._values:
+            self._values = [*self.model.parameters(), *self.model.buffers()]
+        return self._values
 
     def weights_state(self) -> list[tuple[int, int]]:
         """What is another whenever a parameter of the model was changed, in place or not."""
-        if self._values is None:
-            self._values = [*self.model.parameters(), *self.model.buffers()]
-        return [(each.data_ptr(), each._version) for each in self._values]
+        return [(each.data_ptr(), each._version) for each in self._weights()]
 
     def predict(
+        self, images: Sequence[Atoms], properties: Sequence[str] | None = None
+    ) -> Prediction:
+        """Energies, forces and stresses of images.
+
+        Args:
+            images: list of ``Atoms``.
+            properties: any of "energy", "energies", "forces" and "stress"; default all that the
+                model gives. Energies come always, forces and stress together.
+
+        Raises:
+            ValueError: forces or stress of a model that was trained without, or an unknown name.
+
+        Warns:
+            ExtrapolationWarning: fingerprints outside the range seen in training.
+        """
+        found = self.evaluate(load_images(images, "images"), self._with_forces(properties))
+        self.warn_outside(found)
+        return found
+
+    def _with_forces(self, properties: Sequence[str] | None) -> bool:
+        if properties is None:
+            return self.forces
+        for name in properties:
+            if name not in PROPERTIES:
+                raise ValueError(f"properties: unknown {name!r}; {nearest(name, PROPERTIES)}")
+        asked = [name for name in properties if name in ("forces", "stress")]
+        if asked and not self.forces:
+            raise ValueError(
+                f"properties: got {asked[0]!r}, but the model was trained with get_forces False: "
+                "it gives energies only"
+            )
+        return bool(asked)
+
+    def warn_outside(self, found: Evaluation) -> int:
+        """Warn if fingerprints lie outside the range seen in training; the number of such atoms."""
+        return self.scalers["feature"].warn_outside(found.unscaled)
+
+    def evaluate(
         self,
         images: Sequence[Atoms],
         forces: bool,
         latent: int | None = None,
         descriptors: bool = False,
-        save_fps: bool = False,
+        cache_dir: str | None = None,
         show_progress: bool = False,
-    ) -> dict[str, Any]:
-        """See :meth:`amptorch.trainer.AtomsTrainer.predict`; ``outside`` counts the atoms whose
-        fingerprints lie outside the training range."""
-        self.model.eval()
-        out: dict[str, Any] = {"energy": [], "atomic_energies": [], "forces": [], "stress": []}
-        out.update({"latent": []} if latent is not None else {})
-        out.update({"descriptors": []} if descriptors else {})
-        out.update(t_fingerPrint=0.0, t_forwardPass=0.0)
-        converter = self._converter(forces, save_fps)
-        unscaled: list[AtomsData] = []
-        bar = tqdm(total=len(images), desc="predicting", unit=" images", disable=not show_progress)
-        for start in range(0, len(images), BATCH):
+    ) -> Evaluation:
+        """As :meth:`predict`, without its warning, and with more.
+
+        Args:
+            images: list of ``Atoms``.
+            forces: give forces and stresses too.
+            latent: also give outputs of this layer of ``model_net``.
+            descriptors: also give scaled fingerprints.
+            cache_dir: folder that keeps fingerprints; None keeps none.
+            show_progress: show a progress bar.
+        """
+        if self.model.training:
+            self.model.eval()
+        converter = self._converter(forces, cache_dir)
+        starts: Any = range(0, len(images), BATCH)
+        if show_progress:
+            starts = tqdm(starts, desc="predicting", unit=f" x {BATCH} images")
+        parts = []
+        for start in starts:
             chunk = images[start : start + BATCH]
             begun = time.perf_counter()
             data = converter.convert_all(chunk, disable_tqdm=True, first=start)
-            unscaled.extend(_fingerprints_only(each) for each in data)
+            unscaled = [_fingerprints_only(each) for each in data]
             batch = self._batch(data)
-            out["t_fingerPrint"] += time.perf_counter() - begun
-            begun = time.perf_counter()
-            self._evaluate(batch, chunk, forces, latent, out)
-            out["t_forwardPass"] += time.perf_counter() - begun
-            bar.update(len(chunk))
-        bar.close()
-        out["unscaled"] = unscaled
-        return out
+            converted = time.perf_counter()
+            part = self._evaluate(batch, chunk, forces, latent, descriptors)
+            part.unscaled = unscaled
+            part.seconds = converted - begun, time.perf_counter() - converted
+            parts.append(part)
+        return joined(parts)
 
-    def _converter(self, forces: bool, save_fps: bool) -> AtomsToData:
-        key = (forces, save_fps)
+    def _converter(self, forces: bool, cache_dir: str | None) -> AtomsToData:
+        key = (forces, cache_dir)
         if key not in self._converters:
             self._converters[key] = AtomsToData(
                 self.descriptor,
                 fprimes=forces,
-                save_fps=save_fps,
-                derivatives="cached" if save_fps else "on_the_fly",
-                cache_dir=self.cache_dir,
+                save_fps=cache_dir is not None,
+                derivatives="on_the_fly" if cache_dir is None else "cached",
+                cache_dir=cache_dir or "",
             )
         return self._converters[key]
 
@@ -113,31 +223,32 @@ class Predictor:
         images: Sequence[Atoms],
         forces: bool,
         latent: int | None,
-        out: dict[str, Any],
-    ) -> None:
+        descriptors: bool,
+    ) -> Evaluation:
         with torch.no_grad():
             atomic, slope = self.model.atomic_energies_and_gradient(batch, gradient=forces)
             energies = frame_sums(atomic, batch.batch, batch.num_graphs)
-            out["energy"].extend(self._energies(energies, images))
-            out["atomic_energies"].extend(self._atomic_energies(atomic, images))
+            found = Evaluation(
+                energy=self._energies(energies, images),
+                energies=self._atomic_energies(atomic, images),
+            )
             if forces:
-                self._forces_and_stress(batch, slope, images, out)
-            fingerprint = batch.fingerprint
+                self._forces_and_stress(batch, slope, images, found)
             if latent is not None:
-                values = self.model.latent(fingerprint, batch.atomic_numbers, latent)
-                out["latent"].extend(_frame_means(values, batch))
-            if "descriptors" in out:
-                out["descriptors"].extend(_frame_means(fingerprint, batch))
+                values = self.model.latent(batch.fingerprint, batch.atomic_numbers, latent)
+                found.latent = _frame_means(values, batch)
+            if descriptors:
+                found.descriptors = _frame_means(batch.fingerprint, batch)
+            return found
 
-    def _energies(self, scaled: Tensor, images: Sequence[Atoms]) -> list[float]:
-        energies = self.scalers["target"].denorm(scaled.cpu().double(), pred="energy").tolist()
+    def _energies(self, scaled: Tensor, images: Sequence[Atoms]) -> Array:
+        energies = self.scalers["target"].denorm(scaled.cpu().double(), pred="energy").numpy()
         baseline = self.scalers.get("baseline")
         if baseline is None:
             return energies
-        numbers = [torch.tensor(image.numbers) for image in images]
-        return [e + baseline.total(z) for e, z in zip(energies, numbers, strict=True)]
+        return energies + [baseline.total(torch.tensor(image.numbers)) for image in images]
 
-    def _atomic_energies(self, scaled: Tensor, images: Sequence[Atoms]) -> list[np.ndarray]:
+    def _atomic_energies(self, scaled: Tensor, images: Sequence[Atoms]) -> list[Array]:
         sizes = torch.tensor([len(image) for image in images])
         energies = self.scalers["target"].denorm_atoms(scaled.cpu().double(), sizes)
         if "baseline" in self.scalers:
@@ -146,31 +257,24 @@ class Predictor:
         return [part.numpy() for part in energies.split(sizes.tolist())]
 
     def _forces_and_stress(
-        self, batch: AtomsBatch, slope: Tensor, images: Sequence[Atoms], out: dict[str, Any]
+        self, batch: AtomsBatch, slope: Tensor, images: Sequence[Atoms], found: Evaluation
     ) -> None:
         primes = batch.primes
         assert primes is not None
         with record_function("amptorch::forces"):
             if isinstance(primes, PairPrimes):
                 forces, virials = primes.forces_and_virials(slope, batch.batch, len(images))
-                out["stress"].extend(self._stresses(virials, images))
+                found.stress = self._stresses(virials, images)
             else:
                 forces = primes.forces(slope)
-                out["stress"].extend(None for _ in images)
+                found.stress = [None for _ in images]
         forces = self.scalers["target"].denorm(forces.cpu().double(), pred="forces")
         sizes = [len(image) for image in images]
-        out["forces"].extend(part.numpy() for part in forces.split(sizes))
+        found.forces = [part.numpy() for part in forces.split(sizes)]
 
-    def _stresses(self, virials: Tensor, images: Sequence[Atoms]) -> list[np.ndarray | None]:
+    def _stresses(self, virials: Tensor, images: Sequence[Atoms]) -> list[Array | None]:
         virials = self.scalers["target"].denorm(virials.cpu().double(), pred="forces")
-        return [_stress(*each) for each in zip(images, virials.numpy(), strict=True)]
-
-
-def _stress(image: Atoms, virial: np.ndarray) -> np.ndarray | None:
-    """Stress in eV/Å^3, Voigt order xx yy zz yz xz xy; None without a cell of some volume."""
-    if image.cell.rank < 3:
-        return None
-    return full_3x3_to_voigt_6_stress(virial / image.get_volume())
+        return [stress_of(*each) for each in zip(images, virials.numpy(), strict=True)]
 
 
 def _frame_means(values: Tensor, batch: AtomsBatch) -> list[np.ndarray]:

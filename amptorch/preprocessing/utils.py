@@ -139,7 +139,7 @@ class FeatureScaler:
                 f"extrapolation: {values} fingerprint values of {sum(atoms)} atoms in {frames} of "
                 f"{len(atoms)} images lie outside the range seen in training",
                 ExtrapolationWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return sum(atoms)
 

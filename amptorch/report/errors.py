@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from ..data.keys import Keys
 from ..data.targets import MissingTargetError, read_energy, read_forces, read_stress
+from ..potentials.potential import HasPotential, Potential
+from ..potentials.prediction import Prediction
 from ..preprocessing import ExtrapolationWarning
 
 Array = NDArray[np.float64]
@@ -144,30 +146,34 @@ class Evaluation:
 
 
 def evaluate(
-    trainer: Any,
+    trainer: HasPotential,
     images: Sequence[Atoms],
     indices: Sequence[int] | None = None,
     keys: Keys | None = None,
+    show_progress: bool = False,
 ) -> Evaluation:
     """Predict images and set the numbers beside their own.
 
     Args:
-        trainer: a trained or loaded :class:`amptorch.AtomsTrainer`.
+        trainer: a trained or loaded :class:`amptorch.AtomsTrainer`, or a potential.
         images: with energies; forces and stresses are compared where an image has them.
         indices: what the frames are called, default their places in ``images``.
         keys: names of energy, forces, stress and virial, default those of the training data.
+        show_progress: show a progress bar.
 
     Raises:
         ValueError: an image without energy, or with numbers that are none.
     """
     indices = range(len(images)) if indices is None else indices
-    keys = trainer.settings.dataset.target_keys if keys is None else keys
-    out, extrapolation = _predict(trainer, images)
+    potential = trainer.potential
+    keys = potential.keys if keys is None else keys
+    found, extrapolation = _predict(potential, images, show_progress)
     frames = []
     for place, (index, image) in enumerate(zip(indices, images, strict=True)):
         name = f"image {index}"
-        energy = np.array([read_energy(image, name, keys), out["energy"][place]])
-        forces, stress = (out[name][place] if out[name] else None for name in ("forces", "stress"))
+        energy = np.array([read_energy(image, name, keys), found.energy[place]])
+        forces = found.forces[place] if found.forces else None
+        stress = found.stress[place] if found.stress else None
         frames.append(
             Frame(
                 index,
@@ -180,18 +186,21 @@ def evaluate(
     return Evaluation(frames, extrapolation)
 
 
-def _predict(trainer: Any, images: Sequence[Atoms]) -> tuple[dict[str, Any], str]:
+def _predict(
+    potential: Potential, images: Sequence[Atoms], show_progress: bool
+) -> tuple[Prediction, str]:
     """Predictions, and as text the warning that belongs into a report."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        out = trainer.predict(images, disable_tqdm=not trainer.verbose)
+        found = potential.evaluate(images, potential.forces, show_progress=show_progress)
+        potential.warn_outside(found)
     texts = []
     for each in caught:
         if issubclass(each.category, ExtrapolationWarning):
             texts.append(str(each.message))
         else:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-    return out, "; ".join(texts)
+    return found, "; ".join(texts)
 
 
 def _compared(

@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from ase import Atoms
 
 from ..data.keys import Keys
+from ..descriptor.from_data import Choice
+from ..potentials.potential import HasPotential, Potential
 from . import html, markdown
 from .errors import Evaluation, evaluate
 from .machine import describe
@@ -46,21 +48,35 @@ class Part:
         return about
 
 
+class Run(HasPotential, Protocol):
+    """A potential with what is known of its training: a trainer."""
+
+    verbose: bool
+    descriptor_choice: Choice | None
+
+    @property
+    def history(self) -> Sequence[Mapping[str, Any]]:
+        """Losses and errors of every epoch."""
+
+    @property
+    def parts(self) -> tuple[list[int], list[int]] | None:
+        """Indices of the training and of the validation images, if there are any of these."""
+
+
 def training_parts(
-    trainer: Any, images: Sequence[Atoms], source: Path | None = None
+    trainer: Run, images: Sequence[Atoms], source: Path | None = None
 ) -> dict[str, Part]:
     """The images that a trainer was trained on: "training", and "validation" if it had any."""
-    split = dict(trainer.net.callbacks_)["resume"].split
-    if split is None:
+    if trainer.parts is None:
         return {"training": Part(images, source)}
     return {
         kind: Part([images[index] for index in indices], source, indices)
-        for kind, indices in zip(("training", "validation"), split, strict=True)
+        for kind, indices in zip(("training", "validation"), trainer.parts, strict=True)
     }
 
 
 def write_report(
-    trainer: Any,
+    trainer: Run | Potential,
     parts: Mapping[str, Part],
     out: str | Path,
     name: str = "Fit",
@@ -71,7 +87,8 @@ def write_report(
     """Evaluate a potential and write ``report.json``, ``report.md``, ``report.html`` and plots.
 
     Args:
-        trainer: a trained or loaded :class:`amptorch.AtomsTrainer`.
+        trainer: a trained or loaded :class:`amptorch.AtomsTrainer`, or a potential, of whose
+            training nothing is known.
         parts: "training", "validation", "test": the images to evaluate on.
         out: folder to write.
         name: title of the report.
@@ -84,14 +101,17 @@ def write_report(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    run = None if isinstance(trainer, Potential) else trainer
+    show = run is not None and run.verbose
     evaluations = {
-        kind: evaluate(trainer, part.images, part.indices, keys) for kind, part in parts.items()
+        kind: evaluate(trainer, part.images, part.indices, keys, show)
+        for kind, part in parts.items()
     }
-    history = getattr(trainer.net, "history", None) or []
+    history = [] if run is None else run.history
     report = {
         "name": name,
         "data": {kind: part.describe() for kind, part in parts.items()},
-        "model": _model(trainer),
+        "model": _model(trainer.potential, None if run is None else run.descriptor_choice),
         "training": _training(history, seconds),
         **_errors(evaluations),
         "machine": describe(),
@@ -104,15 +124,15 @@ def write_report(
     return report
 
 
-def _model(trainer: Any) -> dict[str, Any]:
-    descriptor, choice = trainer.descriptor, trainer.descriptor_choice
+def _model(potential: Potential, choice: Choice | None) -> dict[str, Any]:
+    descriptor = potential.descriptor
     return {
-        "elements": list(trainer.elements),
+        "elements": potential.elements,
         "descriptor": descriptor.descriptor_type,
         "features": int(descriptor.n_features),
         "cutoff": float(descriptor.cutoff),
-        "parameters": int(trainer.model.num_params),
-        "dtype": str(trainer.settings.cmd.torch_dtype).removeprefix("torch."),
+        "parameters": int(potential.model.num_params),
+        "dtype": str(potential.dtype).removeprefix("torch."),
         "chosen_from_data": None if choice is None else choice.to_json(),
     }
 

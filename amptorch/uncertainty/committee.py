@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,24 +11,26 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from ..ase_utils import AmpTorch
-from ..trainer import AtomsTrainer
+from ..potentials.loading import opened
+from ..potentials.potential import HasPotential
 
 _MEANS = ("energy", "free_energy", "energies", "forces", "stress")
 _DEVIATIONS = ("energy", "forces")
 
 
 class Committee:
-    """Mean and population standard deviation over trainers.
+    """Mean and population standard deviation over potentials.
 
     Args:
-        trainers: at least two, trained, either all with forces or all without.
+        trainers: at least two trained trainers, potentials or paths of these, either all with
+            forces or all without.
     """
 
-    def __init__(self, trainers: Sequence[AtomsTrainer]) -> None:
-        self.trainers = list(trainers)
+    def __init__(self, trainers: Sequence[HasPotential | str | Path]) -> None:
+        self.trainers = [opened(each) for each in trainers]
         if len(self.trainers) < 2:
             raise ValueError(f"trainers: expected at least 2, got {len(self.trainers)}")
-        with_forces = sum(trainer.forcetraining for trainer in self.trainers)
+        with_forces = sum(trainer.potential.forces for trainer in self.trainers)
         if with_forces not in (0, len(self.trainers)):
             raise ValueError(
                 "trainers: expected get_forces True for all or for none, got True for "
@@ -46,11 +49,11 @@ class Committee:
             [n_atoms, 3], eV/Å; "stress", list of [6] (or None without a cell), eV/Å^3. The lists
             are empty if the trainers do not give forces.
         """
-        members = [trainer.predict(images) for trainer in self.trainers]
-        energies = np.array([member["energy"] for member in members])
-        atomic = zip(*(member["atomic_energies"] for member in members), strict=True)
-        forces = list(zip(*(member["forces"] for member in members), strict=True))
-        stresses = zip(*(member["stress"] for member in members), strict=True)
+        members = [trainer.potential.predict(images) for trainer in self.trainers]
+        energies = np.array([member.energy for member in members])
+        atomic = zip(*(member.energies for member in members), strict=True)
+        forces = list(zip(*(member.forces for member in members), strict=True))
+        stresses = zip(*(member.stress for member in members), strict=True)
         return {
             "energy": energies.mean(0),
             "energy_std": energies.std(0),

@@ -15,6 +15,7 @@ from ase import Atoms
 
 from ..data.keys import DEFAULT_KEYS
 from ..data.reading import load_images
+from ..potentials.potential import HasPotential
 from ..trainer import AtomsTrainer
 from .committee import Committee
 from .conformal import ConformalPrediction
@@ -92,7 +93,7 @@ class EnsembleSDEstimator:
 
     def fit_predict(
         self,
-        trainer: AtomsTrainer | Sequence[AtomsTrainer],
+        trainer: AtomsTrainer | Sequence[HasPotential],
         train_list: Sequence[Atoms],
         full_test_list: Sequence[Atoms],
     ) -> dict[str, Any]:
@@ -100,7 +101,8 @@ class EnsembleSDEstimator:
 
         Args:
             trainer: a trained trainer, of which ``ensemble_size`` copies are trained on bootstrap
-                samples of ``train_list``; or a list of trained trainers, taken as they are.
+                samples of ``train_list``; or a list of trained trainers or potentials, taken as
+                they are.
             train_list: training images.
             full_test_list: images with energies that no model was trained on.
 
@@ -111,7 +113,7 @@ class EnsembleSDEstimator:
         """
         full_test_list = load_images(full_test_list, "full_test_list")
         first = trainer if isinstance(trainer, AtomsTrainer) else next(iter(trainer), None)
-        keys = DEFAULT_KEYS if first is None else first.settings.dataset.target_keys
+        keys = DEFAULT_KEYS if first is None else first.potential.keys
         true = true_energies(full_test_list, "full_test_list", keys)
         if isinstance(trainer, AtomsTrainer):
             trainer = bootstrap_trainers(trainer, train_list, self.ensemble_size, self.seed)

@@ -14,7 +14,7 @@ from typing import Any
 from ase import Atoms
 
 from ..data.reading import load_images
-from ..trainer import AtomsTrainer
+from ..potentials.potential import HasPotential
 from .checks import Array
 from .conformal import ConformalPrediction
 from .distances import calc_dist
@@ -42,12 +42,12 @@ class DistanceEstimator(ABC):
     seed: int
 
     def fit_predict(
-        self, trainer: AtomsTrainer, train_list: Sequence[Atoms], full_test_list: Sequence[Atoms]
+        self, trainer: HasPotential, train_list: Sequence[Atoms], full_test_list: Sequence[Atoms]
     ) -> dict[str, Any]:
         """Calibrate on a random part of the test images and predict for the others.
 
         Args:
-            trainer: a trained trainer.
+            trainer: a trained trainer or a potential.
             train_list: the images it was trained on; their energies are not read.
             full_test_list: images with energies that it was not trained on.
 
@@ -59,8 +59,7 @@ class DistanceEstimator(ABC):
         train_list = load_images(train_list, "train_list")
         full_test_list = load_images(full_test_list, "full_test_list")
         test, calibration = split_indices(len(full_test_list), self.per_calib, self.seed)
-        keys = trainer.settings.dataset.target_keys
-        true = true_energies(full_test_list, "full_test_list", keys)
+        true = true_energies(full_test_list, "full_test_list", trainer.potential.keys)
         train, _ = self._represent(trainer, train_list)
         images, energies = self._represent(trainer, full_test_list)
         errors = energies - true
@@ -69,7 +68,7 @@ class DistanceEstimator(ABC):
         return {"residuals": errors[test], "indices": test, **calibrated}
 
     @abstractmethod
-    def _represent(self, trainer: AtomsTrainer, images: Sequence[Atoms]) -> tuple[Array, Array]:
+    def _represent(self, trainer: HasPotential, images: Sequence[Atoms]) -> tuple[Array, Array]:
         """Vectors [n_images, n_features] and predicted energies [n_images]."""
 
     @abstractmethod
@@ -80,12 +79,12 @@ class DistanceEstimator(ABC):
 class _LatentSpace(DistanceEstimator):
     get_latent: int
 
-    def _represent(self, trainer: AtomsTrainer, images: Sequence[Atoms]) -> tuple[Array, Array]:
+    def _represent(self, trainer: HasPotential, images: Sequence[Atoms]) -> tuple[Array, Array]:
         return latent_space(trainer, images, self.get_latent)
 
 
 class _FeatureSpace(DistanceEstimator):
-    def _represent(self, trainer: AtomsTrainer, images: Sequence[Atoms]) -> tuple[Array, Array]:
+    def _represent(self, trainer: HasPotential, images: Sequence[Atoms]) -> tuple[Array, Array]:
         return feature_space(trainer, images)
 
 

@@ -1,4 +1,4 @@
-"""What estimators need of a trainer: a vector and an error of each image, and a split of them."""
+"""What estimators need of a potential: a vector and an error of each image, and a split of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ase import Atoms
 from ..data.keys import Keys
 from ..data.reading import load_images
 from ..data.targets import read_energy
-from ..trainer import AtomsTrainer
+from ..potentials.potential import HasPotential
 from .checks import Array, fraction
 
 OUTPUT_LAYER_INPUT = -2
@@ -21,7 +21,7 @@ Entry = TypeVar("Entry")
 
 
 def latent_space(
-    trainer: AtomsTrainer, images: Sequence[Atoms], get_latent: int = OUTPUT_LAYER_INPUT
+    trainer: HasPotential, images: Sequence[Atoms], get_latent: int = OUTPUT_LAYER_INPUT
 ) -> tuple[Array, Array]:
     """Outputs of a layer, averaged over each image's atoms, and predicted energies.
 
@@ -31,15 +31,17 @@ def latent_space(
     Returns:
         [n_images, width], dimensionless, and [n_images], eV.
     """
-    predicted = trainer.predict(images, get_latent=get_latent)
-    return _rows(predicted["latent"]), np.array(predicted["energy"], dtype=np.float64)
+    found = trainer.potential.evaluate(images, forces=False, latent=get_latent)
+    trainer.potential.warn_outside(found)
+    return _rows(found.latent), found.energy
 
 
-def feature_space(trainer: AtomsTrainer, images: Sequence[Atoms]) -> tuple[Array, Array]:
+def feature_space(trainer: HasPotential, images: Sequence[Atoms]) -> tuple[Array, Array]:
     """Scaled fingerprints, averaged over each image's atoms [n_images, n_features], and predicted
     energies [n_images], eV."""
-    predicted = trainer.predict(images, get_descriptor=True)
-    return _rows(predicted["descriptors"]), np.array(predicted["energy"], dtype=np.float64)
+    found = trainer.potential.evaluate(images, forces=False, descriptors=True)
+    trainer.potential.warn_outside(found)
+    return _rows(found.descriptors), found.energy
 
 
 def true_energies(images: Sequence[Atoms], name: str, keys: Keys) -> Array:
@@ -50,22 +52,22 @@ def true_energies(images: Sequence[Atoms], name: str, keys: Keys) -> Array:
 
 
 def prepare_latentNerror_from_trainer(
-    trainer: AtomsTrainer, images: Sequence[Atoms], get_latent: int = OUTPUT_LAYER_INPUT
+    trainer: HasPotential, images: Sequence[Atoms], get_latent: int = OUTPUT_LAYER_INPUT
 ) -> tuple[Array, Array]:
     """Latent vectors [n_images, width] and errors predicted - true energy [n_images], eV."""
     images = load_images(images, "images")
-    true = true_energies(images, "images", trainer.settings.dataset.target_keys)
+    true = true_energies(images, "images", trainer.potential.keys)
     latent, energies = latent_space(trainer, images, get_latent)
     return latent, energies - true
 
 
 def prepare_featureNerror_from_trainer(
-    trainer: AtomsTrainer, images: Sequence[Atoms]
+    trainer: HasPotential, images: Sequence[Atoms]
 ) -> tuple[Array, Array]:
     """Mean scaled fingerprints [n_images, n_features] and errors predicted - true energy
     [n_images], eV."""
     images = load_images(images, "images")
-    true = true_energies(images, "images", trainer.settings.dataset.target_keys)
+    true = true_energies(images, "images", trainer.potential.keys)
     features, energies = feature_space(trainer, images)
     return features, energies - true
 

@@ -146,7 +146,7 @@ def test_report(tmp_path):
     command.main(["sample", "--data", str(tmp_path / "frames.traj"), *options])
     watched = json.loads((out / "profile.speedscope.json").read_text(encoding="utf-8"))
     names = {frame["name"] for frame in watched["shared"]["frames"]}
-    assert {"watched", "AtomsNet.train_step_single", "Predictor.predict"} & names
+    assert {"watched", "AtomsNet.train_step_single", "Potential.evaluate"} & names
     assert "warm_up" not in names
     page = (out / "report.html").read_text(encoding="utf-8")
     assert 'id="flame_graph"' in page

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from amptorch import AtomsTrainer
+from amptorch import AtomsTrainer, Potential
 
 from .frames import MODELS, config
 
@@ -43,21 +43,27 @@ def trainers(request, trained):
 
 
 class Remembering:
-    """A trainer that predicts the same images once; splits and calibrations then cost nothing."""
+    """A potential that predicts the same images once; splits and calibrations then cost nothing."""
 
-    def __init__(self, trainer: AtomsTrainer) -> None:
-        self.trainer, self.forcetraining = trainer, trainer.forcetraining
-        self.settings = trainer.settings
+    def __init__(self, potential: Potential) -> None:
+        self.of, self.keys, self.forces = potential, potential.keys, potential.forces
         self.known: dict[Any, Any] = {}
+        self.potential = self
 
-    def predict(self, images, **asked):
+    def predict(self, images):
+        return self.evaluate(images, forces=self.forces)
+
+    def evaluate(self, images, **asked):
         key = (*map(id, images), *sorted(asked.items()))
         if key not in self.known:
-            self.known[key] = self.trainer.predict(images, **asked)
+            self.known[key] = self.of.evaluate(images, **asked)
         return self.known[key]
+
+    def warn_outside(self, found):
+        return self.of.warn_outside(found)
 
 
 @pytest.fixture(scope="module", params=list(MODELS))
 def remembering(request, trained):
     """Three trainers of the same configuration and different seeds, for each model."""
-    return [Remembering(trainer) for trainer in trained(request.param)]
+    return [Remembering(trainer.potential) for trainer in trained(request.param)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from ase.data import atomic_numbers
@@ -152,11 +152,26 @@ class AtomisticModel(nn.Module):
         super().__init__()
         self.get_forces = get_forces
         self.get_stress = get_stress
+        widths = list(hidden_layers or [num_nodes] * num_layers)
+        # What makes the same network but for its weights.
+        self.arguments: dict[str, Any] = {
+            "elements": list(elements),
+            "input_dim": int(input_dim),
+            "hidden_layers": widths,
+            "num_layers": len(widths),
+            "get_forces": get_forces,
+            "get_stress": get_stress,
+            "batchnorm": batchnorm,
+            "dropout": dropout,
+            "dropout_rate": dropout_rate,
+            "activation": activation,
+            "dtype": dtype,
+        }
 
         def network() -> MLP:
             return MLP(
                 input_dim,
-                hidden_layers or [num_nodes] * num_layers,
+                widths,
                 activation=activation,
                 batchnorm=batchnorm,
                 dropout=dropout,

@@ -1,0 +1,104 @@
+"""The family of networks: its line of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...files.safe_pickle import Unknown
+from ..registry import Family, Format
+from .model import BPNN, AtomisticModel, SingleNN
+from .run_folder import is_run_folder, read_run_folder
+from .settings import ModelConfig
+
+MODELS: dict[str, type[AtomisticModel]] = {"bpnn": BPNN, "singlenn": SingleNN}
+
+
+def make(
+    section: Mapping[str, Any],
+    elements: Sequence[str],
+    n_features: int,
+    dtype: torch.dtype,
+    get_stress: bool = False,
+) -> AtomisticModel:
+    """A network with new weights.
+
+    Args:
+        section: "model" of a configuration.
+        elements: chemical symbols.
+        n_features: length of a fingerprint.
+        dtype: of the weights.
+        get_stress: whether its ``forward`` gives stresses.
+
+    Raises:
+        ValueError: the section comes from a file and names a class that is not loaded from one.
+    """
+    for value in section.values():
+        if isinstance(value, Unknown):
+            raise ValueError(
+                f"config.pt names {value.name}, which is not loaded from a file: give "
+                "AtomsTrainer a config with this class"
+            )
+    kind = MODELS[str(section.get("name", ModelConfig.name)).lower()]
+    return kind(
+        elements=elements, input_dim=n_features, get_stress=get_stress, dtype=dtype, **section
+    )
+
+
+def to_json(model: AtomisticModel) -> dict[str, Any]:
+    """Arguments that make a network.
+
+    Raises:
+        ValueError: its activation is not one of torch's.
+    """
+    name = next(name for name, kind in MODELS.items() if type(model) is kind)
+    arguments = {**model.arguments, "name": name}
+    arguments["activation"] = _activation_name(arguments["activation"])
+    arguments["dtype"] = str(arguments["dtype"]).removeprefix("torch.")
+    return arguments
+
+
+def from_json(values: Mapping[str, Any]) -> AtomisticModel:
+    """The network of :func:`to_json`, on torch's device "meta"."""
+    arguments = dict(values)
+    kind = MODELS[arguments["name"]]
+    arguments["activation"] = _activation(arguments["activation"])
+    arguments["dtype"] = {"float32": torch.float32, "float64": torch.float64}[arguments["dtype"]]
+    with torch.device("meta"):
+        return kind(**arguments)
+
+
+def _activation_name(kind: type[nn.Module]) -> str:
+    name = getattr(kind, "__name__", repr(kind))
+    if getattr(nn.modules.activation, name, None) is not kind:
+        raise ValueError(
+            f"model: activation {getattr(kind, '__module__', '')}.{name} is not one of "
+            "torch.nn.modules.activation, and a file that runs no code cannot hold it"
+        )
+    return name
+
+
+def _activation(name: str) -> type[nn.Module]:
+    found = getattr(nn.modules.activation, name, None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ValueError(f"activation {name!r} is not one of torch.nn.modules.activation")
+    return found
+
+
+def _read(path: Path, device: torch.device) -> Any:
+    return read_run_folder(path, make, device)
+
+
+FAMILY = Family(
+    name="networks",
+    models=MODELS,
+    Settings=ModelConfig,
+    make=make,
+    to_json=to_json,
+    from_json=from_json,
+    formats=(Format("a checkpoint folder", is_run_folder, _read),),
+)

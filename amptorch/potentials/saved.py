@@ -1,0 +1,171 @@
+"""Potentials in one file: what of them is written, and how it is put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.keys import Keys
+from ..descriptor import construct_descriptor
+from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
+from ..descriptor.plain import from_plain, setup_of, to_plain
+from ..files import tensor_file
+from ..preprocessing.scaling import Scalers
+from ..preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
+from .networks.model import AtomisticModel
+from .registry import families, family_of
+
+KIND, FORMAT = "a saved potential", 1
+_SCALERS: dict[str, type] = {
+    "feature": FeatureScaler,
+    "target": TargetScaler,
+    "baseline": AtomicCorrectionScaler,
+}
+
+
+@dataclass
+class Parts:
+    """What a :class:`amptorch.potentials.potential.Potential` is made of."""
+
+    model: AtomisticModel
+    descriptor: BaseDescriptor
+    scalers: Scalers
+    keys: Keys
+
+
+def fits(path: Path) -> bool:
+    """Whether a path looks like a file of :func:`write`."""
+    return tensor_file.looks_like_one(path)
+
+
+def write(parts: Parts, path: str | Path) -> None:
+    """Write a potential, exact to the last bit.
+
+    Raises:
+        ValueError: it has a class of the user's own.
+    """
+    family = family_of(parts.model)
+    arrays = {f"model.{name}": value for name, value in parts.model.state_dict().items()}
+    values = {
+        "family": family.name,
+        "model": family.to_json(parts.model),
+        "descriptor": _descriptor_to_json(parts.descriptor),
+        "scalers": {
+            name: _scaler_to_json(name, scaler, arrays) for name, scaler in parts.scalers.items()
+        },
+        "keys": asdict(parts.keys),
+    }
+    tensor_file.write(path, KIND, FORMAT, values, arrays)
+
+
+def read(path: str | Path) -> Parts:
+    """The potential of :func:`write`, on the CPU.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is cut or edited, of a later version, or of something else.
+    """
+    values, arrays = tensor_file.read(path, KIND, FORMAT)
+    try:
+        return Parts(
+            _model(values["family"], values["model"], arrays),
+            _descriptor(values["descriptor"]),
+            {name: _scaler(name, state, arrays) for name, state in values["scalers"].items()},
+            Keys(**values["keys"]),
+        )
+    except (ValueError, LookupError, TypeError, RuntimeError, AttributeError) as error:
+        raise ValueError(f"{path}: {KIND} that cannot be put together: {error}") from error
+
+
+def _model(family: str, values: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> AtomisticModel:
+    model = families()[family].from_json(values)
+    prefix = "model."
+    state = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+def _descriptor_to_json(descriptor: BaseDescriptor) -> dict[str, Any]:
+    scheme, parameters, cutoff_params, elements = setup_of(descriptor)
+    return {
+        "scheme": scheme,
+        "parameters": to_plain(parameters),
+        "cutoff_params": to_plain(cutoff_params),
+        "elements": list(elements),
+        "version": DESCRIPTOR_VERSION,
+        "hash": descriptor.descriptor_setup_hash,
+    }
+
+
+def _descriptor(values: Mapping[str, Any]) -> BaseDescriptor:
+    descriptor = construct_descriptor(
+        (
+            values["scheme"],
+            from_plain(values["parameters"]),
+            values["cutoff_params"],
+            values["elements"],
+        )
+    )
+    changed = descriptor.changed_since(values["version"])
+    if changed is not None:
+        raise ValueError(f"{changed}; train again")
+    if descriptor.descriptor_setup_hash != values["hash"]:
+        raise ValueError(
+            f"descriptor: expected hash {values['hash']}, got {descriptor.descriptor_setup_hash}: "
+            "its parameters mean something else here, or a file of pseudodensities has changed"
+        )
+    return descriptor
+
+
+def _scaler_to_json(name: str, scaler: Any, arrays: dict[str, Tensor]) -> Any:
+    if type(scaler) is not _SCALERS.get(name):
+        kind = type(scaler)
+        raise ValueError(
+            f"scalers: {name} is a {kind.__module__}.{kind.__qualname__}, and a file that runs no "
+            "code cannot hold it"
+        )
+    return _plain(vars(scaler), f"scalers.{name}", arrays)
+
+
+def _scaler(name: str, state: Any, arrays: Mapping[str, Tensor]) -> Any:
+    scaler: Any = object.__new__(_SCALERS[name])
+    vars(scaler).update(_whole(state, arrays))
+    return scaler
+
+
+def _plain(value: Any, path: str, arrays: dict[str, Tensor]) -> Any:
+    """A value as JSON knows it, with its tensors put among ``arrays`` under their paths."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        arrays[path] = torch.as_tensor(value)
+        return {"array": path}
+    if isinstance(value, Mapping):
+        # Pairs: keys may be atomic numbers, which JSON would turn into text.
+        entries = [(key, _plain(each, f"{path}.{key}", arrays)) for key, each in value.items()]
+        return {"items": [[_plain(key, path, arrays), each] for key, each in entries]}
+    if isinstance(value, (list, tuple)):
+        entries = [_plain(each, f"{path}.{k}", arrays) for k, each in enumerate(value)]
+        return {"tuple": entries} if isinstance(value, tuple) else entries
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    raise ValueError(f"{path}: a file that runs no code cannot hold a {type(value).__name__}")
+
+
+def _whole(value: Any, arrays: Mapping[str, Tensor]) -> Any:
+    """The value of :func:`_plain`."""
+    if isinstance(value, list):
+        return [_whole(each, arrays) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    if "array" in value:
+        return arrays[value["array"]]
+    if "tuple" in value:
+        return tuple(_whole(each, arrays) for each in value["tuple"])
+    return {key: _whole(each, arrays) for key, each in value["items"]}
