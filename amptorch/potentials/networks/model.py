@@ -59,7 +59,7 @@ class MLP(nn.Module):
             layers.append(nn.Linear(width, nodes, dtype=dtype))
             if batchnorm:
                 layers.append(nn.BatchNorm1d(nodes, dtype=dtype))
-            layers.append(activation())
+            layers.append(activation().to(dtype))  # some have weights
             if dropout:
                 layers.append(nn.Dropout(dropout_rate))
             width = nodes
