@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from amptorch.potentials import prediction
 from amptorch.preprocessing import ExtrapolationWarning
 from amptorch.report.errors import Evaluation, Frame, Parity, evaluate
 
@@ -123,9 +124,9 @@ def test_only_extrapolation_is_taken_into_the_report(trainer, frames, monkeypatc
     def predict(images, **_):
         warnings.warn("something else", RuntimeWarning, stacklevel=1)
         warnings.warn("extrapolation: 3 values", ExtrapolationWarning, stacklevel=1)
-        return {"energy": [0.0], "forces": [], "stress": []}
+        return prediction.Evaluation(energy=np.zeros(1))
 
-    monkeypatch.setattr(trainer, "predict", predict)
+    monkeypatch.setattr(trainer.potential, "evaluate", predict)
     with pytest.warns(RuntimeWarning, match="something else") as caught:
         found = evaluate(trainer, frames[:1])
     assert found.extrapolation == "extrapolation: 3 values"

@@ -26,10 +26,11 @@ FEATURE = (ConformalPredictionFeatureSpace, NegativeLeastLikelihoodFeatureSpace)
 def errors_and_distances(estimator, trainer):
     """Of all test images; features that do not vary (here: to rounding) taken out."""
     key = "latent" if isinstance(estimator, LATENT) else "descriptors"
-    asked = {"get_latent": -2} if key == "latent" else {"get_descriptor": True}
-    train, test = (np.array(trainer.predict(images, **asked)[key]) for images in (TRAIN, TEST))
+    asked = {"latent": -2} if key == "latent" else {"descriptors": True}
+    found = [trainer.evaluate(images, forces=False, **asked) for images in (TRAIN, TEST)]
+    train, test = (np.array(getattr(each, key)) for each in found)
     varies = train.std(0) > 1e-14
-    errors = np.array(trainer.predict(TEST)["energy"]) - EMT_ENERGIES
+    errors = trainer.predict(TEST).energy - EMT_ENERGIES
     neighbors = estimator.num_nearest_neighbors
     return errors, brute_force(train[:, varies], test[:, varies], neighbors)
 
