@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..data.reading import load_images
-from ..potentials.loading import load
+from ..potentials.potential import Potential
 from ..report import Part, summary, write_report
 from ..report.plots import check_matplotlib
+from ..trainer import AtomsTrainer
 from .settings import add_keys, given_keys
 
 
@@ -29,9 +30,18 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plots:
         check_matplotlib()
     images = load_images(arguments.data, "data")
-    potential = load(arguments.checkpoint)
+    source = _opened(arguments.checkpoint)
     name = f"{Path(arguments.checkpoint).name} on {arguments.data.name}"
     parts = {"test": Part(images, arguments.data)}
-    keys = given_keys(arguments.keys, potential.keys)
-    report = write_report(potential, parts, arguments.out, name, plots=arguments.plots, keys=keys)
+    keys = given_keys(arguments.keys, source.potential.keys)
+    report = write_report(source, parts, arguments.out, name, plots=arguments.plots, keys=keys)
     print(f"\n{summary(report)}\n\nreport: {arguments.out / 'report.html'}")
+
+
+def _opened(path: str) -> AtomsTrainer | Potential:
+    """A saved potential, or the trainer of a checkpoint folder, which has its history."""
+    if Path(path).is_file():
+        return Potential.load(path)
+    trainer = AtomsTrainer()
+    trainer.load_pretrained(path, gpu2cpu=True)
+    return trainer

@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 
+import amptorch
 from amptorch import AtomsTrainer
 from amptorch.cli import main
 from amptorch.cli.config_file import read_config
@@ -88,6 +89,17 @@ def test_evaluate_gives_the_errors_of_the_run(folder):
     assert evaluated["errors"] == {"test": trained["errors"]["test"]}
     assert evaluated["training"]["epochs"] == trained["training"]["best_epoch"]
     assert (folder / "again" / "learning_curve.png").is_file()
+
+
+def test_evaluate_takes_a_saved_potential(folder):
+    run("train", "config.yaml", "--test", "test.extxyz", "--no-plots", "--out", "trained")
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    amptorch.load(checkpoint).save("saved")
+    run("evaluate", "saved", "test.extxyz", "--out", "again", "--no-plots")
+    reports = [
+        json.loads((folder / each / "report.json").read_text()) for each in ("trained", "again")
+    ]
+    assert reports[1]["errors"] == {"test": reports[0]["errors"]["test"]}
 
 
 def test_one_of_several_processes_reports(folder):

@@ -121,7 +121,7 @@ def test_an_image_without_energy(trainer, frames):
 def test_only_extrapolation_is_taken_into_the_report(trainer, frames, monkeypatch):
     """Other warnings of a prediction still reach the user."""
 
-    def predict(images, **_):
+    def predict(images, forces, **_):
         warnings.warn("something else", RuntimeWarning, stacklevel=1)
         warnings.warn("extrapolation: 3 values", ExtrapolationWarning, stacklevel=1)
         return prediction.Evaluation(energy=np.zeros(1))
