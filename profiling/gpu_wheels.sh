@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-wheels}
-pinned=(ase skorch lmdb tqdm pyyaml xxhash)
+pinned=(ase skorch lmdb tqdm pyyaml xxhash safetensors)
 unpinned=(tabulate)  # which skorch needs
 
 platforms=()

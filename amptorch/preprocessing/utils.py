@@ -97,11 +97,13 @@ class FeatureScaler:
         self, data_list: Sequence[AtomsData], disable_tqdm: bool = False
     ) -> Sequence[AtomsData]:
         """Scale fingerprints (and primes) of images in place; returns the images."""
-        for data in tqdm(data_list, desc="scaling features", unit=" images", disable=disable_tqdm):
+        shown = data_list if disable_tqdm else tqdm(data_list, "scaling features", unit=" images")
+        for data in shown:
             factors, shifts = self.affine(data.atomic_numbers)
             data.fingerprint = data.fingerprint * factors + shifts
-            if getattr(data, "primes", None) is not None:
-                data.primes = data.primes.scaled(factors)
+            primes = getattr(data, "primes", None)
+            if primes is not None:
+                data.primes = primes.scaled(factors)
         return data_list
 
     def affine(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -131,8 +133,9 @@ class FeatureScaler:
         """
         if not hasattr(self, "ranges"):
             return 0
-        atoms = [int(self._outside(data).any(1).sum()) for data in data_list]
-        values = sum(int(self._outside(data).sum()) for data in data_list)
+        outside = [self._outside(data) for data in data_list]
+        atoms = [int(each.any(1).sum()) for each in outside]
+        values = sum(int(each.sum()) for each in outside)
         if values:
             frames = sum(count > 0 for count in atoms)
             warnings.warn(
