@@ -10,7 +10,7 @@ import torch
 from ..data.reading import ImagesOf, elements_of
 from ..dataset.settings import DatasetConfig
 from ..descriptor.from_data import choose, depends_on_data
-from ..descriptor.plain import Setup
+from ..descriptor.schemes import Setup
 from ..errors import check_keys
 from ..store import build_store
 from ..store.cluster import build_with_dask

@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from ..data.frame import AtomsData
 from ..data.statistics import RunningStatistics
-from ..descriptor.plain import setup_of
 from ..preprocessing.plain import scalers_to_json
 from ..store.errors import StoreError
 from ..store.header import Header
@@ -47,7 +46,7 @@ def convert_lmdb(original: str | Path, path: str | Path, verbose: bool = True) -
     source = PickledImages([original])
     (total,) = source.length_list
     derivatives = "sparse" if total and "fprimes" in source.read(0, 0) else "none"
-    header = Header(setup_of(source.descriptor), torch.float64, derivatives)
+    header = Header(source.descriptor.setup, torch.float64, derivatives)
     writer = StoreWriter(path, header)
     running = RunningStatistics()
     frames: dict[bytes, Bytes] = {}

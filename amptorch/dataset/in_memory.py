@@ -18,7 +18,7 @@ from ..data.memory import report_memory
 from ..data.reading import load_images
 from ..data.statistics import Statistics
 from ..data.targets import Targets
-from ..descriptor import construct_descriptor
+from ..descriptor import Setup, construct_descriptor
 from ..preprocessing import AtomsToData
 from ..preprocessing.scaling import fit_scalers, scale
 
@@ -55,7 +55,7 @@ class AtomsDataset(Dataset):
     def __init__(
         self,
         images: str | Path | Sequence[Atoms],
-        descriptor_setup: tuple[str, Any, Any, Sequence[str]],
+        descriptor_setup: Setup,
         forcetraining: bool = True,
         save_fps: bool = True,
         scaling: dict[str, Any] | None = None,

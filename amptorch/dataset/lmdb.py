@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from ..data.frame import AtomsData
 from ..data.memory import fits_on_device
-from ..descriptor import BaseDescriptor, construct_descriptor
+from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..errors import nearest
 from ..preprocessing.scaling import warn_of_sizes
 from ..store.lmdb_file import LMDBEnvironment
@@ -72,9 +72,7 @@ class AtomsLMDBDataset(Dataset):
         """A file opened for reading; ``begin`` starts a transaction."""
         return LMDBEnvironment.reading(lmdb_path, "lmdb_path", lock=False)
 
-    def get_descriptor(
-        self, descriptor_setup: tuple[str, Any, Any, Sequence[str]]
-    ) -> BaseDescriptor:
+    def get_descriptor(self, descriptor_setup: Setup) -> BaseDescriptor:
         """The descriptor of (fp_scheme, fp_params, cutoff_params, elements)."""
         return construct_descriptor(descriptor_setup)
 

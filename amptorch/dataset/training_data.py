@@ -18,7 +18,7 @@ from ..data.keys import DEFAULT_KEYS
 from ..data.memory import Survey, estimate_memory, fits_in_memory
 from ..data.reading import ImagesOf, load_images, read_images
 from ..data.targets import TargetReader, Targets
-from ..descriptor import BaseDescriptor, construct_descriptor
+from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..descriptor.from_data import Choice, choose, depends_on_data
 from ..preprocessing.scaling import Scalers
 from ..processes.group import first_alone, is_first
@@ -62,7 +62,7 @@ class TrainingData:
         device: torch.device,
         scalers: Scalers | None = None,
         elements: Sequence[str] | None = None,
-        setup: Any = None,
+        setup: Setup | None = None,
         check: Callable[[BaseDescriptor], None] = lambda descriptor: None,
     ) -> None:
         self.settings = settings
@@ -151,7 +151,7 @@ class TrainingData:
         if is_first():
             inspection.warn()
 
-    def _explicit(self, elements: list[str], images: Iterable[Atoms]) -> Any:
+    def _explicit(self, elements: list[str], images: Iterable[Atoms]) -> Setup:
         """(fp_scheme, fp_params, cutoff_params, elements) without anything left to decide."""
         settings = self.settings.dataset
         setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
@@ -164,7 +164,7 @@ class TrainingData:
         return self.choice.setup
 
     def _in_memory(
-        self, images: list[Atoms], targets: list[Targets], setup: Any, derivatives: str
+        self, images: list[Atoms], targets: list[Targets], setup: Setup, derivatives: str
     ) -> AtomsDataset:
         settings = self.settings
         return AtomsDataset(
@@ -186,7 +186,7 @@ class TrainingData:
             targets=targets,
         )
 
-    def _through_a_store(self, source: str | Path | list[Atoms], setup: Any) -> AtomsLMDBDataset:
+    def _through_a_store(self, source: str | Path | list[Atoms], setup: Setup) -> AtomsLMDBDataset:
         derivatives = self.settings.dataset.derivatives if self.forces else "none"
         folder = Path(self.settings.cmd.run_dir) / "processed"
         # Stores keep stresses wherever there are any, for other runs.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +18,14 @@ from ..kernels import pair_jacobian
 from ..kernels.environment import Environment
 from ..kernels.neighbors import find_nearest, find_neighbors_of_frames
 from .arrays import element_arrays, image_arrays
+from .schemes import (
+    Setup,
+    construct_descriptor,
+    plain,
+    register,
+    setup_from_json,
+    setup_to_json,
+)
 from .util import COINCIDENT, check_elements, hash_of, list_symbols_to_indices, validate_image
 
 DESCRIPTOR_VERSION = 2
@@ -27,14 +34,41 @@ that changes, and say in ``changed_since`` for which parameters. Version 2 takes
 AMPTorch does; 1 divided it by the square of the cutoff."""
 
 
+class Kernel(Protocol):
+    """The operations of a descriptor, those of :class:`amptorch.kernels.operators.Operators`; a
+    module can be one."""
+
+    @property
+    def forward(self) -> Callable[[Environment, Any], Tensor]:
+        """G [n_atoms, n_features] of an environment and parameters."""
+
+    @property
+    def jacobian(self) -> Callable[[Environment, Any], tuple[Tensor, Tensor]]:
+        """G, and dG_i/dR_ij [n_pairs, n_touched, 3]."""
+
+    @property
+    def vjp(self) -> Callable[[Environment, Any, Tensor], Tensor]:
+        """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features]."""
+
+
 class BaseDescriptor(ABC):
     """A map from an atom's neighbourhood to its fingerprint.
 
     A subclass owns parameters: it validates them and lays them out as its kernel reads them
-    (``parameters``). Numerics live in ``kernel``, a module with ``forward``, ``jacobian``, ``vjp``
-    and ``jvp``.
+    (``parameters``). Numerics live in ``kernel``, which has ``forward``, ``jacobian`` and ``vjp``.
+    docs/architecture.md adds a descriptor.
+
+    A subclass with a ``scheme`` of its own is known by this name, from the moment it is defined, to
+    configurations, checkpoints, stores and ``save_fps``; one without works where it is given
+    itself.
 
     Attributes:
+        scheme: name as ``fp_scheme``, in any case. It is not inherited: what is made by this name
+            would be the base.
+        descriptor_type: in names of files and in the hash; the scheme, unless a class says another;
+            a class without a scheme has its base's, or its own name.
+        fp_params: what ``from_parameters`` makes this descriptor of, in plain values.
+        cutoff_params: the same, where a scheme needs it apart from ``fp_params``.
         elements: chemical symbols, in the order of the per-element networks.
         cutoff: Å, the largest distance at which a neighbour counts.
         parameters: what the kernel reads; has ``n_features`` and ``touch()``.
@@ -42,15 +76,69 @@ class BaseDescriptor(ABC):
             before scaling) are dropped where forces are made of them; 0 keeps all.
     """
 
-    descriptor_type: ClassVar[str]
-    kernel: ClassVar[ModuleType]
+    scheme: ClassVar[str]
+    descriptor_type: ClassVar[str] = ""
+    kernel: ClassVar[Kernel]
+    fp_params: Any
+    cutoff_params: Mapping[str, Any] | str | None = None
     cutoff: float
     parameters: Any
     prime_threshold: float = 0.0
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "scheme" in own:
+            register(cls)
+        if "descriptor_type" not in own and ("scheme" in own or not cls.descriptor_type):
+            cls.descriptor_type = own.get("scheme", cls.__name__)
+
     def __init__(self, elements: Sequence[str]) -> None:
         self.elements = check_elements(elements)
         self.element_indices = list_symbols_to_indices(self.elements)
+
+    @classmethod
+    def from_parameters(
+        cls, parameters: Any, cutoff_params: Any, elements: Sequence[str]
+    ) -> BaseDescriptor:
+        """The descriptor of ``fp_params``, ``cutoff_params`` and ``elements`` of a configuration:
+        ``cls(parameters, elements)``, unless a class says otherwise."""
+        return cls(parameters, elements)  # type: ignore[call-arg]
+
+    @property
+    def setup(self) -> Setup:
+        """(fp_scheme, fp_params, cutoff_params, elements), of which ``construct_descriptor`` makes
+        the same descriptor.
+
+        Raises:
+            ValueError: the class has no scheme of its own.
+        """
+        kind = type(self)
+        if "scheme" not in vars(kind):
+            raise ValueError(
+                f"{kind.__name__}: has no scheme of its own, by which a store or a checkpoint "
+                'finds its class: expected scheme = "..." in the class'
+            )
+        return (kind.scheme, self.fp_params, self.cutoff_params, self.elements)
+
+    def to_json(self) -> list[Any]:
+        """``setup`` as JSON knows it."""
+        return setup_to_json(self.setup)
+
+    @staticmethod
+    def from_json(values: Sequence[Any]) -> BaseDescriptor:
+        """The descriptor of :meth:`to_json`, of whatever scheme."""
+        return construct_descriptor(setup_from_json(values))
+
+    @classmethod
+    def parameters_to_json(cls, parameters: Any) -> Any:
+        """``fp_params`` as JSON knows them; ``ValueError`` for what it cannot hold."""
+        return plain(parameters)
+
+    @classmethod
+    def parameters_from_json(cls, values: Any) -> Any:
+        """``fp_params`` of :meth:`parameters_to_json`."""
+        return values
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -88,11 +176,15 @@ class BaseDescriptor(ABC):
     def get_descriptor_setup_hash(self) -> str:
         """md5 of all parameters, the element list and, where used, the pseudodensities."""
         threshold = {"prime_threshold": self.prime_threshold} if self.prime_threshold else {}
-        return hash_of({**self.settings(), **threshold})
+        return hash_of({**self._typed_settings(), **threshold})
+
+    def _typed_settings(self) -> dict[str, Any]:
+        # A class that is derived from another may give other numbers for the same settings.
+        return {**self.settings(), "type": self.descriptor_type}
 
     def has_same_fingerprints(self, other: BaseDescriptor) -> bool:
         """Whether only the primes that are dropped may differ."""
-        return hash_of(self.settings()) == hash_of(other.settings())
+        return hash_of(self._typed_settings()) == hash_of(other._typed_settings())
 
     def changed_since(self, version: int) -> str | None:
         """Why files of this ``DESCRIPTOR_VERSION`` mean another descriptor, or None."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ase import Atoms
 
-from . import construct_descriptor, is_auto
 from .Gaussian import Gaussian
 from .Gaussian.auto import automatic_set, nearest_distances, options_of
 from .Gaussian.pruning import Dropped, prune
-
-Setup = tuple[str, Any, Any, Sequence[str]]
+from .schemes import Setup, construct_descriptor, is_auto
 
 
 @dataclass

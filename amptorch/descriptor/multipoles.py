@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 from ..errors import check_keys
 from ..kernels import gmp
 from ..kernels.gmp import GaussianMultipoles
-from .base_descriptor import BaseDescriptor
+from .base_descriptor import BaseDescriptor, Kernel
 from .Gaussian.descriptor_set import check_cutoff
 from .pseudodensities import load_pseudodensities, stack
 
@@ -43,14 +42,14 @@ class MultipoleDescriptor(BaseDescriptor):
         elements: chemical symbols.
     """
 
-    kernel: ClassVar[ModuleType] = gmp
+    kernel: ClassVar[Kernel] = gmp
     default_square: bool
     default_solid: bool
 
     def __init__(self, MCSHs: Mapping[str, Any], elements: Sequence[str]) -> None:
         super().__init__(elements)
         check_keys(MCSHs, KEYS, "fp_params")
-        self.MCSHs = dict(MCSHs)
+        self.fp_params = self.MCSHs = dict(MCSHs)
         self.probes = self._probes()
         if not self.probes:
             raise ValueError("fp_params: expected at least one order and sigma, found none")
@@ -120,7 +119,6 @@ class MultipoleDescriptor(BaseDescriptor):
     def settings(self) -> dict[str, Any]:
         parameters = self.parameters
         return {
-            "type": self.descriptor_type,
             "elements": self.elements,
             "probes": self.probes,
             "prefactors": parameters.prefactors,

@@ -19,7 +19,7 @@ from ..data.reading import Source, count_images, read_images, sampled
 from ..data.statistics import ImageStatistics, RunningStatistics, Statistics
 from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
-from ..descriptor.plain import Setup, setup_of
+from ..descriptor.schemes import Setup, class_of, is_importable
 from ..errors import nearest
 from .compute import Computer
 from .errors import StoreError
@@ -93,8 +93,9 @@ def build_store(
     if look_first and isinstance(source, (str, Path)) and not Path(path).exists():
         look_at(source, reader, verbose)
     total = count_images(source)
-    workers = _check_processes(processes) or _default_processes(total)
-    setup = setup_of(descriptor)
+    setup = descriptor.setup if isinstance(descriptor, BaseDescriptor) else descriptor
+    alone = not is_importable(class_of(setup[0]))
+    workers = _check_processes(processes, alone) or (1 if alone else _default_processes(total))
     if not forces:
         derivatives = "none"
     elif derivatives == "auto":
@@ -130,9 +131,14 @@ def look_at(source: str | Path, reader: TargetReader, verbose: bool) -> None:
         print(inspection.summary())
 
 
-def _check_processes(processes: int | None) -> int | None:
+def _check_processes(processes: int | None, alone: bool) -> int | None:
     if processes is not None and processes < 1:
         raise ValueError(f"processes: expected at least 1, got {processes!r}")
+    if alone and processes not in (None, 1):
+        raise ValueError(
+            f"processes: expected 1, got {processes!r}: other processes cannot import the "
+            "descriptor's class from a script or a function; put it into a module"
+        )
     return processes
 
 

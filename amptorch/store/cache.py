@@ -14,7 +14,6 @@ from ase import Atoms
 from torch import Tensor
 
 from ..descriptor.base_descriptor import BaseDescriptor
-from ..descriptor.plain import setup_of
 from ..kernels.environment import Environment
 from .errors import DamagedStore, StoreError
 from .header import KERNEL_VERSION, Header
@@ -35,7 +34,7 @@ class FingerprintCache:
         name = f"{descriptor.descriptor_type}-{descriptor.descriptor_setup_hash}-v{KERNEL_VERSION}"
         self.folder = Path(folder) / "descriptors" / name
         self.writable = True
-        self._setup = setup_of(descriptor)
+        self._setup = descriptor.setup
         self._stores: dict[str, StoreWriter] = {}
         self._waiting: dict[str, dict[bytes, Bytes]] = {"cached": {}, "none": {}}
 

@@ -18,7 +18,7 @@ from ..data.keys import Keys
 from ..data.reading import Source, count_images, read_images
 from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
-from ..descriptor.plain import Setup, setup_of
+from ..descriptor.schemes import Setup
 from .build import build_store, choose_derivatives, look_at
 from .errors import StoreError
 from .header import Header
@@ -76,7 +76,7 @@ def build_with_dask(
     if isinstance(source, (str, Path)) and not path.exists():
         look_at(source, reader, verbose)
     total = count_images(source)
-    setup = setup_of(descriptor)
+    setup = descriptor.setup if isinstance(descriptor, BaseDescriptor) else descriptor
     first = _shard_path(folder, 0)
     if not forces:
         derivatives = "none"

@@ -14,7 +14,7 @@ import torch
 from ase import Atoms
 
 from ..data.memory import check_memory
-from ..descriptor.plain import Setup
+from ..descriptor.schemes import Setup
 from .frames import compute_frame
 from .header import Header
 from .record import Frame, pack_frame

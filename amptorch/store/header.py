@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 import xxhash
 
-from ..descriptor import construct_descriptor
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
-from ..descriptor.plain import Setup, from_plain, to_plain
+from ..descriptor.schemes import (
+    Setup,
+    class_of,
+    construct_descriptor,
+    register,
+    setup_from_json,
+    setup_to_json,
+)
 from ..errors import nearest
 from .errors import StoreError
 from .record import DERIVATIVES, DTYPES
@@ -50,6 +56,11 @@ class Header:
         if self.derivatives not in DERIVATIVES:
             hint = nearest(str(self.derivatives), DERIVATIVES)
             raise ValueError(f"derivatives: unknown form {self.derivatives!r}; {hint}")
+
+    def __reduce__(self) -> Any:
+        # With the class of its scheme, so that a process that reads it imports the class.
+        values = [getattr(self, field.name) for field in fields(self)]
+        return _unpickled, (class_of(self.setup[0]), values)
 
     @cached_property
     def descriptor(self) -> BaseDescriptor:
@@ -98,12 +109,11 @@ class Header:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        scheme, parameters, cutoff_params, elements = self.setup
         return {
             "format": FORMAT,
             **self.summary(),
             "descriptor_version": DESCRIPTOR_VERSION,
-            "setup": [scheme, to_plain(parameters), to_plain(cutoff_params), list(elements)],
+            "setup": setup_to_json(self.setup),
         }
 
     @classmethod
@@ -119,9 +129,8 @@ class Header:
                 raise StoreError(
                     f"its {name} is {values.get(name)!r}, expected {known}; build it again"
                 )
-        scheme, parameters, cutoff_params, elements = values["setup"]
         header = cls(
-            (scheme, from_plain(parameters), cutoff_params, elements),
+            setup_from_json(values["setup"]),
             getattr(torch, values["dtype"]),
             values["derivatives"],
             weight_key=values["weight_key"],
@@ -136,3 +145,8 @@ class Header:
                 "for which it was built"
             )
         return header
+
+
+def _unpickled(kind: type[BaseDescriptor], values: Sequence[Any]) -> Header:
+    register(kind)  # pickled by value, a class is not
+    return Header(*values)

@@ -111,7 +111,7 @@ def read_header(snapshot: Snapshot) -> Header:
     """The header of a file.
 
     Raises:
-        StoreError: none, a damaged one, or one of another version.
+        StoreError: none, a damaged one, one of another version, or of a scheme that is not known.
     """
     path = snapshot.environment.path
     values = read_json(snapshot, "header")
@@ -119,7 +119,7 @@ def read_header(snapshot: Snapshot) -> Header:
         raise StoreError(f"path: {path} is no store: it has no header")
     try:
         return Header.from_json(values)
-    except (StoreError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError) as error:
         raise StoreError(f"path: {path}: header: {error}") from error
 
 

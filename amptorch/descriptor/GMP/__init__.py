@@ -25,6 +25,7 @@ class GMP(MultipoleDescriptor):
     is what new models should use.
     """
 
+    scheme = "gmp"
     descriptor_type = "GMP"
     default_square = False
     default_solid = False

@@ -22,6 +22,7 @@ class GMPOrderNorm(MultipoleDescriptor):
     magnitude are dropped, and forces are then not exactly the slope of the energy).
     """
 
+    scheme = "gmpordernorm"
     descriptor_type = "GMPOrderNorm"
     default_square = True
     default_solid = True

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations_with_replacement
-from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from ...errors import check_keys
 from ...kernels import symmetry_functions
 from ...kernels.symmetry_functions import SymmetryFunctions
-from ..base_descriptor import BaseDescriptor
+from ..base_descriptor import BaseDescriptor, Kernel
+from ..schemes import plain
 from .descriptor_set import G5_VERSION, GaussianDescriptorSet, has_g5, settings_of
 
 GDS = GaussianDescriptorSet
+
+# What a set made by hand stands under in JSON.
+_TABLES = "gaussian_descriptor_set"
 
 __all__ = ["GDS", "Gaussian", "GaussianDescriptorSet"]
 
@@ -34,8 +38,9 @@ class Gaussian(BaseDescriptor):
         gamma: exponent of the polynomial cutoff function.
     """
 
+    scheme = "gaussian"
     descriptor_type = "Gaussian"
-    kernel: ClassVar[ModuleType] = symmetry_functions
+    kernel: ClassVar[Kernel] = symmetry_functions
 
     def __init__(
         self,
@@ -45,7 +50,7 @@ class Gaussian(BaseDescriptor):
         gamma: float | None = None,
     ) -> None:
         super().__init__(elements)
-        self.descriptor_set = self._descriptor_set(Gs, cutoff_func, gamma)
+        self.fp_params = self.descriptor_set = self._descriptor_set(Gs, cutoff_func, gamma)
         self.descriptor_setup = {
             element: self.descriptor_set.table(element) for element in self.elements
         }
@@ -55,6 +60,27 @@ class Gaussian(BaseDescriptor):
             float(table[:, 3].max()) for table in self.descriptor_setup.values() if len(table)
         )
         self.prepare_descriptor_parameters()
+
+    @classmethod
+    def from_parameters(
+        cls, parameters: Any, cutoff_params: Any, elements: Sequence[str]
+    ) -> Gaussian:
+        options = cutoff_params if isinstance(cutoff_params, Mapping) else {}
+        check_keys(options, ["cutoff_func", "gamma"], "cutoff_params")
+        return cls(parameters, elements, **options)
+
+    @classmethod
+    def parameters_to_json(cls, parameters: Any) -> Any:
+        if not isinstance(parameters, GaussianDescriptorSet):
+            return super().parameters_to_json(parameters)
+        tables = {element: table.tolist() for element, table in parameters.descriptor_setup.items()}
+        return {_TABLES: tables, "cutoff_params": plain(parameters.cutoff_params)}
+
+    @classmethod
+    def parameters_from_json(cls, values: Any) -> Any:
+        if _TABLES not in values:
+            return values
+        return GaussianDescriptorSet.from_tables(values[_TABLES], values["cutoff_params"])
 
     def _descriptor_set(
         self, Gs: Mapping[str, Any] | GaussianDescriptorSet, cutoff_func: str, gamma: float | None
