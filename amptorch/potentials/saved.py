@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from ..data.keys import Keys
-from ..descriptor import construct_descriptor
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
-from ..descriptor.plain import from_plain, setup_of, to_plain
 from ..files import tensor_file
 from ..preprocessing.scaling import Scalers
 from ..preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
@@ -92,26 +90,15 @@ def _model(family: str, values: Mapping[str, Any], arrays: Mapping[str, Tensor])
 
 
 def _descriptor_to_json(descriptor: BaseDescriptor) -> dict[str, Any]:
-    scheme, parameters, cutoff_params, elements = setup_of(descriptor)
     return {
-        "scheme": scheme,
-        "parameters": to_plain(parameters),
-        "cutoff_params": to_plain(cutoff_params),
-        "elements": list(elements),
+        "setup": descriptor.to_json(),
         "version": DESCRIPTOR_VERSION,
         "hash": descriptor.descriptor_setup_hash,
     }
 
 
 def _descriptor(values: Mapping[str, Any]) -> BaseDescriptor:
-    descriptor = construct_descriptor(
-        (
-            values["scheme"],
-            from_plain(values["parameters"]),
-            values["cutoff_params"],
-            values["elements"],
-        )
-    )
+    descriptor = BaseDescriptor.from_json(values["setup"])
     changed = descriptor.changed_since(values["version"])
     if changed is not None:
         raise ValueError(f"{changed}; train again")
