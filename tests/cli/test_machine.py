@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import metadata
 
 import torch
 
@@ -32,7 +33,7 @@ def test_what_is_printed(capsys, monkeypatch):
     assert rows["kernels"].startswith(capability()[0])
     assert rows["threads"].startswith(f"{torch.get_num_threads()} (OMP_NUM_THREADS=3; bound to ")
     assert rows["waiting"] == threads_summary()["waiting"]
-    assert rows["torch"] == torch.__version__
+    assert rows["torch"] == metadata.version("torch")
 
 
 def test_the_instruction_set_is_chosen_once():
