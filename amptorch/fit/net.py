@@ -66,7 +66,7 @@ class AtomsNet(NeuralNet):
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         """skorch's; keeps which images became which part."""
         train, valid = super().get_split_datasets(X, y, **fit_params)
-        split = isinstance(valid, Subset)
+        split = isinstance(train, Subset) and isinstance(valid, Subset)
         self.parts_ = (_plain(train.indices), _plain(valid.indices)) if split else None
         return train, valid
 

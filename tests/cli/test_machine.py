@@ -27,6 +27,7 @@ for name in ("avx1", "baseline", "avx2"):
 
 def test_what_is_printed(capsys, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     assert main(["machine"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = {line[:12].strip(): line[13:] for line in lines}
