@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -118,3 +120,22 @@ def test_coupled_weights(shape):
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         SOAP([torch.nn.Parameter(torch.zeros(2, 2))], **options)
+
+
+def test_states_from_before_the_means_lay_in_the_bases():
+    weight = torch.nn.Parameter(_matrix(1, 4, 3))
+    optimizer = SOAP([weight], lr=1e-2, refresh=2)
+    for step in range(5):
+        weight.grad = _matrix(step, 4, 3)
+        optimizer.step()
+    old = copy.deepcopy(optimizer.state_dict())
+    state = dict(old["state"][0])
+    pairs = zip(state.pop("means"), state["bases"], strict=True)
+    state["sides"] = [basis @ mean @ basis.T for mean, basis in pairs]
+    other = torch.nn.Parameter(weight.detach().clone())
+    gone_on = SOAP([other], lr=1e-2, refresh=2)
+    gone_on.load_state_dict({**old, "state": {0: state}})
+    for each, parameter in ((optimizer, weight), (gone_on, other)):
+        parameter.grad = _matrix(9, 4, 3)
+        each.step()
+    torch.testing.assert_close(other, weight, rtol=0, atol=1e-12)

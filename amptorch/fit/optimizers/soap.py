@@ -90,6 +90,15 @@ class SOAP(Eager):
                     self._update(weight, weight.grad, group)
         return loss
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """torch's; of a state that was kept before the means lay in the bases these are made."""
+        super().load_state_dict(state_dict)
+        for state in self.state.values():
+            sides = state.pop("sides", None)
+            if sides is not None:
+                pairs = zip(sides, state["bases"], strict=True)
+                state["means"] = [None if u is None else u.T @ side @ u for side, u in pairs]
+
     def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if not state:
@@ -119,7 +128,7 @@ def _start(gradient: Tensor, group: dict[str, Any]) -> State:
         "step": 0,
         "mean": torch.zeros_like(gradient),
         "square": torch.zeros_like(gradient),
-        "sides": [None if each is None else (1 - group["memory"]) * each for each in squares],
+        "means": [None if each is None else (1 - group["memory"]) * each for each in squares],
         "bases": bases,
     }
 
@@ -146,12 +155,12 @@ def _squares(rotated: Tensor, bases: list[Tensor | None]) -> list[Tensor | None]
 def _follow(state: State, rotated: Tensor, group: dict[str, Any]) -> None:
     """Let the means take in a gradient, and every ``refresh`` steps the bases follow them."""
     squares = _squares(rotated, state["bases"])
-    for mean, square in zip(state["sides"], squares, strict=True):
+    for mean, square in zip(state["means"], squares, strict=True):
         if mean is not None:
             mean.lerp_(square, 1 - group["memory"])
     if state["step"] % group["refresh"]:
         return
-    for side, mean in enumerate(state["sides"]):
+    for side, mean in enumerate(state["means"]):
         if mean is not None:
             _turn(state, side, mean.double())
 
@@ -166,7 +175,7 @@ def _turn(state: State, side: int, mean: Tensor) -> None:
     basis, square = state["bases"][side], state["square"]
     state["square"] = square.index_select(side, order)
     state["bases"][side] = (basis[:, order].double() @ turn).to(basis.dtype)
-    state["sides"][side] = (turn.T @ mean @ turn).to(basis.dtype)
+    state["means"][side] = (turn.T @ mean @ turn).to(basis.dtype)
 
 
 def _into(bases: list[Tensor | None], matrix: Tensor) -> Tensor:
