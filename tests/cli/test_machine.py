@@ -32,7 +32,7 @@ def test_what_is_printed(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     rows = {line[:12].strip(): line[13:] for line in lines}
     assert rows["kernels"].startswith(capability()[0])
-    assert rows["threads"].startswith(f"{torch.get_num_threads()} (OMP_NUM_THREADS=3; bound to ")
+    assert rows["threads"].startswith(f"{torch.get_num_threads()} (OMP_NUM_THREADS=3; ")
     assert rows["waiting"] == threads_summary()["waiting"]
     assert rows["torch"] == metadata.version("torch")
 
