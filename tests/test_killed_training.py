@@ -17,6 +17,7 @@ import torch
 
 import amptorch.fit.state
 from amptorch import AtomsTrainer
+from amptorch.files import checkpoint
 from amptorch.fit import resume
 
 from .potentials import alloy_frames, config
@@ -83,7 +84,9 @@ def end() -> None:
 def newest_checkpoint(run_dir: Path) -> Path | None:
     """The folder to go on from, None if training has to begin anew."""
     folders = [path.parent for path in run_dir.glob("checkpoints/[!.]*/params.pt")]
-    return max(folders, key=lambda folder: (folder / resume.FILE).stat().st_mtime_ns, default=None)
+    return max(
+        folders, key=lambda folder: (folder / checkpoint.RESUME).stat().st_mtime_ns, default=None
+    )
 
 
 def train(path: Path, run_dir: Path, result: Path, kill: tuple[int, float, Path] | None) -> None:

@@ -14,7 +14,6 @@ import io
 import os
 import pickle
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -29,6 +28,7 @@ from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..files import checkpoint
 from .plain import plain
 from .safe_pickle import Unknown, loads, torch_load
+from .whole import write_whole
 
 if TYPE_CHECKING:
     from skorch.history import History
@@ -71,20 +71,14 @@ def _renamed(folder: Path, name: Path) -> bool:
 
 def save(value: Any, path: str | Path) -> None:
     """``torch.save`` that leaves either the old file or the whole new one."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    # By way of memory: torch.save to a disk that is full raises something unintelligible.
-    whole = io.BytesIO()
-    try:
+
+    def content() -> memoryview:
+        # By way of memory: torch.save to a disk that is full raises something unintelligible.
+        whole = io.BytesIO()
         torch.save(value, whole)
-        with os.fdopen(handle, "wb") as file:
-            file.write(whole.getbuffer())
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise OSError(f"checkpoint: cannot write {path}: {error}") from error
-        raise
+        return whole.getbuffer()
+
+    write_whole(path, content, "checkpoint: ")
 
 
 def check_can_be_kept(config: Mapping[str, Mapping[str, Any]]) -> None:

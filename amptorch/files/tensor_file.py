@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from .whole import write_whole
 
 ENTRY = "amptorch"
 SUM = "sha256"
@@ -43,18 +44,8 @@ def write(
     content[SUM] = _sum(content, arrays)
     # One entry: the library writes several in an order of chance.
     data = save(arrays, {ENTRY: json.dumps(content, sort_keys=True)})
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise OSError(f"cannot write {path}: {error}") from error
-        raise
+    write_whole(path, lambda: data)
+    os.chmod(path, 0o666 & ~_umask())
 
 
 def read(path: str | Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -23,7 +23,6 @@ from .settings import OptimConfig
 if TYPE_CHECKING:
     from skorch.history import History
 
-FILE = checkpoint.RESUME
 # Entries of an optimizer's parameter groups that are not its own: schedulers add theirs.
 _OF_GROUPS = {"params", "initial_lr", "base_momentum", "max_momentum", "max_lr", "min_lr"}
 
@@ -69,7 +68,7 @@ def random_kept() -> Iterator[None]:
 
 def read(folder: str | Path) -> dict[str, Any] | None:
     """The state in a checkpoint folder, or None where there is none (the original writes none)."""
-    path = Path(folder) / FILE
+    path = Path(folder) / checkpoint.RESUME
     return checkpoint.torch_load(path) if path.is_file() else None
 
 

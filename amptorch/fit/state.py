@@ -14,7 +14,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughSc
 from ..files import checkpoint
 from .averaging import WeightAverage
 from .best import BestCheckpoint
-from .resume import FILE, load_optimizer, random_state, set_random_state
+from .resume import load_optimizer, random_state, set_random_state
 
 # Seconds between two writes while training; the first epoch is written when it ends, and so is the
 # last.
@@ -116,7 +116,9 @@ class Resume(Callback):
         if self._snapshot is not None:
             # Only now: writing out the whole history every epoch would cost more and more.
             epochs = json.dumps(self._history.to_list()[: self._snapshot["epochs"]])
-            checkpoint.save({**self._snapshot, "history": epochs}, Path(str(self.folder)) / FILE)
+            checkpoint.save(
+                {**self._snapshot, "history": epochs}, Path(str(self.folder)) / checkpoint.RESUME
+            )
             self._written = time.monotonic()
 
 

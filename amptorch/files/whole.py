@@ -1,0 +1,34 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_whole(
+    path: str | Path, content: Callable[[], bytes | memoryview], where: str = ""
+) -> None:
+    """Write a file beside its place, then put it there: the old one stays, or all of the new.
+
+    Args:
+        path: file to write.
+        content: makes all of it.
+        where: beginning of the error.
+
+    Raises:
+        OSError: it cannot be made or written, as on a full disk.
+    """
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content())
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise OSError(f"{where}cannot write {path}: {error}") from error
+        raise
