@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
 from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
@@ -14,7 +16,8 @@ from setuptools.command.build_ext import build_ext
 
 TRITON = "triton>=3.6; platform_system == 'Linux'"
 ROOT = Path(__file__).parent
-VERSION = "2.0.0.dev0"
+# Read, not imported: building needs neither torch nor the extension.
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "amptorch/__init__.py").read_text(), re.M)[1]
 NANOBIND = Path(nanobind.include_dir()).parent
 # nanobind's own source breaks strict aliasing.
 FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fvisibility=hidden", "-fno-strict-aliasing"]
@@ -44,11 +47,20 @@ def native_extension() -> Extension:
     )
 
 
+NO_COMPILER = """\
+amptorch has kernels in C++, and its build found no C++ compiler {0!r}: install one that knows C++17
+(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; conda: conda install gxx; macOS:
+xcode-select --install), or name yours by the environment variables CC and CXX."""
+
+
 class BuildExtension(build_ext):
     """Compiles the files of the extension side by side: as many as ``--parallel`` says, or as
     there are cores."""
 
     def build_extensions(self) -> None:
+        command = getattr(self.compiler, "compiler_cxx", None)  # not with Microsoft's compiler
+        if command and shutil.which(command[0]) is None:
+            sys.exit(NO_COMPILER.format(command[0]))
         one_by_one = self.compiler.compile
 
         def compile_all(sources: Sequence[str], *args: object, **options: object) -> list[str]:
@@ -67,6 +79,22 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="GPL-3.0-or-later",
+    license_files=["LICENSE"],
+    author="the developers of amptorch",
+    project_urls={"The original": "https://github.com/ulissigroup/amptorch"},
+    keywords=["interatomic potentials", "molecular dynamics", "neural networks", "fingerprints"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: C++",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+        "Topic :: Scientific/Engineering :: Chemistry",
+        "Topic :: Scientific/Engineering :: Physics",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10",
     packages=find_packages(include=["amptorch", "amptorch.*"]),
     package_data={"amptorch.descriptor": ["data/*.json"], "amptorch": ["py.typed", "_native.pyi"]},

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from .processes import threads as _processes
 
+__version__ = "2.0.0.dev0"
+
 # Before torch, which loads OpenMP.
 _processes.wait_briefly()
 

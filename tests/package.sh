@@ -18,13 +18,19 @@ from pathlib import Path
 made = {".so", ".pyc", ".pyd"}
 folders = (".ci", "amptorch", "datasets", "docs", "examples", "profiling", "tests")
 wanted = {str(p) for f in folders for p in Path(f).rglob("*") if p.is_file() and p.suffix not in made}
-wanted |= {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "constraints.txt", "pyproject.toml"}
+wanted |= {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "Makefile", "constraints.txt", "pyproject.toml"}
 held = {name.partition("/")[2] for name in tarfile.open(sys.argv[1]).getnames()}
 sys.exit(f"not in the source distribution: {sorted(wanted - held)}" if wanted - held else 0)
 END
 
 mkdir "$work/source" "$work/wheel" "$work/elsewhere"
 tar -xzf dist/amptorch-*.tar.gz -C "$work/source" --strip-components 1
+# Where there is no compiler the build says so, and how to get one.
+if (cd "$work/source" && CC=absent CXX=absent++ "$python" setup.py build_ext) >"$work/log" 2>&1 ||
+    ! grep --quiet "found no C++ compiler 'absent++'" "$work/log"; then
+    cat "$work/log" && exit 1
+fi
+
 "$python" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheel" "$work/source"
 cp "$work"/wheel/*.whl dist
 "$python" - "$work/source" dist/*.whl <<'END'

@@ -1,4 +1,7 @@
-"""Train and predict with what ``tests/package.sh`` has installed; given the folder it must lie in."""
+"""Train and predict with what is installed.
+
+``tests/package.sh`` gives the folder that it must lie in, cibuildwheel none.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from ase.calculators.emt import EMT
 import amptorch
 from amptorch import AmpTorch, AtomsTrainer
 
-assert Path(sys.argv[1]).resolve() in Path(amptorch.__file__).resolve().parents, amptorch.__file__
+for folder in sys.argv[1:]:
+    assert Path(folder).resolve() in Path(amptorch.__file__).resolve().parents, amptorch.__file__
 
 images = []
 for seed in range(6):
