@@ -49,7 +49,7 @@ class AmpTorch(Calculator):
         "stress",
     ]
 
-    def __init__(self, trainer: HasPotential | str | Path, **kwargs: Any) -> None:
+    def __init__(self, trainer: HasPotential | str | Path, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.trainer = opened(trainer)
         self.n_outside = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from math import isfinite
-from typing import Any
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -33,23 +32,23 @@ class FitWarning(UserWarning):
     """A run came to its end and its model has learned nothing, or nearly so."""
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and isfinite(value)
 
 
-def check_integer(section: Any, name: str, where: str, least: int) -> None:
+def check_integer(section: object, name: str, where: str, least: int) -> None:
     value = getattr(section, name)
     if not isinstance(value, int) or value < least:
         raise ValueError(f"{where}: expected {name} to be an integer >= {least}, got {value!r}")
 
 
-def check_class(section: Any, name: str, where: str, example: str) -> None:
+def check_class(section: object, name: str, where: str, example: str) -> None:
     value = getattr(section, name)
     if not callable(value):
         raise ValueError(f"{where}: expected {name} to be a class like {example}, got {value!r}")
 
 
-def check_choice(section: Any, name: str, known: tuple[Any, ...], where: str) -> None:
+def check_choice(section: object, name: str, known: tuple[object, ...], where: str) -> None:
     value = getattr(section, name)
     if value not in known:
         raise ValueError(f"{where}: expected {name} to be one of {known}, got {value!r}")

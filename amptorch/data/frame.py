@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.profiler import record_function
 
+from ..kernels.environment import Where, moved
 from .primes import Primes, SparsePrimes, join
+
+Data = TypeVar("Data", bound="AtomsData")
 
 
 class AtomsData:
@@ -40,7 +43,7 @@ class AtomsData:
     # Of the descriptor that computed it. Pickles are kept: those without it are of version 1.
     _descriptor_version: int = 1
 
-    def __init__(self, **attributes: Any) -> None:
+    def __init__(self, **attributes: object) -> None:
         for name, value in attributes.items():
             setattr(self, name, value)
 
@@ -68,7 +71,7 @@ class AtomsData:
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object) -> None:
         setattr(self, name, value)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
@@ -82,18 +85,18 @@ class AtomsData:
         )
         return f"{type(self).__name__}({parts})"
 
-    def to(self, *args: Any, **kwargs: Any) -> AtomsData:
+    def to(self: Data, *where: Where, **named: Where) -> Data:
         """Move to a device; a dtype applies to floating-point attributes only."""
-        moved = type(self)()
+        there = type(self)()
         for name, value in vars(self).items():
-            if isinstance(value, Primes) or (
-                isinstance(value, Tensor) and value.is_floating_point()
-            ):
-                value = value.to(*args, **kwargs)
+            if isinstance(value, Primes):
+                value = value.to(*where, **named)
+            elif isinstance(value, Tensor) and value.is_floating_point():
+                value = moved(value, *where, **named)
             elif isinstance(value, Tensor):
-                value = value.to(_device(*args, **kwargs) or value.device)
-            setattr(moved, name, value)
-        return moved
+                value = value.to(_device(*where, *named.values()) or value.device)
+            setattr(there, name, value)
+        return there
 
 
 class AtomsBatch(AtomsData):
@@ -109,6 +112,10 @@ class AtomsBatch(AtomsData):
 
     def __len__(self) -> int:
         return self.num_graphs
+
+
+Labelled = tuple[AtomsBatch, tuple[Tensor, ...]]
+"""A batch, and its targets: energies and, where they are trained on, forces."""
 
 
 def collate(images: Sequence[AtomsData]) -> AtomsBatch:
@@ -139,8 +146,8 @@ def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
     return batch
 
 
-def _device(*args: Any, **kwargs: Any) -> torch.device | None:
-    for value in (*args, *kwargs.values()):
+def _device(*where: Where) -> torch.device | None:
+    for value in where:
         if isinstance(value, (str, torch.device)):
             return torch.device(value)
     return None

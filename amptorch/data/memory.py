@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from ase import Atoms
@@ -122,7 +121,7 @@ def fits_on_device(images: Sequence[AtomsData], device: torch.device) -> bool:
     return sum(map(_bytes_of, images)) < free / 2
 
 
-def _bytes_of(value: Any) -> int:
+def _bytes_of(value: object) -> int:
     """Bytes of the tensors that an object holds."""
     if isinstance(value, torch.Tensor) and value.is_sparse:
         return _bytes_of(value._indices()) + _bytes_of(value._values())

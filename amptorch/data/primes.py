@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels import pair_jacobian
-from ..kernels.environment import Environment, concatenate
+from ..kernels.environment import Environment, Where, concatenate, moved
 
 
 class Primes:
@@ -33,7 +32,7 @@ class Primes:
         """Primes of fingerprints multiplied by ``factors`` [n_atoms, n_features]."""
         raise NotImplementedError
 
-    def to(self, *args: Any, **kwargs: Any) -> Primes:
+    def to(self, *where: Where, **named: Where) -> Primes:
         """Copy on another device or in another dtype."""
         raise NotImplementedError
 
@@ -66,11 +65,11 @@ class Computed(Primes):
     def scaled(self, factors: Tensor) -> Computed:
         return replace(self, factors=self.factors * factors)
 
-    def to(self, *args: Any, **kwargs: Any) -> Computed:
+    def to(self, *where: Where, **named: Where) -> Computed:
         return replace(
             self,
-            environment=self.environment.to(*args, **kwargs),
-            factors=self.factors.to(*args, **kwargs),
+            environment=self.environment.to(*where, **named),
+            factors=moved(self.factors, *where, **named),
         )
 
 
@@ -154,11 +153,11 @@ class PairJacobian(StoredPrimes):
     def scaled(self, factors: Tensor) -> PairJacobian:
         return replace(self, factors=self.factors * factors)
 
-    def to(self, *args: Any, **kwargs: Any) -> PairJacobian:
-        values = self.values.to(*args, **kwargs)
+    def to(self, *where: Where, **named: Where) -> PairJacobian:
+        values = moved(self.values, *where, **named)
         return PairJacobian(
-            self.environment.to(*args, **kwargs),
-            self.factors.to(*args, **kwargs),
+            self.environment.to(*where, **named),
+            moved(self.factors, *where, **named),
             values,
             self.touch.to(values.device),
         )
@@ -186,9 +185,9 @@ class JacobianBatch(StoredPrimes):
     def scaled(self, factors: Tensor) -> JacobianBatch:
         return JacobianBatch(self.parts, self.factors * factors)
 
-    def to(self, *args: Any, **kwargs: Any) -> StoredPrimes:
-        stays = self.factors.to(*args, **kwargs) is self.factors
-        return self if stays else self.joined().to(*args, **kwargs)
+    def to(self, *where: Where, **named: Where) -> StoredPrimes:
+        stays = moved(self.factors, *where, **named) is self.factors
+        return self if stays else self.joined().to(*where, **named)
 
     def to_sparse(self) -> Tensor:
         return self.joined().to_sparse()
@@ -220,8 +219,8 @@ class SparsePrimes(Primes):
             )
         )
 
-    def to(self, *args: Any, **kwargs: Any) -> SparsePrimes:
-        return SparsePrimes(self.matrix.to(*args, **kwargs))
+    def to(self, *where: Where, **named: Where) -> SparsePrimes:
+        return SparsePrimes(moved(self.matrix, *where, **named))
 
 
 def primes_of(

@@ -5,13 +5,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler, Subset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, Subset
 
-Order = Callable[[Any], Sampler[int]]
+from ..data.frame import AtomsData
+from .frames import Frames
+
+Order = Callable[[Frames], Sampler[int]]
 """From a data set to the order in which its images are read."""
+
+Collate = Callable[[Sequence[AtomsData]], Any]
+"""From images to a batch of them."""
+
+
+class Batches(Protocol):
+    """The indices of each batch."""
+
+    def __iter__(self) -> Iterator[list[int]]: ...
+
+    def __len__(self) -> int: ...
 
 
 class BatchLoader:
@@ -27,19 +41,22 @@ class BatchLoader:
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Frames,
         batch_size: int,
-        collate_fn: Callable[[list[Any]], Any],
+        collate_fn: Collate,
         order: Order | None = None,
         prefetch: bool = False,
     ) -> None:
         self.dataset = dataset
         sampler = SequentialSampler(dataset) if order is None else order(dataset)
         batches = self.batches(sampler, batch_size)
-        self._loader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate_fn)
+        source = cast("Dataset[AtomsData]", dataset)  # torch's has no length
+        self._loader: DataLoader[AtomsData] = DataLoader(
+            source, batch_sampler=batches, collate_fn=collate_fn
+        )
         self._prefetch = prefetch
 
-    def batches(self, sampler: Sampler[int], batch_size: int) -> Any:
+    def batches(self, sampler: Sampler[int], batch_size: int) -> Batches:
         """The indices of each batch."""
         return BatchSampler(sampler, batch_size, drop_last=False)
 
@@ -78,7 +95,7 @@ class ChunkSampler(Sampler):
         window: chunks that are shuffled together.
     """
 
-    def __init__(self, dataset: Any, chunk: int = 64, window: int = 16) -> None:
+    def __init__(self, dataset: Frames, chunk: int = 64, window: int = 16) -> None:
         self.size = len(dataset)
         self.chunk, self.window = chunk, window
         places = dataset.indices if isinstance(dataset, Subset) else range(self.size)

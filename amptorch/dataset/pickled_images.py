@@ -118,17 +118,17 @@ def _check_agreement(first: PickledFile, other: PickledFile) -> None:
             fail(name)
 
 
-def same_scaler(one: Any, other: Any) -> bool:
+def same_scaler(one: object, other: object) -> bool:
     """Whether two scalers do the same; what the original's do not have may be absent."""
     shared = vars(one).keys() & vars(other).keys()
     return all(_same(vars(one)[name], vars(other)[name]) for name in shared)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     if isinstance(one, torch.Tensor):
         return isinstance(other, torch.Tensor) and torch.equal(one, other)
-    if isinstance(one, dict):
+    if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (tuple, list)):
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
         return len(one) == len(other) and all(map(_same, one, other))
     return bool(one == other)

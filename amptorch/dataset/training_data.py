@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 import xxhash
@@ -16,7 +16,7 @@ from ..data import plausible
 from ..data.inspection import Inspection
 from ..data.keys import DEFAULT_KEYS
 from ..data.memory import Survey, estimate_memory, fits_in_memory
-from ..data.reading import ImagesOf, load_images, read_images
+from ..data.reading import ImagesOf, Source, load_images, read_images
 from ..data.targets import TargetReader, Targets
 from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..descriptor.from_data import Choice, choose, depends_on_data
@@ -29,6 +29,7 @@ from .lmdb import (
     AtomsLMDBDataset,
     AtomsLMDBDatasetCache,
     AtomsLMDBDatasetPartialCache,
+    Paths,
     get_lmdb_dataset,
 )
 from .loader import ChunkSampler, PartialCacheSampler
@@ -89,7 +90,7 @@ class TrainingData:
             return self._from_files(settings.lmdb_path, settings.cache)
         return self._from_images(settings.raw_data)
 
-    def _from_files(self, paths: Any, cache: str) -> AtomsLMDBDataset:
+    def _from_files(self, paths: Paths, cache: str) -> AtomsLMDBDataset:
         settings = self.settings.dataset
         dataset = get_lmdb_dataset(
             paths,
@@ -116,17 +117,19 @@ class TrainingData:
             )
         self.check(descriptor)
 
-    def _from_images(self, raw_data: Any) -> AtomsDataset | AtomsLMDBDataset:
+    def _from_images(self, raw_data: Source) -> AtomsDataset | AtomsLMDBDataset:
         settings = self.settings.dataset
-        images = None if _is_large(raw_data) else load_images(raw_data)
+        source = raw_data if _is_large(raw_data) else load_images(raw_data)
         inspection, targets = Inspection(self.reader), None
-        if images is None:
-            found = Survey.of(inspection.watch(read_images(raw_data, "raw_data")))
+        images: Iterable[Atoms]
+        if isinstance(source, list):
+            images, targets = source, inspection.read(source)
+            found = Survey.of(source)
         else:
-            targets = inspection.read(images)
-            found = Survey.of(images)
+            images = ImagesOf(source)
+            found = Survey.of(inspection.watch(read_images(source, "raw_data")))
         elements = list(settings.elements or self.elements or found.elements)
-        setup = self._explicit(elements, ImagesOf(raw_data) if images is None else images)
+        setup = self._explicit(elements, images)
         descriptor = construct_descriptor(setup)
         self._check(descriptor)
         inspection.doubt(plausible.crowding(found.sample, descriptor.cutoff))
@@ -138,12 +141,12 @@ class TrainingData:
                 f"{found.n_images} images would take {needed / 1e9:.2f} GB of memory, more than "
                 "half of what is free: they go into a store"
             )
-            return self._through_a_store(raw_data if images is None else images, setup)
-        if images is None:
-            images = load_images(raw_data)
+            return self._through_a_store(source, setup)
+        if not isinstance(source, list):
+            source = load_images(source)
         if targets is None:
-            targets = [self.reader.read(image, f"image {k}") for k, image in enumerate(images)]
-        return self._in_memory(images, targets, setup, in_memory)
+            targets = [self.reader.read(image, f"image {k}") for k, image in enumerate(source)]
+        return self._in_memory(source, targets, setup, in_memory)
 
     def _report(self, inspection: Inspection) -> None:
         inspection.require()
@@ -217,7 +220,7 @@ class TrainingData:
             print(text)
 
 
-def reading(dataset: Any, val_split: float) -> dict[str, Any]:
+def reading(dataset: object, val_split: float) -> dict[str, Any]:
     """How batches for training are read: keyword arguments of ``BatchLoader``."""
     if isinstance(dataset, AtomsLMDBDatasetPartialCache):
         sampler = PartialCacheSampler(dataset.length_list, val_split)
@@ -227,7 +230,7 @@ def reading(dataset: Any, val_split: float) -> dict[str, Any]:
     return {"order": RandomSampler, "prefetch": False}
 
 
-def _is_large(raw_data: Any) -> bool:
+def _is_large(raw_data: Source) -> TypeGuard[str | Path]:
     if not isinstance(raw_data, (str, Path)):
         return False
     path = Path(raw_data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
@@ -19,6 +19,7 @@ from ..kernels.environment import Environment
 from ..kernels.neighbors import find_nearest, find_neighbors_of_frames
 from .arrays import element_arrays, image_arrays
 from .schemes import (
+    CutoffParams,
     Setup,
     construct_descriptor,
     plain,
@@ -80,12 +81,12 @@ class BaseDescriptor(ABC):
     descriptor_type: ClassVar[str] = ""
     kernel: ClassVar[Kernel]
     fp_params: Any
-    cutoff_params: Mapping[str, Any] | str | None = None
+    cutoff_params: CutoffParams = None
     cutoff: float
     parameters: Any
     prime_threshold: float = 0.0
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         own = vars(cls)
         if "scheme" in own:
@@ -99,7 +100,7 @@ class BaseDescriptor(ABC):
 
     @classmethod
     def from_parameters(
-        cls, parameters: Any, cutoff_params: Any, elements: Sequence[str]
+        cls, parameters: Any, cutoff_params: CutoffParams, elements: Sequence[str]
     ) -> BaseDescriptor:
         """The descriptor of ``fp_params``, ``cutoff_params`` and ``elements`` of a configuration:
         ``cls(parameters, elements)``, unless a class says otherwise."""
@@ -248,7 +249,7 @@ class BaseDescriptor(ABC):
         save_fps: bool = False,
         verbose: bool = False,
         cores: int = 1,
-        log: Any = None,
+        log: object = None,
     ) -> list[dict[str, Any]]:
         """Fingerprints and, with ``calc_derivatives``, primes of images, a dict an image: see
         :func:`amptorch.descriptor.arrays.image_arrays`.
@@ -264,7 +265,7 @@ class BaseDescriptor(ABC):
         ]
 
     def calculate_fingerprints(
-        self, image: Atoms, element: str, calc_derivatives: bool = True, log: Any = None
+        self, image: Atoms, element: str, calc_derivatives: bool = True, log: object = None
     ) -> tuple[Any, ...]:
         """Fingerprints and primes of the atoms of one element of an image, see
         :func:`amptorch.descriptor.arrays.element_arrays`."""

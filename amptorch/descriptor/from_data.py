@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ class Choice:
         Path(path).write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
 
 
-def depends_on_data(parameters: Any, threshold: float | None) -> bool:
+def depends_on_data(parameters: object, threshold: float | None) -> bool:
     """Whether ``fp_params`` and ``prune`` leave something for :func:`choose` to decide."""
     return is_auto(parameters) or threshold is not None
 
@@ -97,7 +97,8 @@ def choose(
     if is_auto(parameters):
         options = options_of(parameters)
         distances = nearest_distances(images, elements, options.cutoff)
-        parameters = automatic_set(options, elements, distances, cutoff_params)
+        function = cutoff_params if isinstance(cutoff_params, Mapping) else None
+        parameters = automatic_set(options, elements, distances, function)
         choice.distances = {"-".join(pair): length for pair, length in sorted(distances.items())}
     if threshold is not None:
         descriptor = construct_descriptor((scheme, parameters, cutoff_params, elements))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import check_keys
 from ..kernels import gmp
+from ..kernels.environment import Environment
 from ..kernels.gmp import GaussianMultipoles
 from .base_descriptor import BaseDescriptor, Kernel
 from .Gaussian.descriptor_set import check_cutoff
@@ -98,15 +99,15 @@ class MultipoleDescriptor(BaseDescriptor):
             f"rs_setup: expected setup 'constant' or 'scale', got {setup.get('setup')!r}"
         )
 
-    def fingerprints(self, environment: Any) -> Tensor:
+    def fingerprints(self, environment: Environment) -> Tensor:
         values = super().fingerprints(environment)
         return values.abs().clamp_min(1e-8).log10() if self.log else values
 
-    def jacobian(self, environment: Any) -> tuple[Tensor, Tensor]:
+    def jacobian(self, environment: Environment) -> tuple[Tensor, Tensor]:
         self._refuse_log()
         return super().jacobian(environment)
 
-    def vjp(self, environment: Any, gradient: Tensor) -> Tensor:
+    def vjp(self, environment: Environment, gradient: Tensor) -> Tensor:
         self._refuse_log()
         return super().vjp(environment, gradient)
 

@@ -12,7 +12,10 @@ from ..errors import nearest
 if TYPE_CHECKING:
     from .base_descriptor import BaseDescriptor
 
-Setup = tuple[str, Any, Any, Sequence[str]]
+CutoffParams = Mapping[str, Any] | str | None
+"""The cutoff function, where a scheme needs it apart from its ``fp_params``."""
+
+Setup = tuple[str, Any, CutoffParams, Sequence[str]]
 """(fp_scheme, fp_params, cutoff_params, elements)."""
 
 SCHEMES: dict[str, type[BaseDescriptor]] = {}
@@ -90,7 +93,7 @@ def construct_descriptor(descriptor_setup: Setup) -> BaseDescriptor:
     return kind.from_parameters(parameters, cutoff_params, elements)
 
 
-def is_auto(parameters: Any) -> bool:
+def is_auto(parameters: object) -> bool:
     """Whether ``fp_params`` asks for a set chosen from the data."""
     return parameters == "auto" or (isinstance(parameters, Mapping) and "auto" in parameters)
 
@@ -112,7 +115,7 @@ def setup_from_json(values: Sequence[Any]) -> Setup:
     return scheme, class_of(scheme).parameters_from_json(parameters), cutoff_params, elements
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Parameters as JSON knows them: mappings, lists, strings, numbers, None."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -27,7 +26,7 @@ def get_hash(image: Atoms) -> str:
     return digest.hexdigest()
 
 
-def hash_of(settings: Mapping[str, Any]) -> str:
+def hash_of(settings: Mapping[str, object]) -> str:
     """md5 of plain values and arrays by name."""
     digest = hashlib.md5(usedforsecurity=False)
     for key, value in sorted(settings.items()):
@@ -35,7 +34,7 @@ def hash_of(settings: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _canonical(value: Any) -> str:
+def _canonical(value: object) -> str:
     if isinstance(value, (np.ndarray, Tensor)):
         return f"{tuple(value.shape)}{value.tolist()!r}"
     return repr(value)

@@ -69,7 +69,7 @@ def _renamed(folder: Path, name: Path) -> bool:
     return True
 
 
-def save(value: Any, path: str | Path) -> None:
+def save(value: object, path: str | Path) -> None:
     """``torch.save`` that leaves either the old file or the whole new one."""
 
     def content() -> memoryview:
@@ -117,7 +117,7 @@ def copy_state(previous: Path, folder: Path, state: dict[str, Any] | None) -> No
         save(state, folder / RESUME)
 
 
-def load_folder(folder: str | Path, device: Any = "cpu") -> dict[str, Any]:
+def load_folder(folder: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     """``config`` and ``normalizers`` of a checkpoint folder.
 
     Raises:
@@ -184,7 +184,7 @@ def for_predicting(config: Mapping[str, Any], on_cpu: bool) -> dict[str, Any]:
     return {**config, "optim": optim}
 
 
-def _names_unknown(value: Any) -> bool:
+def _names_unknown(value: object) -> bool:
     if isinstance(value, Mapping):
         return any(map(_names_unknown, value.values()))
     return isinstance(value, Unknown)

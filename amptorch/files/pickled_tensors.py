@@ -89,12 +89,12 @@ def _load(data: bytes) -> Any:
 
 
 def dense(
-    values: Any,
+    values: Tensor | torch.storage.TypedStorage,
     offset: int,
     size: Sequence[int],
     stride: Sequence[int],
     requires_grad: bool = False,
-    *_: Any,
+    *_: object,
 ) -> Tensor:
     """A tensor as a pickle holds it.
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """The value in plain types, also within lists, tuples and mappings; what else it is stays."""
     if isinstance(value, enum.Enum):
         return plain(value.value)
@@ -32,7 +32,7 @@ def plain(value: Any) -> Any:
     return _name(value)
 
 
-def _name(value: Any) -> Any:
+def _name(value: object) -> Any:
     """Paths and numpy's types as strings."""
     if isinstance(value, PurePath):
         return str(value)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, NoReturn
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ class Unknown:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
         raise self.refused()
 
     def refused(self) -> Refused:
@@ -252,7 +252,7 @@ class _PickleModule:
         return Unpickler(file, **kwargs).load()
 
 
-def torch_load(path: str | Path, device: Any = "cpu") -> Any:
+def torch_load(path: str | Path, device: str | torch.device = "cpu") -> Any:
     """``torch.load`` with the allow-list.
 
     Raises:

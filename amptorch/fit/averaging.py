@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
@@ -28,19 +27,19 @@ class WeightAverage(Callback):
     def __init__(self, decay: float) -> None:
         self.decay = decay
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: NeuralNet, **kwargs: object) -> None:
         self.average_ = _copies(net)
         self.weights_: dict[str, Tensor] | None = None
         self.updates_ = 0
 
-    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+    def on_batch_begin(self, net: NeuralNet, training: bool = False, **kwargs: object) -> None:
         if not training:
             self._use_average(net)
         elif self.weights_ is not None:
             _put(net, self.weights_)
             self.weights_ = None
 
-    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+    def on_batch_end(self, net: NeuralNet, training: bool = False, **kwargs: object) -> None:
         if not training:
             return
         self.updates_ += 1
@@ -48,23 +47,23 @@ class WeightAverage(Callback):
         for name, value in net.module_.named_parameters():
             self.average_[name].lerp_(value.detach(), 1.0 - decay)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         self._use_average(net)
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net: NeuralNet, **kwargs: object) -> None:
         self._use_average(net)
 
-    def _use_average(self, net: Any) -> None:
+    def _use_average(self, net: NeuralNet) -> None:
         if self.weights_ is None:
             self.weights_ = _copies(net)
             _put(net, self.average_)
 
 
-def _copies(net: Any) -> dict[str, Tensor]:
+def _copies(net: NeuralNet) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in net.module_.named_parameters()}
 
 
-def _put(net: Any, values: dict[str, Tensor]) -> None:
+def _put(net: NeuralNet, values: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, parameter in net.module_.named_parameters():
             parameter.copy_(values[name])

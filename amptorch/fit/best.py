@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback, Checkpoint
 
 from ..files.checkpoint import OF_BEST, snapshot
@@ -24,10 +25,10 @@ class BestCheckpoint(Checkpoint):
 
     dirname: str
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: NeuralNet, **kwargs: object) -> None:
         self._waiting: dict[str, Any] | None = None
 
-    def save_model(self, net: Any) -> None:
+    def save_model(self, net: NeuralNet) -> None:
         self._waiting = {
             part: snapshot(getattr(net, attribute).state_dict())
             for part, attribute in (
@@ -58,7 +59,7 @@ class BestCheckpoint(Checkpoint):
             raise OSError(f"checkpoint: cannot write {self.dirname}: {error}") from error
         self._waiting = None
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net: NeuralNet, **kwargs: object) -> None:
         self.flush()
 
 
@@ -72,7 +73,7 @@ class train_end_load_best_loss(Callback):
     def __init__(self, identifier: str) -> None:
         self.identifier = identifier
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net: NeuralNet, **kwargs: object) -> None:
         for _, callback in net.callbacks_:
             if isinstance(callback, BestCheckpoint):
                 path = Path(callback.dirname) / "params.pt"

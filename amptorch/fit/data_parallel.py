@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.frame import AtomsBatch, AtomsData
+from ..dataset.loader import Collate
 
 
 class ParallelCollater:
@@ -20,7 +21,7 @@ class ParallelCollater:
         collater: collates images to ``(batch, targets)``.
     """
 
-    def __init__(self, num_gpus: int, collater: Any) -> None:
+    def __init__(self, num_gpus: int, collater: Collate) -> None:
         self.num_gpus = num_gpus
         self.collater = collater
 
@@ -41,7 +42,7 @@ class BatchList(list):
     def __len__(self) -> int:
         return sum(batch.num_graphs for batch in self)
 
-    def to(self, device: Any) -> BatchList:
+    def to(self, device: str | torch.device) -> BatchList:
         """Itself: each batch moves to its own GPU when it is evaluated."""
         return self
 
@@ -55,7 +56,7 @@ class DataParallel(nn.Module):
         num_gpus: number of GPUs.
     """
 
-    def __init__(self, module: nn.Module, output_device: Any, num_gpus: int) -> None:
+    def __init__(self, module: nn.Module, output_device: torch.device, num_gpus: int) -> None:
         super().__init__()
         self.module = module
         self.output_device = output_device

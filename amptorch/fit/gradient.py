@@ -8,6 +8,7 @@ import torch
 from skorch.dataset import ValidSplit
 from torch import nn
 
+from ..dataset.frames import Frames
 from ..dataset.in_memory import DataCollater
 from ..dataset.loader import BatchLoader
 from ..dataset.settings import DatasetConfig
@@ -57,8 +58,8 @@ def make_net(
     settings: Config,
     model: nn.Module,
     device: torch.device,
-    dataset: Any,
-    optimizer: Any,
+    dataset: Frames | None,
+    optimizer: str | type,
     **keywords: Any,
 ) -> AtomsNet:
     """The skorch net around a model.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 from torch.profiler import record_function
 
+from ..data.frame import Labelled
+from ..dataset.frames import Frames
 from ..preprocessing.utils import TargetScaler
 from .best import BestCheckpoint, train_end_load_best_loss
 
@@ -44,7 +48,11 @@ def _denormed_target(part: str, target: Tensor, scaler: TargetScaler) -> Tensor:
 
 
 def _error_sum(
-    part: str, metric: str, prediction: Any, target: Any, scaler: TargetScaler
+    part: str,
+    metric: str,
+    prediction: Sequence[Tensor],
+    target: Sequence[Tensor],
+    scaler: TargetScaler,
 ) -> tuple[float, int]:
     """Sum of errors in eV or eV/Å (or their squares) and the number of values."""
     index = _PARTS.index(part)
@@ -54,8 +62,8 @@ def _error_sum(
     return float(total), error.numel()
 
 
-def _score(part: str, metric: str) -> Callable[[Any, Any, Any], float]:
-    def score(net: Any, X: Any, y: Any = None) -> float:
+def _score(part: str, metric: str) -> Callable[[NeuralNet, Frames, object], float]:
+    def score(net: NeuralNet, X: Frames, y: object = None) -> float:
         scaler = target_scaler_of(X)
         total, count = 0.0, 0
         for batch, target in net.get_iterator(net.get_dataset(X), training=False):
@@ -94,23 +102,30 @@ class MemEffEpochScoring(Callback):
         self.name = name
         self.best = np.inf
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, net: NeuralNet, X: Frames | None = None, y: object = None, **kwargs: object
+    ) -> None:
         past = [row[self.name] for row in net.history if self.name in row]
         self.best = min(past, default=np.inf)
         self.scaler = target_scaler_of(X)
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
         self.total, self.count = 0.0, 0
 
     def on_batch_end(
-        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+        self,
+        net: NeuralNet,
+        batch: Labelled,
+        training: bool = False,
+        y_pred: Sequence[Tensor] | None = None,
+        **kwargs: object,
     ) -> None:
         if training == self.on_train and y_pred is not None:
             with record_function("amptorch::metrics"):
                 total, count = _error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
             self.total, self.count = self.total + total, self.count + count
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         if not self.count:
             return
         score = self.total / self.count
@@ -176,7 +191,7 @@ def target_extractor(target: Any) -> Any:
     return type(target)(target_extractor(part) for part in target)
 
 
-def to_tensor(values: Any, device: Any, accept_sparse: bool = False) -> Any:
+def to_tensor(values: Any, device: str | torch.device, accept_sparse: bool = False) -> Any:
     """Batches, tensors and nested lists of them on a device."""
     if isinstance(values, (list, tuple)):
         return type(values)(to_tensor(value, device) for value in values)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TypedDict
 
 import torch
 from skorch import NeuralNet
@@ -13,9 +13,17 @@ from torch import Tensor
 from torch.profiler import record_function
 from torch.utils.data import Subset
 
-from ..data.frame import AtomsBatch
+from ..data.frame import AtomsBatch, Labelled
+from ..dataset.frames import Frames
 from ..errors import Diverged
 from ..files.checkpoint import snapshot
+
+
+class Step(TypedDict):
+    """What a batch gave: its loss, and scaled energies and forces."""
+
+    loss: Tensor
+    y_pred: Sequence[Tensor]
 
 
 class AtomsNet(NeuralNet):
@@ -35,7 +43,9 @@ class AtomsNet(NeuralNet):
     moved_: float = 0.0
     _failure: Diverged | None = None
 
-    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
+    def partial_fit(
+        self, X: Frames, y: object = None, classes: object = None, **fit_params: object
+    ) -> AtomsNet:
         """skorch's.
 
         Raises:
@@ -59,11 +69,15 @@ class AtomsNet(NeuralNet):
         if not math.isfinite(loss):
             self.fail(f"the loss is {loss}")
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, net: NeuralNet, X: Frames | None = None, y: object = None, **kwargs: object
+    ) -> None:
         super().on_train_begin(net, X, y, **kwargs)
         self.finite_ = self._start = snapshot(self.module_.state_dict())
 
-    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+    def get_split_datasets(
+        self, X: Frames, y: object = None, **fit_params: object
+    ) -> tuple[Frames, Frames | None]:
         """skorch's; keeps which images became which part."""
         train, valid = super().get_split_datasets(X, y, **fit_params)
         split = isinstance(train, Subset) and isinstance(valid, Subset)
@@ -71,13 +85,22 @@ class AtomsNet(NeuralNet):
         return train, valid
 
     def on_epoch_begin(
-        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+        self,
+        net: NeuralNet,
+        dataset_train: Frames | None = None,
+        dataset_valid: Frames | None = None,
+        **kwargs: object,
     ) -> None:
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
         self._begun: dict[str, Tensor] | None = snapshot(self.module_.state_dict())
 
     def on_batch_end(
-        self, net: Any, batch: Any = None, training: bool = False, loss: Any = None, **kwargs: Any
+        self,
+        net: NeuralNet,
+        batch: Labelled | None = None,
+        training: bool = False,
+        loss: Tensor | None = None,
+        **kwargs: object,
     ) -> None:
         super().on_batch_end(net, batch, training, **kwargs)
         if loss is not None:
@@ -85,7 +108,9 @@ class AtomsNet(NeuralNet):
         if training and self._begun is not None:
             self.finite_, self._begun = self._begun, None
 
-    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+    def on_train_end(
+        self, net: NeuralNet, X: Frames | None = None, y: object = None, **kwargs: object
+    ) -> None:
         super().on_train_end(net, X, y, **kwargs)
         self.moved_ = _change(self._start, self.module_.state_dict())
         self._start, self._begun = {}, None
@@ -101,7 +126,7 @@ class AtomsNet(NeuralNet):
             keywords["fused"] = True
         return arguments, keywords
 
-    def infer(self, x: AtomsBatch, **fit_params: Any) -> tuple[Tensor, Tensor]:
+    def infer(self, x: AtomsBatch, **fit_params: object) -> tuple[Tensor, Tensor]:
         """Scaled energies [n_images] and forces [n_atoms, 3] of a batch."""
         return self.module_(x.to(self.device), **fit_params)
 
@@ -120,7 +145,7 @@ class AtomsNet(NeuralNet):
                 return self.criterion_(y_pred, target, X.to(self.device))
             return self.criterion_(y_pred, target)
 
-    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+    def train_step(self, batch: Labelled, **fit_params: object) -> Step:
         """skorch's, named for profilers."""
         with record_function("amptorch::step"):
             try:
@@ -128,7 +153,7 @@ class AtomsNet(NeuralNet):
             except torch.linalg.LinAlgError as error:
                 self.fail(f"the optimizer cannot take its step: {error}")
 
-    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+    def train_step_single(self, batch: Labelled, **fit_params: object) -> Step:
         """Gradient of a batch's loss; loss and prediction. Written out because skorch leaves no
         room to name the backward pass."""
         inputs, target = batch
@@ -139,7 +164,7 @@ class AtomsNet(NeuralNet):
             loss.backward()
         return {"loss": loss, "y_pred": prediction}
 
-    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+    def validation_step(self, batch: Labelled, **fit_params: object) -> Step:
         """skorch's, named for profilers."""
         with record_function("amptorch::validation"):
             return super().validation_step(batch, **fit_params)

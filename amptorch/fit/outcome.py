@@ -7,22 +7,26 @@ of the values y and the predictions p; a model that gives always the mean has 0.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..data.frame import AtomsBatch, collate
+from ..data.frame import collate
 from ..errors import Diverged, FitWarning
 from ..files import checkpoint
+from ..preprocessing.utils import TargetScaler
 from ..processes import group
 
 if TYPE_CHECKING:
     from ..config import Config
+    from ..dataset.frames import ScaledFrames
+    from .net import AtomsNet
 
 Array = NDArray[np.float64]
 
@@ -74,7 +78,11 @@ class Fit:
 
 
 def settle(
-    net: Any, model: nn.Module, dataset: Any, cp_dir: str | None, failure: Diverged | None
+    net: AtomsNet,
+    model: nn.Module,
+    dataset: ScaledFrames,
+    cp_dir: str | None,
+    failure: Diverged | None,
 ) -> dict[str, Fit]:
     """Try the model that a run keeps, and keep another where it gives nothing finite.
 
@@ -96,7 +104,7 @@ def settle(
         failure = failure or Diverged(
             f"training: the model after epoch {len(net.history)} gives no finite energies or forces"
         )
-        model.load_state_dict(net.finite_)
+        model.load_state_dict(net.finite_ or {})
         kept = "the last model that gave finite ones is kept"
         if cp_dir is not None and group.is_first():
             checkpoint.save(model.state_dict(), Path(cp_dir) / "params.pt")
@@ -108,14 +116,13 @@ def settle(
     raise Diverged(f"{failure}; {kept}{where}. {advice}")
 
 
-def tried(model: nn.Module, dataset: Any, device: Any) -> dict[str, Fit]:
+def tried(model: nn.Module, dataset: ScaledFrames, device: torch.device) -> dict[str, Fit]:
     """Fits of "energy" and, where the model gives them, "forces" on some images of a data set."""
     model.eval()
     scaler, found = dataset.target_scaler, []
     with torch.no_grad():
         for chunk in _chunks(len(dataset)):
             batch = collate([dataset[index] for index in chunk]).to(device)
-            assert isinstance(batch, AtomsBatch)
             energies, forces, *_ = model(batch)
             fits = [_fit(scaler, batch.energy, energies, "energy", batch.natoms.cpu())]
             if len(forces):
@@ -135,21 +142,25 @@ def _chunks(count: int) -> list[range]:
 
 
 def _fit(
-    scaler: Any, values: Tensor, predictions: Tensor, part: str, sizes: Tensor | float = 1.0
+    scaler: TargetScaler,
+    values: Tensor,
+    predictions: Tensor,
+    part: str,
+    sizes: Tensor | float = 1.0,
 ) -> Fit:
     """Of one batch, no longer scaled, and divided by sizes."""
     pair = (scaler.denorm(each.cpu().double(), part) for each in (values, predictions))
     return Fit(*((each / sizes).numpy().ravel() for each in pair))
 
 
-def _joined(fits: Any) -> Fit:
+def _joined(fits: Sequence[Fit]) -> Fit:
     return Fit(
         np.concatenate([fit.values for fit in fits]),
         np.concatenate([fit.predictions for fit in fits]),
     )
 
 
-def warn_of_poor_fit(fits: dict[str, Fit], net: Any, settings: Config) -> None:
+def warn_of_poor_fit(fits: dict[str, Fit], net: AtomsNet, settings: Config) -> None:
     """Warn where a run has learned nothing, and name the key of the configuration to look at.
 
     Warns:
@@ -173,7 +184,7 @@ def _is_constant(energies: Fit, forces: Fit | None) -> bool:
     return energies.is_constant or (forces is not None and forces.is_constant)
 
 
-def _too_slow(net: Any, settings: Config) -> str:
+def _too_slow(net: AtomsNet, settings: Config) -> str:
     optim = settings.optim
     if optim.scheduler is not None:
         return f"see lr ({optim.lr!r}) and scheduler (optim)"
@@ -187,7 +198,7 @@ def _dead(settings: Config) -> str:
     return f"see lr ({settings.optim.lr!r}, optim) and activation ({activation}, model)"
 
 
-def _poor(energies: Fit, forces: Fit | None, net: Any, settings: Config) -> str | None:
+def _poor(energies: Fit, forces: Fit | None, net: AtomsNet, settings: Config) -> str | None:
     if energies.is_poor:
         advice = f"see lr ({settings.optim.lr!r}) and epochs ({len(net.history)})"
         if settings.dataset.baseline is None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import Subset
 
+from ..dataset.frames import Frames, part
 from ..files import checkpoint
 from ..files.safe_pickle import Unknown
 from . import optimizers
@@ -148,7 +149,7 @@ def _changed(before: Mapping[str, Any], choice: optimizers.Choice) -> dict[str, 
     return changed
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     """Whether a value of a file is another: classes that are not loaded from files by name."""
     if isinstance(one, Unknown):
         return (
@@ -167,6 +168,8 @@ class FixedSplit:
     def __init__(self, split: list[list[int]]) -> None:
         self.train, self.valid = split
 
-    def __call__(self, dataset: Any, y: Any = None, groups: Any = None) -> tuple[Subset, Subset]:
+    def __call__(
+        self, dataset: Frames, y: object = None, groups: object = None
+    ) -> tuple[Subset, Subset]:
         """Training and validation subsets."""
-        return Subset(dataset, self.train), Subset(dataset, self.valid)
+        return part(dataset, self.train), part(dataset, self.valid)

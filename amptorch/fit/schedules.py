@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler as Schedule
@@ -75,12 +76,12 @@ def scheduler(settings: Mapping[str, Any], epochs: int) -> LRScheduler:
     return LRScheduler(policy, **params)
 
 
-def restart(net: Any) -> None:
+def restart(net: NeuralNet) -> None:
     """Let the schedule of a net that goes on with a history begin anew, from its first rate."""
     for name, callback in net.callbacks_:
         if name == "lr_scheduler" and callback.policy_ is not ReduceLROnPlateau:
             callback.last_epoch = -1
 
 
-def _is_one(kind: Any) -> bool:
+def _is_one(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Schedule) and kind is not Schedule

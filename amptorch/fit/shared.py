@@ -18,10 +18,11 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from ..data.frame import AtomsBatch
-from ..dataset.loader import BatchLoader
+from ..data.frame import AtomsBatch, Labelled
+from ..dataset.frames import Frames
+from ..dataset.loader import Batches, BatchLoader, Collate, Order
 from ..processes.group import is_shared
-from .net import AtomsNet
+from .net import AtomsNet, Step
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -50,11 +51,18 @@ class SharedBatchLoader(BatchLoader):
     Gives a :class:`BatchPart`, and the targets of the whole batch.
     """
 
-    def __init__(self, dataset: Any, batch_size: int, *args: Any, **options: Any) -> None:
-        super().__init__(dataset, batch_size, *args, **options)
+    def __init__(
+        self,
+        dataset: Frames,
+        batch_size: int,
+        collate_fn: Collate,
+        order: Order | None = None,
+        prefetch: bool = False,
+    ) -> None:
+        super().__init__(dataset, batch_size, collate_fn, order, prefetch)
         self._size, self._batch_size = len(dataset), batch_size
 
-    def batches(self, sampler: Sampler[int], batch_size: int) -> Any:
+    def batches(self, sampler: Sampler[int], batch_size: int) -> Batches:
         return _OwnParts(super().batches(sampler, batch_size))
 
     def __iter__(self) -> Iterator[Any]:
@@ -73,7 +81,7 @@ class SharedBatchLoader(BatchLoader):
 class _OwnParts:
     """Of each batch of indices the part of this process; one image where it has none."""
 
-    def __init__(self, batches: Any) -> None:
+    def __init__(self, batches: Batches) -> None:
         self._batches = batches
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -149,7 +157,7 @@ class SharedNet(AtomsNet):
     """Net whose batches are :class:`BatchPart`: predictions, losses and gradients are those of the
     whole batch, in every process."""
 
-    def infer(self, x: BatchPart, **fit_params: Any) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def infer(self, x: BatchPart, **fit_params: object) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Scaled energies [n_images] and forces [n_atoms, 3] of the whole batch."""
         energies, forces = super().infer(x, **fit_params)
         return x.joined(energies), (x.joined(forces) if forces.ndim == 2 else forces)
@@ -165,7 +173,7 @@ class SharedNet(AtomsNet):
         assert isinstance(X, BatchPart)
         return super().get_loss(y_pred, y_true, X=X.whole(), training=training)
 
-    def train_step_single(self, batch: Any, **fit_params: Any) -> Any:
+    def train_step_single(self, batch: Labelled, **fit_params: object) -> Step:
         """One process's part of the gradient, then the sum over processes."""
         step = super().train_step_single(batch, **fit_params)
         add_gradients([p for p in self.module_.parameters() if p.requires_grad])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch.utils.data import Subset
+
+from ..dataset.frames import Frames, part
 
 
 class InOrderSplit:
@@ -13,8 +13,10 @@ class InOrderSplit:
     def __init__(self, val_frac: float) -> None:
         self.val_frac = val_frac
 
-    def __call__(self, dataset: Any, y: Any = None, groups: Any = None) -> tuple[Subset, Subset]:
+    def __call__(
+        self, dataset: Frames, y: object = None, groups: object = None
+    ) -> tuple[Subset, Subset]:
         """Training and validation subsets."""
         stop = len(dataset) - int(len(dataset) * self.val_frac)
         indices = range(len(dataset))
-        return Subset(dataset, list(indices[:stop])), Subset(dataset, list(indices[stop:]))
+        return part(dataset, indices[:stop]), part(dataset, indices[stop:])

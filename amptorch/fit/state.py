@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
 
 from ..files import checkpoint
@@ -39,18 +40,18 @@ class Resume(Callback):
         self.folder = folder
         self.state = state
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: NeuralNet, **kwargs: object) -> None:
         self._pending = self.state
         self._snapshot: dict[str, Any] | None = None
         self._target = len(net.history) + net.max_epochs
         self._written = -math.inf
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
         if self._pending is not None:
             self._restore(net, self._pending)
             self._pending = None
 
-    def _restore(self, net: Any, state: dict[str, Any]) -> None:
+    def _restore(self, net: NeuralNet, state: dict[str, Any]) -> None:
         for name, callback in net.callbacks_:
             saved = state["callbacks"].get(name)
             if saved is None or saved["kind"] != _kind(callback):
@@ -64,14 +65,14 @@ class Resume(Callback):
         net.criterion_.load_state_dict(state.get("criterion", {}), strict=False)
         set_random_state(state["random"])
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         if self.folder is None:
             return
         self._take(net)
         if time.monotonic() - self._written > INTERVAL:
             self._write(net)
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net: NeuralNet, **kwargs: object) -> None:
         if self.folder is None:
             return
         # Early stopping leaves an epoch that is whole but whose end this callback did not see.
@@ -82,7 +83,7 @@ class Resume(Callback):
     def _epochs(self) -> int:
         return self._snapshot["epochs"] if self._snapshot else 0
 
-    def _take(self, net: Any) -> None:
+    def _take(self, net: NeuralNet) -> None:
         self._snapshot = {
             "epochs": len(net.history),
             "target_epochs": self._target,
@@ -99,7 +100,7 @@ class Resume(Callback):
         }
         self._history = net.history
 
-    def _write(self, net: Any) -> None:
+    def _write(self, net: NeuralNet) -> None:
         # First the best model: what goes on from this state does not find it again. Only before
         # there is any the state comes first: a model without one would be gone on from otherwise
         # than the run itself goes on, and a state without a model is no checkpoint.
@@ -122,12 +123,12 @@ class Resume(Callback):
             self._written = time.monotonic()
 
 
-def _kind(callback: Any) -> str:
+def _kind(callback: Callback) -> str:
     """What a saved state must have come from: another scheduler's would not fit."""
     return type(getattr(callback, "lr_scheduler_", callback)).__name__
 
 
-def _state_of(callback: Any) -> dict[str, Any]:
+def _state_of(callback: Callback) -> dict[str, Any]:
     if isinstance(callback, LRScheduler):
         return copy.deepcopy(callback.lr_scheduler_.state_dict())
     names = _COUNTED[type(callback)]

@@ -30,19 +30,23 @@ class Parameters(Protocol):
 class Native(Protocol):
     """The four operations of C++ or Triton kernels, on contiguous tensors; no autograd."""
 
-    def takes(self, parameters: Any, /) -> bool:
+    def takes(self, parameters: Parameters, /) -> bool:
         """Whether there are kernels for these parameters."""
         ...
 
-    def forward(self, environment: Environment, parameters: Any, /) -> Tensor: ...
+    def forward(self, environment: Environment, parameters: Parameters, /) -> Tensor: ...
 
     def jacobian(
-        self, environment: Environment, parameters: Any, touch: Tensor, /
+        self, environment: Environment, parameters: Parameters, touch: Tensor, /
     ) -> tuple[Tensor, Tensor]: ...
 
-    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor, /) -> Tensor: ...
+    def vjp(
+        self, environment: Environment, parameters: Parameters, gradient: Tensor, /
+    ) -> Tensor: ...
 
-    def jvp(self, environment: Environment, parameters: Any, changes: Tensor, /) -> Tensor: ...
+    def jvp(
+        self, environment: Environment, parameters: Parameters, changes: Tensor, /
+    ) -> Tensor: ...
 
 
 class Reference:
@@ -51,18 +55,18 @@ class Reference:
     def __init__(self, forward: Callable[[Environment, Any], Tensor]) -> None:
         self.forward = forward
 
-    def jacobian(self, environment: Environment, parameters: Any) -> tuple[Tensor, Tensor]:
+    def jacobian(self, environment: Environment, parameters: Parameters) -> tuple[Tensor, Tensor]:
         forward = self._of_environment(parameters)
         blocks = derivatives.jacobian(forward, environment, parameters.touch())
         return forward(environment), blocks
 
-    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor) -> Tensor:
+    def vjp(self, environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
         return derivatives.vjp(self._of_environment(parameters), environment, gradient)
 
-    def jvp(self, environment: Environment, parameters: Any, changes: Tensor) -> Tensor:
+    def jvp(self, environment: Environment, parameters: Parameters, changes: Tensor) -> Tensor:
         return derivatives.jvp(self._of_environment(parameters), environment, changes)
 
-    def _of_environment(self, parameters: Any) -> Callable[[Environment], Tensor]:
+    def _of_environment(self, parameters: Parameters) -> Callable[[Environment], Tensor]:
         return lambda environment: self.forward(environment, parameters)
 
 
@@ -116,7 +120,7 @@ class Cpp:
         )
 
 
-def values_of(parameters: Parameters) -> list[Any]:
+def values_of(parameters: Parameters) -> list[Tensor | float]:
     """The values of the fields, in their order."""
     return [getattr(parameters, field.name) for field in fields(parameters)]  # type: ignore
 

@@ -12,6 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+Where = torch.device | torch.dtype | str | int | bool
+"""What ``Tensor.to`` takes: a device, a dtype, and whether to wait."""
+
+
+def moved(tensor: Tensor, *where: Where, **named: Where) -> Tensor:
+    """``tensor.to(...)``."""
+    return tensor.to(*where, **named)  # type: ignore[call-overload]
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -50,9 +58,9 @@ class Environment:
         """[n_pairs], int64, species of the neighbour of each pair."""
         return self.species[self.neighbors]
 
-    def to(self, *args: object, **kwargs: object) -> Environment:
+    def to(self, *where: Where, **named: Where) -> Environment:
         """Copy with indices on another device and vectors on another device or dtype."""
-        vectors = self.vectors.to(*args, **kwargs)  # type: ignore[call-overload]
+        vectors = moved(self.vectors, *where, **named)
         device = vectors.device
         return Environment(
             vectors,

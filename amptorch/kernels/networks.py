@@ -23,7 +23,6 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +30,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from .. import _native
+from .registration import Context
 
 _ON_CPP = (torch.float32, torch.float64)
 _TILE = 32  # atoms, as in cpu/networks.h
@@ -112,17 +112,21 @@ def energies_and_slopes(
     return _Networks.apply(shape, with_slopes, keep, fingerprints, shares, *parameters)
 
 
+class _OfNetworks(Context):
+    shape: Shape
+
+
 class _Networks(Function):
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _OfNetworks,
         shape: Shape,
         with_slopes: bool,
         keep: bool,
         fingerprints: Tensor,
         shares: Tensor,
         *parameters: Tensor,
-    ) -> Any:
+    ) -> tuple[Tensor, Tensor]:
         ctx.shape = shape
         ctx.set_materialize_grads(False)
         flat = torch.cat([each.flatten() for each in parameters])
@@ -140,8 +144,10 @@ class _Networks(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, energies: Tensor | None, slopes: Tensor | None) -> Any:
-        shape: Shape = ctx.shape
+    def backward(
+        ctx: _OfNetworks, energies: Tensor | None, slopes: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        shape = ctx.shape
         flat, _, fingerprints, _, outputs, _ = ctx.saved_tensors
         if energies is None:
             energies = fingerprints.new_zeros(fingerprints.shape[0])

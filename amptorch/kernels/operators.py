@@ -15,7 +15,7 @@ set of parameters, the reference runs in the open, under autograd.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
@@ -25,10 +25,17 @@ from torch import Tensor
 from . import cuda
 from .backends import Cpp, Native, Parameters, Reference
 from .environment import Environment
-from .registration import define
+from .registration import Context, define
 
 COMPILED = (torch.float32, torch.float64)
 """Precisions that the kernels are compiled for."""
+
+
+class _Inputs(Context):
+    """With what :func:`_save` keeps."""
+
+    numbers: Sequence[float]
+    n_tensors: int
 
 
 class Operators:
@@ -150,8 +157,16 @@ class Compiled:
         )
         return define(f"{self.stem}_{operation}", schema, run, shapes, backward, _save)
 
-    def _rebuild(self, *inputs: Any) -> tuple[Environment, Parameters, list[Tensor]]:
-        vectors, first, neighbors, species, tensors, numbers, *rest = inputs
+    def _rebuild(
+        self,
+        vectors: Tensor,
+        first: Tensor,
+        neighbors: Tensor,
+        species: Tensor,
+        tensors: Sequence[Tensor],
+        numbers: Sequence[float],
+        *rest: Tensor,
+    ) -> tuple[Environment, Parameters, list[Tensor]]:
         environment = Environment(vectors.contiguous(), first, neighbors, species)
         tables, scalars = iter(tensors), iter(numbers)
         values = [
@@ -167,20 +182,20 @@ class Compiled:
         vectors, touch = inputs[0], inputs[6]
         return self._features(*inputs), vectors.new_empty((vectors.shape[0], touch.shape[-1], 3))
 
-    def _differentiate_forward(self, ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+    def _differentiate_forward(self, ctx: _Inputs, gradient: Tensor) -> tuple[Any, ...]:
         return _pad(ctx, self.operators["vjp"](*_saved(ctx), gradient))
 
-    def _differentiate_vjp(self, ctx: Any, changes: Tensor) -> tuple[Any, ...]:
+    def _differentiate_vjp(self, ctx: _Inputs, changes: Tensor) -> tuple[Any, ...]:
         *inputs, gradient = _saved(ctx)
         return self._differentiate_product(ctx, inputs, gradient, changes, "jvp", changes)
 
-    def _differentiate_jvp(self, ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+    def _differentiate_jvp(self, ctx: _Inputs, gradient: Tensor) -> tuple[Any, ...]:
         *inputs, changes = _saved(ctx)
         return self._differentiate_product(ctx, inputs, gradient, changes, "vjp", gradient)
 
     def _differentiate_product(
         self,
-        ctx: Any,
+        ctx: _Inputs,
         inputs: list[Any],
         gradient: Tensor,
         changes: Tensor,
@@ -232,23 +247,23 @@ def _check(name: str, values: Tensor, shape: tuple[int, ...], vectors: Tensor) -
         )
 
 
-def _like_vectors(vectors: Tensor, *_: Any) -> Tensor:
+def _like_vectors(vectors: Tensor, *_: object) -> Tensor:
     return vectors.new_empty(vectors.shape)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+def _save(ctx: _Inputs, inputs: tuple[Any, ...], output: object) -> None:
     vectors, first, neighbors, species, tensors, numbers, *rest = inputs
     ctx.save_for_backward(vectors, first, neighbors, species, *rest, *tensors)
     ctx.numbers, ctx.n_tensors = numbers, len(tensors)
 
 
-def _saved(ctx: Any) -> list[Any]:
+def _saved(ctx: _Inputs) -> list[Any]:
     """The inputs that :func:`_save` kept, in their order."""
     kept = list(ctx.saved_tensors)
     n_rest = len(kept) - 4 - ctx.n_tensors
     return [*kept[:4], kept[4 + n_rest :], ctx.numbers, *kept[4 : 4 + n_rest]]
 
 
-def _pad(ctx: Any, vectors: Tensor | None, *rest: Tensor | None) -> tuple[Any, ...]:
+def _pad(ctx: _Inputs, vectors: Tensor | None, *rest: Tensor | None) -> tuple[Any, ...]:
     """Gradients of the inputs: none of the indices and parameters has one."""
     return vectors, None, None, None, [None] * ctx.n_tensors, None, *rest

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +26,7 @@ from torch.autograd import Function
 from .. import _native
 from .environment import Environment, concatenate
 from .reference import pair_jacobian as reference
+from .registration import Context
 
 _ON_CPP = (torch.float32, torch.float64)
 
@@ -147,9 +147,17 @@ def virials(environment: Environment, pair_gradients: Tensor) -> Tensor:
     return zeros.index_add(0, environment.centers, outer)
 
 
+class _Constants(Context):
+    frames: Frames
+    n_features: int
+    with_virials: bool
+
+
 class _Pull(Function):
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, frames: Frames, with_virials: bool) -> Any:
+    def forward(
+        ctx: _Constants, weights: Tensor, frames: Frames, with_virials: bool
+    ) -> tuple[Tensor, ...]:
         ctx.frames, ctx.n_features = frames, weights.shape[1]
         if not frames.compiled(weights):
             return reference.pull(*frames.joined, weights, with_virials)
@@ -167,7 +175,7 @@ class _Pull(Function):
         return forces, virials
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: _Constants, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         forces, virials = gradients
         return push(ctx.frames, forces, virials, ctx.n_features), None, None
 
@@ -175,7 +183,7 @@ class _Pull(Function):
 class _Push(Function):
     @staticmethod
     def forward(
-        ctx: Any, forces: Tensor, virials: Tensor, frames: Frames, n_features: int
+        ctx: _Constants, forces: Tensor, virials: Tensor, frames: Frames, n_features: int
     ) -> Tensor:
         ctx.frames, ctx.with_virials = frames, len(virials) > 0
         if not frames.compiled(forces):
@@ -192,6 +200,6 @@ class _Push(Function):
         return changes
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: _Constants, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         forces, virials = pull(ctx.frames, gradients[0], ctx.with_virials)
         return forces, virials, None, None

@@ -10,8 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 _LIBRARY = torch.library.Library("amptorch", "FRAGMENT")
+
+
+class Context(FunctionCtx):
+    """What autograd hands from a forward to its backward; both may set more."""
+
+    needs_input_grad: tuple[bool, ...]
+    saved_tensors: tuple[Tensor, ...]
 
 
 def define(

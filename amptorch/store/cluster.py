@@ -8,7 +8,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ase import Atoms
@@ -25,6 +25,9 @@ from .header import Header
 from .image import Image, image_of, same_targets
 from .manifest import write_manifest
 from .reader import FingerprintStore, open_store
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 IMAGES_OF_A_SHARD = 500
 # Shards that are sent for each thread of the cluster: one is computed while others wait.
@@ -103,7 +106,7 @@ def _shard_path(folder: Path, number: int) -> Path:
 
 
 @contextlib.contextmanager
-def _client(cluster: str) -> Iterator[Any]:
+def _client(cluster: str) -> Iterator[Client]:
     try:
         import dask
         from distributed import Client, LocalCluster
@@ -131,7 +134,7 @@ class _Build:
     """One run over the images of a source."""
 
     def __init__(
-        self, client: Any, header: Header, folder: Path, reader: TargetReader, bar: tqdm
+        self, client: Client, header: Header, folder: Path, reader: TargetReader, bar: tqdm
     ) -> None:
         self.client = client
         self.header = header

@@ -108,13 +108,13 @@ class LMDBEnvironment:
         self.lmdb.reader_check()
         self._open[self.path] = self
 
-    def begin(self, **options: Any) -> Any:
+    def begin(self, write: bool = False, buffers: bool = False) -> Any:
         """A transaction; adopts the size of a map that another process made larger."""
         try:
-            return self.lmdb.begin(**options)
+            return self.lmdb.begin(write=write, buffers=buffers)
         except lmdb.MapResizedError:
             self.resize(0)
-            return self.lmdb.begin(**options)
+            return self.lmdb.begin(write=write, buffers=buffers)
 
     def resize(self, size: int) -> None:
         """Another size of the map, 0 for what the file says."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import xxhash
 
@@ -18,6 +19,8 @@ from .record import Frame, unpack_frame
 from .sealed import Bytes
 from .snapshot import Snapshot
 from .statistics import statistics_from_json
+
+T = TypeVar("T")
 
 
 class Shard:
@@ -97,7 +100,7 @@ class Shard:
         return self._snapshot.keys("images")
 
 
-def read_record(path: Path, name: str, record: Bytes | None, unpack: Any) -> Any:
+def read_record(path: Path, name: str, record: Bytes | None, unpack: Callable[[Bytes], T]) -> T:
     """What a record holds; errors name file and record."""
     if record is None:
         raise StoreError(f"{path}: {name}: no such record")

@@ -60,7 +60,7 @@ class WorkerProcess:
             raise answer
         return answer
 
-    def _send(self, value: Any) -> None:
+    def _send(self, value: object) -> None:
         pipe: IO[bytes] = self._process.stdin  # type: ignore[assignment]
         pickle.dump(value, pipe, protocol=5)
         pipe.flush()

@@ -13,7 +13,7 @@ from ...errors import check_keys
 from ...kernels import symmetry_functions
 from ...kernels.symmetry_functions import SymmetryFunctions
 from ..base_descriptor import BaseDescriptor, Kernel
-from ..schemes import plain
+from ..schemes import CutoffParams, plain
 from .descriptor_set import G5_VERSION, GaussianDescriptorSet, has_g5, settings_of
 
 GDS = GaussianDescriptorSet
@@ -63,7 +63,7 @@ class Gaussian(BaseDescriptor):
 
     @classmethod
     def from_parameters(
-        cls, parameters: Any, cutoff_params: Any, elements: Sequence[str]
+        cls, parameters: Any, cutoff_params: CutoffParams, elements: Sequence[str]
     ) -> Gaussian:
         options = cutoff_params if isinstance(cutoff_params, Mapping) else {}
         check_keys(options, ["cutoff_func", "gamma"], "cutoff_params")

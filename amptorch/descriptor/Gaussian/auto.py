@@ -85,9 +85,9 @@ class Options:
             raise ValueError(f"fp_params auto: unknown size {self.size!r}; {hint}")
 
 
-def options_of(parameters: Any) -> Options:
+def options_of(parameters: str | Mapping[str, Any]) -> Options:
     """The options in ``"auto"`` or ``{"auto": {...}}``."""
-    if parameters == "auto":
+    if isinstance(parameters, str):
         return Options()
     check_keys(parameters, ["auto"], "fp_params")
     given = parameters["auto"] or {}

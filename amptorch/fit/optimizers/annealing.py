@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
-from torch.utils.data import Subset
 from tqdm import tqdm
+
+from ...data.frame import Labelled
+from ...dataset.frames import Frames, part
 
 
 class Annealing(Callback):
@@ -53,7 +55,7 @@ class Annealing(Callback):
         self.steps, self.updates = steps, updates
         self.move, self.frames = move, frames
 
-    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: NeuralNet, dataset_train: Frames, **kwargs: object) -> None:
         if len(net.history) > 1:
             return
         self.trace_: list[dict[str, float]] = []
@@ -63,12 +65,12 @@ class Annealing(Callback):
             best = self._search(net, batches, parameters_to_vector(parameters))
             vector_to_parameters(best, parameters)
 
-    def _batches(self, net: Any, dataset: Any) -> list[Any]:
+    def _batches(self, net: NeuralNet, dataset: Frames) -> list[Labelled]:
         count = min(self.frames, len(dataset))
         chosen = [index * len(dataset) // count for index in range(count)]
-        return list(net.get_iterator(Subset(dataset, chosen), training=False))
+        return list(net.get_iterator(part(dataset, chosen), training=False))
 
-    def _search(self, net: Any, batches: list[Any], weights: Tensor) -> Tensor:
+    def _search(self, net: NeuralNet, batches: list[Labelled], weights: Tensor) -> Tensor:
         loss = _loss(net, batches, weights)
         best, best_loss, taken = weights, loss, 0
         every = max(1, self.steps // self.updates)
@@ -88,7 +90,7 @@ class Annealing(Callback):
         return best
 
 
-def _loss(net: Any, batches: list[Any], weights: Tensor) -> float:
+def _loss(net: NeuralNet, batches: list[Labelled], weights: Tensor) -> float:
     vector_to_parameters(weights, net.module_.parameters())
     total = sum(batch[0].num_graphs for batch in batches)
     parts = (float(net.validation_step(b)["loss"]) * b[0].num_graphs for b in batches)

@@ -20,7 +20,7 @@ class Optimizer(Eager):
         memory: what it keeps from step to step, saved with it.
     """
 
-    def __init__(self, parameters: Iterable[Any], **options: Any) -> None:
+    def __init__(self, parameters: Iterable[Any], **options: object) -> None:
         super().__init__(parameters, options)
         self.memory: dict[str, Any] = {}
 

@@ -20,6 +20,7 @@ from .soap import SOAP
 
 if TYPE_CHECKING:
     from ..net import AtomsNet
+    from ..settings import OptimConfig
     from .annealing import Annealing
 
 _OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
@@ -79,15 +80,15 @@ class Choice:
         return AtomsNet
 
 
-def defaults(optimizer: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def defaults(optimizer: object, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Learning rate and batch size that suit an optimizer given by name; classes have none."""
     if _is_annealing(optimizer):
         optimizer = arguments.get("then", "adam")
-    known = isinstance(optimizer, str) and optimizer.lower() in _OPTIMIZERS
-    return dict(_OPTIMIZERS[optimizer.lower()][1]) if known else {}
+    name = optimizer.lower() if isinstance(optimizer, str) else ""
+    return dict(_OPTIMIZERS[name][1]) if name in _OPTIMIZERS else {}
 
 
-def choose(optimizer: Any, arguments: Mapping[str, Any]) -> Choice:
+def choose(optimizer: str | type, arguments: Mapping[str, Any]) -> Choice:
     """What trains, for a name or a class and its arguments.
 
     Args:
@@ -120,7 +121,7 @@ def choose(optimizer: Any, arguments: Mapping[str, Any]) -> Choice:
     return Choice(kind, rest, annealing)
 
 
-def _is_annealing(optimizer: Any) -> bool:
+def _is_annealing(optimizer: object) -> bool:
     return isinstance(optimizer, str) and optimizer.lower() == "annealing"
 
 
@@ -133,7 +134,7 @@ def _named(name: str) -> type:
     return named[name.lower()]
 
 
-def check_settings(choice: Choice, optim: Any) -> None:
+def check_settings(choice: Choice, optim: OptimConfig) -> None:
     """Raise a ``ValueError`` for settings that the optimizer cannot follow, or bad arguments.
 
     Args:

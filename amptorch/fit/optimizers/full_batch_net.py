@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from ..net import AtomsNet
+from ...dataset.frames import Frames
+from ..net import AtomsNet, Step
 from .base import check_is_smooth
 from .full_batch import Vector
 
@@ -23,7 +26,7 @@ class Evaluation:
     weights: Vector
     loss: float
     gradient: Vector
-    batches: list[tuple[Any, int, dict[str, Any]]]
+    batches: list[tuple[Sequence[Tensor], int, Step]]
 
 
 class _Done(Exception):
@@ -39,7 +42,9 @@ class FullBatchNet(AtomsNet):
 
     optimizer_: Any
 
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **kwargs: Any) -> Any:
+    def fit_loop(
+        self, X: Frames, y: object = None, epochs: int | None = None, **kwargs: object
+    ) -> FullBatchNet:
         """skorch's, driven by the minimizer."""
         check_is_smooth(self.module_, self.optimizer_.method)
         self.check_data(X, y)

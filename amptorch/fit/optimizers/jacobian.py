@@ -11,8 +11,8 @@ Only the neighbours of an atom have a v_ci. Shares are taken as constants.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +23,9 @@ from ...potentials.networks.model import MLP, AtomisticModel
 
 # Numbers in the largest array of a call: observations x atoms of one x features.
 _CHUNK = 4_000_000
+
+Gradients = Callable[..., dict[str, Tensor]]
+"""By weights, of each observation, from weights and arrays."""
 
 Blocks = list[Tensor]
 """A Jacobian by network: [n_observations, n_weights of the network]."""
@@ -145,14 +148,14 @@ def _gather(observation: Tensor, shares: Tensor, n_observations: int) -> _Atoms:
     return _Atoms(index, padded)
 
 
-def _energy_gradients(network: MLP) -> Any:
+def _energy_gradients(network: MLP) -> Gradients:
     def energy(weights: dict[str, Tensor], fingerprints: Tensor, shares: Tensor) -> Tensor:
         return (functional_call(network, weights, fingerprints)[:, 0] * shares).sum()
 
     return vmap(grad(energy), in_dims=(None, 0, 0))
 
 
-def _slope_gradients(network: MLP) -> Any:
+def _slope_gradients(network: MLP) -> Gradients:
     def slope(
         weights: dict[str, Tensor], fingerprints: Tensor, shares: Tensor, directions: Tensor
     ) -> Tensor:
@@ -164,7 +167,7 @@ def _slope_gradients(network: MLP) -> Any:
     return vmap(grad(slope), in_dims=(None, 0, 0, 0))
 
 
-def _by_chunks(gradients: Any, network: MLP, fingerprints: Tensor, *arrays: Tensor) -> Tensor:
+def _by_chunks(gradients: Gradients, network: MLP, fingerprints: Tensor, *arrays: Tensor) -> Tensor:
     weights = {name: value.detach() for name, value in network.named_parameters()}
     rows = max(1, _CHUNK // max(1, fingerprints[0].numel()))
     found = []

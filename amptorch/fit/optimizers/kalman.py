@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ...data.frame import Labelled
 from ...potentials.networks.model import AtomisticModel
 from . import jacobian
 from .base import Optimizer, check_fits, sizes
@@ -77,7 +78,7 @@ class KalmanFilter(Optimizer):
             decoupled=decoupled,
         )
 
-    def observe(self, net: BatchNet, batch: Any) -> Observations:
+    def observe(self, net: BatchNet, batch: Labelled) -> Observations:
         """Energies, and forces if they are trained on, over their noise."""
         data, options = batch[0].to(net.device), self.options
         fraction = options["fraction"] if net.criterion_.alpha > 0 else 0.0
@@ -91,7 +92,7 @@ class KalmanFilter(Optimizer):
         return Observations(net.module_, data, components, known, scales)
 
     def update(
-        self, net: BatchNet, batch: Any, observations: Observations, residuals: Tensor
+        self, net: BatchNet, batch: Labelled, observations: Observations, residuals: Tensor
     ) -> None:
         """One step of the filter."""
         model, options = observations.model, self.options

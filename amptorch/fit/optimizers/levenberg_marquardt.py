@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ...data.frame import Labelled
 from . import jacobian
 from .base import Optimizer, check_fits, sizes
 from .observations import Observations, choose
@@ -58,7 +59,7 @@ class LevenbergMarquardt(Optimizer):
             raise ValueError(f"optimizer: expected fraction in (0, 1], got {fraction!r}")
         super().__init__(parameters, lr=lr, damping=damping, tries=tries, fraction=fraction)
 
-    def observe(self, net: BatchNet, batch: Any) -> Observations:
+    def observe(self, net: BatchNet, batch: Labelled) -> Observations:
         """All energies and a fraction of the force components, scaled as in the loss."""
         data, loss = batch[0].to(net.device), net.criterion_
         components, known = choose(data, self.options["fraction"] if loss.alpha > 0 else 0.0)
@@ -75,7 +76,7 @@ class LevenbergMarquardt(Optimizer):
         return Observations(net.module_, data, components, known, scales)
 
     def update(
-        self, net: BatchNet, batch: Any, observations: Observations, residuals: Tensor
+        self, net: BatchNet, batch: Labelled, observations: Observations, residuals: Tensor
     ) -> None:
         """Steps until one lowers the loss of the batch, ``tries`` at most."""
         model, options = observations.model, self.options

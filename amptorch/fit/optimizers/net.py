@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.profiler import record_function
 
+from ...data.frame import Labelled
+from ...dataset.frames import Frames
 from ..metrics import target_scaler_of
-from ..net import AtomsNet
+from ..net import AtomsNet, Step
 from .base import check_is_smooth
 from .observations import Observations
 
@@ -17,11 +20,11 @@ from .observations import Observations
 class ResidualOptimizer(Protocol):
     """An optimizer that is given a batch."""
 
-    def observe(self, net: BatchNet, batch: Any) -> Observations:
+    def observe(self, net: BatchNet, batch: Labelled) -> Observations:
         """What it observes of the batch."""
 
     def update(
-        self, net: BatchNet, batch: Any, observations: Observations, residuals: Tensor
+        self, net: BatchNet, batch: Labelled, observations: Observations, residuals: Tensor
     ) -> None:
         """Change the weights."""
 
@@ -35,13 +38,15 @@ class BatchNet(AtomsNet):
 
     optimizer_: Any
 
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **kwargs: Any) -> Any:
+    def fit_loop(
+        self, X: Frames, y: object = None, epochs: int | None = None, **kwargs: object
+    ) -> BatchNet:
         """skorch's."""
         check_is_smooth(self.module_, type(self.optimizer_).__name__)
         self.scale_ = float(target_scaler_of(X).target_std)
         return super().fit_loop(X, y, epochs, **kwargs)
 
-    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+    def train_step(self, batch: Labelled, **fit_params: object) -> Step:
         """One step; loss and predictions are those before it, as for other optimizers."""
         with record_function("amptorch::step"):
             step = self.predicted(batch, **fit_params)
@@ -54,7 +59,7 @@ class BatchNet(AtomsNet):
                 self.fail(f"the optimizer cannot take its step: {error}")
         return step
 
-    def predicted(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+    def predicted(self, batch: Labelled, **fit_params: object) -> Step:
         """Loss and predictions of a training batch, without gradients."""
         self._set_training(True)
         with torch.no_grad():
@@ -62,6 +67,6 @@ class BatchNet(AtomsNet):
             loss = self.get_loss(prediction, batch[1], X=batch[0], training=True)
         return {"loss": loss, "y_pred": prediction}
 
-    def on_device(self, target: Any) -> list[Tensor]:
+    def on_device(self, target: Sequence[Tensor]) -> list[Tensor]:
         """Targets where the network is."""
         return [part.to(self.device) for part in target]

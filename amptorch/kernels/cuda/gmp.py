@@ -118,7 +118,7 @@ def _factor(order: int) -> float:
 plan = TableCache(build)
 
 
-class _Launch(Launch):
+class _Launch(Launch["GaussianMultipoles"]):
     """G and the multipoles, from which the other operations go on."""
 
     def __init__(self, environment: Environment, multipoles: GaussianMultipoles) -> None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
+from ..backends import Parameters
 from ..environment import Environment
+
+P = TypeVar("P", bound=Parameters)
 
 OPTIONS = {"enable_fp_fusion": True}
 """Of every launch. Triton's default for it changes with 3.10."""
 
 
-class Launch(ABC):
+class Launch(ABC, Generic[P]):
     """The kernels of a stem with their tables and intermediate results on one environment."""
 
     @abstractmethod
-    def __init__(self, environment: Environment, parameters: Any) -> None: ...
+    def __init__(self, environment: Environment, parameters: P) -> None: ...
 
     @staticmethod
     @abstractmethod
-    def takes(parameters: Any) -> bool:
+    def takes(parameters: P) -> bool:
         """Whether there are kernels for these parameters."""
 
     @abstractmethod
@@ -41,25 +44,25 @@ class Launch(ABC):
 class Kernels:
     """The Triton kernels of a stem, see :class:`amptorch.kernels.backends.Native`."""
 
-    def __init__(self, launch: type[Launch]) -> None:
+    def __init__(self, launch: type[Launch[Any]]) -> None:
         self.launch = launch
         self.takes = launch.takes
 
-    def forward(self, environment: Environment, parameters: Any) -> Tensor:
+    def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
         return self.launch(environment, parameters).features()
 
     def jacobian(
-        self, environment: Environment, parameters: Any, touch: Tensor
+        self, environment: Environment, parameters: Parameters, touch: Tensor
     ) -> tuple[Tensor, Tensor]:
         launch = self.launch(environment, parameters)
         blocks = environment.vectors.new_zeros(environment.n_pairs, touch.shape[-1], 3)
         launch.pull(None, blocks)
         return launch.features(), blocks
 
-    def vjp(self, environment: Environment, parameters: Any, gradient: Tensor) -> Tensor:
+    def vjp(self, environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
         pulled = environment.vectors.new_empty(environment.n_pairs, 3)
         self.launch(environment, parameters).pull(gradient, pulled)
         return pulled
 
-    def jvp(self, environment: Environment, parameters: Any, changes: Tensor) -> Tensor:
+    def jvp(self, environment: Environment, parameters: Parameters, changes: Tensor) -> Tensor:
         return self.launch(environment, parameters).push(changes)

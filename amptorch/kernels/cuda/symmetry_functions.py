@@ -27,7 +27,7 @@ PARTNER_BLOCK = 32
 FUNCTION_BLOCK = 8
 
 
-class _Launch(Launch):
+class _Launch(Launch["SymmetryFunctions"]):
     """What the operations on one environment share."""
 
     def __init__(self, environment: Environment, functions: SymmetryFunctions) -> None:

@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MAX_TERMS = 8
 """Terms of a group that are computed side by side; more make another group."""
+
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,7 @@ def _term_rows(group: _Group, slots: _Slots, width: int) -> list[tuple[int, ...]
     return _padded(rows, width, (0, -1, 0, 0))
 
 
-def _padded(rows: Sequence[Any], width: int, filling: Any) -> list[Any]:
+def _padded(rows: Sequence[Row], width: int, filling: Row) -> list[Row]:
     return [*rows, *[filling] * (width - len(rows))]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
+
+from ..backends import Parameters
 
 MOST_KEPT = 32
 """Parameter sets whose tables stay on a device."""
@@ -40,9 +42,9 @@ class Kept(Generic[R]):
 
     def __init__(self, make: Callable[..., R]) -> None:
         self.make = make
-        self.kept: dict[tuple[Any, ...], R] = {}
+        self.kept: dict[tuple[Hashable, ...], R] = {}
 
-    def __call__(self, parameters: Any, *more: Any) -> R:
+    def __call__(self, parameters: Parameters, *more: Hashable) -> R:
         key = (*more, *map(_content, vars(parameters).values()))
         if key not in self.kept:
             if len(self.kept) == MOST_KEPT:
@@ -61,12 +63,12 @@ class TableCache(Generic[T]):
     def __init__(self, build: Callable[[Any], T]) -> None:
         self.kept: Kept[T] = Kept(lambda parameters, *place: build(parameters).to(*place))
 
-    def __call__(self, parameters: Any, vectors: Tensor) -> T:
+    def __call__(self, parameters: Parameters, vectors: Tensor) -> T:
         """Tables on the device and in the dtype of some vectors."""
         return self.kept(parameters, vectors.device, vectors.dtype)
 
 
-def _content(value: Any) -> Any:
+def _content(value: Hashable) -> Hashable:
     return value.numpy().tobytes() if isinstance(value, Tensor) else value
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
@@ -43,5 +42,5 @@ class ModelConfig:
             raise ValueError(f"model: expected dropout_rate in [0, 1), got {self.dropout_rate!r}")
 
 
-def _are_widths(value: Any) -> bool:
+def _are_widths(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(type(n) is int and n >= 1 for n in value)
