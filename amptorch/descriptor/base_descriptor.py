@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
@@ -18,16 +18,9 @@ from ..kernels import pair_jacobian
 from ..kernels.environment import Environment
 from ..kernels.neighbors import find_nearest, find_neighbors_of_frames
 from .arrays import element_arrays, image_arrays
-from .schemes import (
-    CutoffParams,
-    Setup,
-    construct_descriptor,
-    plain,
-    register,
-    setup_from_json,
-    setup_to_json,
-)
-from .util import COINCIDENT, check_elements, hash_of, list_symbols_to_indices, validate_image
+from .identity import Identity
+from .schemes import CutoffParams, register
+from .util import COINCIDENT, validate_image
 
 DESCRIPTOR_VERSION = 2
 """Of what the parameters of descriptors mean; files say with which they were written. Raise it when
@@ -52,7 +45,7 @@ class Kernel(Protocol):
         """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features]."""
 
 
-class BaseDescriptor(ABC):
+class BaseDescriptor(Identity):
     """A map from an atom's neighbourhood to its fingerprint.
 
     A subclass owns parameters: it validates them and lays them out as its kernel reads them
@@ -77,14 +70,9 @@ class BaseDescriptor(ABC):
             before scaling) are dropped where forces are made of them; 0 keeps all.
     """
 
-    scheme: ClassVar[str]
-    descriptor_type: ClassVar[str] = ""
     kernel: ClassVar[Kernel]
-    fp_params: Any
-    cutoff_params: CutoffParams = None
     cutoff: float
     parameters: Any
-    prime_threshold: float = 0.0
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
@@ -94,10 +82,6 @@ class BaseDescriptor(ABC):
         if "descriptor_type" not in own and ("scheme" in own or not cls.descriptor_type):
             cls.descriptor_type = own.get("scheme", cls.__name__)
 
-    def __init__(self, elements: Sequence[str]) -> None:
-        self.elements = check_elements(elements)
-        self.element_indices = list_symbols_to_indices(self.elements)
-
     @classmethod
     def from_parameters(
         cls, parameters: Any, cutoff_params: CutoffParams, elements: Sequence[str]
@@ -105,45 +89,6 @@ class BaseDescriptor(ABC):
         """The descriptor of ``fp_params``, ``cutoff_params`` and ``elements`` of a configuration:
         ``cls(parameters, elements)``, unless a class says otherwise."""
         return cls(parameters, elements)  # type: ignore[call-arg]
-
-    @property
-    def setup(self) -> Setup:
-        """(fp_scheme, fp_params, cutoff_params, elements), of which ``construct_descriptor`` makes
-        the same descriptor.
-
-        Raises:
-            ValueError: the class has no scheme of its own.
-        """
-        kind = type(self)
-        if "scheme" not in vars(kind):
-            raise ValueError(
-                f"{kind.__name__}: has no scheme of its own, by which a store or a checkpoint "
-                'finds its class: expected scheme = "..." in the class'
-            )
-        return (kind.scheme, self.fp_params, self.cutoff_params, self.elements)
-
-    def to_json(self) -> list[Any]:
-        """``setup`` as JSON knows it."""
-        return setup_to_json(self.setup)
-
-    @staticmethod
-    def from_json(values: Sequence[Any]) -> BaseDescriptor:
-        """The descriptor of :meth:`to_json`, of whatever scheme."""
-        return construct_descriptor(setup_from_json(values))
-
-    @classmethod
-    def parameters_to_json(cls, parameters: Any) -> Any:
-        """``fp_params`` as JSON knows them; ``ValueError`` for what it cannot hold."""
-        return plain(parameters)
-
-    @classmethod
-    def parameters_from_json(cls, values: Any) -> Any:
-        """``fp_params`` of :meth:`parameters_to_json`."""
-        return values
-
-    @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """Everything that fixes fingerprints: plain values and arrays, for the hash."""
 
     @abstractmethod
     def _parameters(self) -> Any:
@@ -153,7 +98,7 @@ class BaseDescriptor(ABC):
         """Set ``parameters`` from what describes the functions."""
         self.parameters = self._parameters()
         for name in ("touch", "descriptor_setup_hash"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
     @property
     def n_features(self) -> int:
@@ -168,28 +113,6 @@ class BaseDescriptor(ABC):
     def features_of(self, element: str) -> int:
         """Features of an element, not counting zeros that pad."""
         return self.n_features
-
-    @cached_property
-    def descriptor_setup_hash(self) -> str:
-        """See :meth:`get_descriptor_setup_hash`."""
-        return self.get_descriptor_setup_hash()
-
-    def get_descriptor_setup_hash(self) -> str:
-        """md5 of all parameters, the element list and, where used, the pseudodensities."""
-        threshold = {"prime_threshold": self.prime_threshold} if self.prime_threshold else {}
-        return hash_of({**self._typed_settings(), **threshold})
-
-    def _typed_settings(self) -> dict[str, Any]:
-        # A class that is derived from another may give other numbers for the same settings.
-        return {**self.settings(), "type": self.descriptor_type}
-
-    def has_same_fingerprints(self, other: BaseDescriptor) -> bool:
-        """Whether only the primes that are dropped may differ."""
-        return hash_of(self._typed_settings()) == hash_of(other._typed_settings())
-
-    def changed_since(self, version: int) -> str | None:
-        """Why files of this ``DESCRIPTOR_VERSION`` mean another descriptor, or None."""
-        return None
 
     def environment(self, image: Atoms, name: str = "image") -> Environment:
         """Neighbours of all atoms of an image, in float64.
@@ -281,14 +204,6 @@ class BaseDescriptor(ABC):
         matrix = pair_jacobian.to_sparse(environment, values, self.touch, factors)
         primes = pair_jacobian.without_small(matrix, self.prime_threshold)
         return image_arrays(image.numbers, counts, fingerprint, primes)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BaseDescriptor):
-            return NotImplemented
-        return self.descriptor_setup_hash == other.descriptor_setup_hash
-
-    def __hash__(self) -> int:
-        return hash(self.descriptor_setup_hash)
 
 
 def check_coincidence(environment: Environment, name: str) -> None:

@@ -21,7 +21,7 @@ from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..descriptor.schemes import Setup, class_of, is_importable
 from ..errors import nearest
-from .compute import Computer
+from .compute import Computer, batches_at_once
 from .errors import StoreError
 from .estimate import estimate
 from .header import Header
@@ -70,8 +70,8 @@ def build_store(
         derivatives: "cached" (keep the pair Jacobian), "on_the_fly" (keep pairs), "none", or
             "auto": what the file has, if there is one; else "cached" where that fits into a
             quarter of the free disk and half of the free memory, by an estimate that is printed.
-        processes: that compute; 1 for this one alone, with as many threads as torch is set to.
-            Default 1 for few cores or images, else the number of cores.
+        processes: that compute; 1 for this one alone, in its threads. Default 1 for few cores or
+            images, else the number of cores.
         forces: read forces, and stresses where there are any, and keep what training on them needs.
         chunk: images that are computed and written at a time: what a kill may lose at most.
         verbose: show a progress bar.
@@ -86,52 +86,115 @@ def build_store(
     """
     if chunk < 1:
         raise ValueError(f"chunk: expected at least 1, got {chunk!r}")
-    if derivatives not in FORMS:
-        hint = nearest(str(derivatives), FORMS)
-        raise ValueError(f"derivatives: unknown form {derivatives!r}; {hint}")
-    reader = TargetReader(forces=forces, stress=forces, weight_key=weight_key, keys=Keys.of(keys))
-    if look_first and isinstance(source, (str, Path)) and not Path(path).exists():
-        look_at(source, reader, verbose)
+    wanted = Wanted.of(descriptor, dtype, derivatives, forces, weight_key, keys, verbose)
+    if look_first and not Path(path).exists():
+        wanted.look_at(source)
     total = count_images(source)
-    setup = descriptor.setup if isinstance(descriptor, BaseDescriptor) else descriptor
-    alone = not is_importable(class_of(setup[0]))
-    workers = _check_processes(processes, alone) or (1 if alone else _default_processes(total))
-    if not forces:
-        derivatives = "none"
-    elif derivatives == "auto":
-        at_once = workers if workers > 1 else torch.get_num_threads()
-        derivatives, source = choose_derivatives(
-            source, total, Path(path), setup, dtype, at_once, verbose
-        )
-    header = Header(setup, dtype, derivatives, weight_key=weight_key).as_stored()
+    workers = _processes(processes, wanted.setup, total)
+    header, source = wanted.header(source, total, Path(path), batches_at_once(workers))
     writer = StoreWriter(path, header)
     try:
         with (
             Computer(header, workers) as computer,
             tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
         ):
-            statistics = _Build(writer, computer, reader, chunk, bar).run(read_images(source))
-        writer.finish(statistics)
+            build = _Build(writer, computer, wanted.reader, chunk, bar)
+            writer.finish(build.run(read_images(source)))
     finally:
         writer.close()
     return open_store(path)
 
 
-def look_at(source: str | Path, reader: TargetReader, verbose: bool) -> None:
-    """Read a file from end to end, and say what its images hold and what looks wrong.
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be kept of images, see :func:`build_store`.
 
-    Raises:
-        ValueError: an image that cannot be read or described.
+    Attributes:
+        derivatives: a form, or "auto".
+        reader: of energies, forces and stresses.
     """
-    inspection = Inspection(reader)
-    for _ in inspection.watch(read_images(source)):
-        continue
-    inspection.warn()
-    if verbose:
-        print(inspection.summary())
+
+    setup: Setup
+    dtype: torch.dtype
+    derivatives: str
+    reader: TargetReader
+    verbose: bool
+
+    @classmethod
+    def of(
+        cls,
+        descriptor: BaseDescriptor | Setup,
+        dtype: torch.dtype,
+        derivatives: str,
+        forces: bool,
+        weight_key: str | None,
+        keys: Mapping[str, str] | Keys | None,
+        verbose: bool,
+    ) -> Wanted:
+        """From the arguments of :func:`build_store`."""
+        if derivatives not in FORMS:
+            hint = nearest(str(derivatives), FORMS)
+            raise ValueError(f"derivatives: unknown form {derivatives!r}; {hint}")
+        setup = descriptor.setup if isinstance(descriptor, BaseDescriptor) else descriptor
+        reader = TargetReader(
+            forces=forces, stress=forces, weight_key=weight_key, keys=Keys.of(keys)
+        )
+        return cls(setup, dtype, derivatives if forces else "none", reader, verbose)
+
+    def look_at(self, source: Source) -> None:
+        """Read a file from end to end, and say what its images hold and what looks wrong; what is
+        no file may be there only once.
+
+        Raises:
+            ValueError: an image that cannot be read or described.
+        """
+        if not isinstance(source, (str, Path)):
+            return
+        inspection = Inspection(self.reader)
+        for _ in inspection.watch(read_images(source)):
+            continue
+        inspection.warn()
+        if self.verbose:
+            print(inspection.summary())
+
+    def header(
+        self, source: Source, total: int | None, path: Path, at_once: int
+    ) -> tuple[Header, Source]:
+        """The header of a store, and a source that still gives all images.
+
+        Args:
+            source: of the images.
+            total: their number, None where it is not known.
+            path: of the store, or of the first of its files.
+            at_once: images that are computed at the same time.
+        """
+        derivatives = self.derivatives
+        if derivatives == "auto":
+            derivatives, source = self._choose(source, total, path, at_once)
+        weight_key = self.reader.weight_key
+        return Header(
+            self.setup, self.dtype, derivatives, weight_key=weight_key
+        ).as_stored(), source
+
+    def _choose(
+        self, source: Source, total: int | None, path: Path, at_once: int
+    ) -> tuple[str, Source]:
+        """The form of derivatives that "auto" means."""
+        if path.exists():
+            return open_store(path).header.derivatives, source
+        sample, source = sampled(source, SAMPLED)
+        if not sample:
+            return "cached", source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        costs = estimate(sample, total, self.setup, self.dtype, path.parent, at_once)
+        if self.verbose:
+            print(costs)
+        return costs.choice, source
 
 
-def _check_processes(processes: int | None, alone: bool) -> int | None:
+def _processes(processes: int | None, setup: Setup, total: int | None) -> int:
+    """How many compute, where so many were asked for."""
+    alone = not is_importable(class_of(setup[0]))
     if processes is not None and processes < 1:
         raise ValueError(f"processes: expected at least 1, got {processes!r}")
     if alone and processes not in (None, 1):
@@ -139,35 +202,11 @@ def _check_processes(processes: int | None, alone: bool) -> int | None:
             f"processes: expected 1, got {processes!r}: other processes cannot import the "
             "descriptor's class from a script or a function; put it into a module"
         )
-    return processes
-
-
-def _default_processes(total: int | None) -> int:
+    if processes is not None or alone:
+        return processes or 1
     cores = len(os.sched_getaffinity(0))
     few = cores < MANY_CORES or (total is not None and total < MANY_IMAGES)
     return 1 if few else cores
-
-
-def choose_derivatives(
-    source: Source,
-    total: int | None,
-    path: Path,
-    setup: Setup,
-    dtype: torch.dtype,
-    at_once: int,
-    verbose: bool,
-) -> tuple[str, Source]:
-    """The form of derivatives that "auto" means, and a source that still gives all images."""
-    if path.exists():
-        return open_store(path).header.derivatives, source
-    sample, source = sampled(source, SAMPLED)
-    if not sample:
-        return "cached", source
-    path.parent.mkdir(parents=True, exist_ok=True)
-    costs = estimate(sample, total, setup, dtype, path.parent, at_once)
-    if verbose:
-        print(costs)
-    return costs.choice, source
 
 
 @dataclass

@@ -19,7 +19,7 @@ from ..data.reading import Source, count_images, read_images
 from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..descriptor.schemes import Setup
-from .build import build_store, choose_derivatives, look_at
+from .build import Wanted, build_store
 from .errors import StoreError
 from .header import Header
 from .image import Image, image_of, same_targets
@@ -75,22 +75,16 @@ def build_with_dask(
         raise ValueError(f"images_of_a_shard: expected at least 1, got {images_of_a_shard!r}")
     folder = path.with_name(f"{path.stem}-shards")
     folder.mkdir(parents=True, exist_ok=True)
-    reader = TargetReader(forces=forces, stress=forces, weight_key=weight_key, keys=Keys.of(keys))
-    if isinstance(source, (str, Path)) and not path.exists():
-        look_at(source, reader, verbose)
+    wanted = Wanted.of(descriptor, dtype, derivatives, forces, weight_key, keys, verbose)
+    if not path.exists():
+        wanted.look_at(source)
     total = count_images(source)
-    setup = descriptor.setup if isinstance(descriptor, BaseDescriptor) else descriptor
-    first = _shard_path(folder, 0)
-    if not forces:
-        derivatives = "none"
-    elif derivatives == "auto":
-        derivatives, source = choose_derivatives(source, total, first, setup, dtype, 1, verbose)
-    header = Header(setup, dtype, derivatives, weight_key=weight_key).as_stored()
+    header, source = wanted.header(source, total, _shard_path(folder, 0), at_once=1)
     with (
         _client(cluster) as client,
         tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
     ):
-        shards = _Build(client, header, folder, reader, bar).run(
+        shards = _Build(client, header, folder, wanted.reader, bar).run(
             read_images(source), images_of_a_shard
         )
     if not shards:

@@ -16,6 +16,11 @@ from .sealed import Bytes
 from .worker import WorkerProcess
 
 
+def batches_at_once(processes: int) -> int:
+    """Batches that are computed at the same time: one alone computes in torch's threads."""
+    return processes if processes > 1 else torch.get_num_threads()
+
+
 class Computer:
     """Computes batches of images while others are written.
 
@@ -32,7 +37,7 @@ class Computer:
     def __init__(self, header: Header, processes: int) -> None:
         self._header = header
         self._threads = torch.get_num_threads()
-        self.at_once = processes if processes > 1 else self._threads
+        self.at_once = batches_at_once(processes)
         # Threads that compute, or that wait for a process that does.
         start = partial(torch.set_num_threads, 1) if processes == 1 else None
         self._executor = ThreadPoolExecutor(self.at_once, initializer=start)

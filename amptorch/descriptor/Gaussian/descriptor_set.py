@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,7 @@ class GaussianDescriptorSet:
                 f"{len(rs_or_zetas)} rs_s or zetas, {len(lambdas)} gammas"
             )
         for element in important_elements or self.elements:
-            for others in self._partners(number, weighted):
+            for others in _partners(self.elements, number, weighted):
                 for eta, third, fourth in zip(etas, rs_or_zetas, lambdas, strict=True):
                     self._add(number, element, others, eta, third, fourth, cutoff)
 
@@ -166,31 +166,10 @@ class GaussianDescriptorSet:
                     f"fp_params: no symmetry functions for {element!r} and no 'default'; "
                     f"{nearest(element, Gs)}"
                 )
-            self._add_combinations(element, Gs.get(element, Gs.get("default")))
-
-    def _add_combinations(self, element: str, setup: Mapping[str, Any]) -> None:
-        check_keys(setup, [*_KEYS, "cutoff"], f"fp_params of {element}")
-        for name in sorted(set(setup) & set(_KEYS)):
-            where = f"fp_params of {element}, {name}"
-            check_keys(setup[name], [*_KEYS[name], "weighted"], where)
-            missing = [key for key in _KEYS[name] if key not in setup[name]]
-            if missing:
-                raise ValueError(f"{where}: {missing[0]!r} is missing")
-            lists = [np.atleast_1d(setup[name][key]) for key in _KEYS[name]]
-            weighted = check_weighted(setup[name].get("weighted", False), where)
-            for others in self._partners(int(name[1]), weighted):
-                for values in itertools.product(*lists):
-                    eta, third, fourth = (*values, 0.0)[:3]
-                    self._add(
-                        int(name[1]), element, others, eta, third, fourth, setup.get("cutoff")
-                    )
-
-    def _partners(self, number: int, weighted: bool) -> list[tuple[str, ...]]:
-        if weighted:
-            return [()]
-        symbols = sorted(self.elements)
-        size = 1 if number == 2 else 2
-        return list(itertools.combinations_with_replacement(symbols, size))
+            setup = Gs.get(element, Gs.get("default"))
+            for number, weighted, values in _combinations(element, setup):
+                for others in _partners(self.elements, number, weighted):
+                    self._add(number, element, others, *values, setup.get("cutoff"))
 
     def _add(
         self,
@@ -202,35 +181,14 @@ class GaussianDescriptorSet:
         fourth: float,
         cutoff: float | None,
     ) -> None:
-        others = [symbol for symbol in neighbors if symbol is not None]
-        if others and len(others) < len(neighbors):
-            raise ValueError(
-                f"symmetry function G{number}: expected two neighbour elements, or None for both, "
-                f"got {neighbors}"
-            )
-        for symbol in (element, *others):
-            if symbol not in self._rows:
-                raise ValueError(
-                    f"symmetry function G{number}: element {symbol!r} is not one of "
-                    f"{', '.join(self.elements)}"
-                )
+        others = _others(number, element, neighbors, self.elements)
         radius = self.cutoff if cutoff is None else check_cutoff(cutoff)
         _check_values(number, eta, third, fourth)
         # AMPTorch divides eta by the square of the cutoff in G2 and G4, but not in G5.
         width = float(eta) if number == 5 else float(eta) / radius**2
         # AMPTorch writes the alphabetically first symbol of a pair first and sorts rows by number.
-        numbers = [atomic_numbers[symbol] for symbol in sorted(others)] + [0, 0]
-        self._rows[element].add(
-            (
-                number,
-                numbers[0],
-                numbers[1],
-                radius,
-                width,
-                float(third),
-                float(fourth),
-            )
-        )
+        j, k, *_ = [*(atomic_numbers[symbol] for symbol in sorted(others)), 0, 0]
+        self._rows[element].add((number, j, k, radius, width, float(third), float(fourth)))
 
     def table(self, element: str) -> NDArray[np.float64]:
         """[n_functions, 7]: the functions of a centre element, a row a feature, in order."""
@@ -266,6 +224,49 @@ class GaussianDescriptorSet:
             return
         made = self.from_tables(state["descriptor_setup"], state["cutoff_params"])
         vars(self).update(vars(made), cutoff=state["cutoff"])
+
+
+def _combinations(
+    element: str, setup: Mapping[str, Any]
+) -> Iterator[tuple[int, bool, tuple[float, float, float]]]:
+    """Type, whether it is element-weighted, and values of the functions of an element."""
+    check_keys(setup, [*_KEYS, "cutoff"], f"fp_params of {element}")
+    for name in sorted(set(setup) & set(_KEYS)):
+        where = f"fp_params of {element}, {name}"
+        check_keys(setup[name], [*_KEYS[name], "weighted"], where)
+        missing = [key for key in _KEYS[name] if key not in setup[name]]
+        if missing:
+            raise ValueError(f"{where}: {missing[0]!r} is missing")
+        weighted = check_weighted(setup[name].get("weighted", False), where)
+        lists = [np.atleast_1d(setup[name][key]) for key in _KEYS[name]]
+        for eta, third, *fourth in itertools.product(*lists):
+            yield int(name[1]), weighted, (eta, third, *(fourth or [0.0]))
+
+
+def _partners(elements: Sequence[str], number: int, weighted: bool) -> list[tuple[str, ...]]:
+    """The neighbour elements of the functions of a type."""
+    if weighted:
+        return [()]
+    return list(itertools.combinations_with_replacement(sorted(elements), 1 if number == 2 else 2))
+
+
+def _others(
+    number: int, element: str, neighbors: tuple[str | None, ...], elements: Sequence[str]
+) -> list[str]:
+    """The neighbour elements of a function, none where it is element-weighted."""
+    others = [symbol for symbol in neighbors if symbol is not None]
+    if others and len(others) < len(neighbors):
+        raise ValueError(
+            f"symmetry function G{number}: expected two neighbour elements, or None for both, "
+            f"got {neighbors}"
+        )
+    for symbol in (element, *others):
+        if symbol not in elements:
+            raise ValueError(
+                f"symmetry function G{number}: element {symbol!r} is not one of "
+                f"{', '.join(elements)}"
+            )
+    return others
 
 
 def settings_of(tables: Mapping[str, NDArray[np.float64]], gamma: float) -> dict[str, Any]:
