@@ -15,7 +15,7 @@ from amptorch.errors import Diverged
 from amptorch.fit.losses import PerAtomLoss
 from amptorch.processes import group
 
-from .potentials import alloy_frames, config, history, with_emt
+from .made_potentials import alloy_frames, config, history, with_emt
 
 
 def frames() -> list[Atoms]:

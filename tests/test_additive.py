@@ -20,7 +20,7 @@ from amptorch.preprocessing.scaling import NotAdditiveWarning
 from amptorch.store import build_store
 from amptorch.uncertainty.committee import AmpTorchCommittee, Committee
 
-from .potentials import COSINE, GAUSSIAN, alloy_frames, config, trained, with_emt
+from .made_potentials import COSINE, GAUSSIAN, alloy_frames, config, trained, with_emt
 from .test_golden_lmdb import construct_lmdb
 
 TOLERANCE = 1e-10  # eV/atom

@@ -16,7 +16,7 @@ from amptorch import AmpTorch, Potential
 from amptorch.ase_utils import AMPtorch
 from amptorch.preprocessing import ExtrapolationWarning
 
-from .potentials import SCHEMES, alloy_frames, cuco_frames, trained
+from .made_potentials import SCHEMES, alloy_frames, cuco_frames, trained
 
 FRAMES = alloy_frames(10)
 

@@ -11,7 +11,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from .potentials import config, cuco_frames, listing, trained
+from .made_potentials import config, cuco_frames, listing, trained
 from .test_bad_input import assert_refused
 
 

@@ -14,7 +14,7 @@ from amptorch import AtomsTrainer
 from amptorch.descriptor.Gaussian import GaussianDescriptorSet
 from amptorch.preprocessing import AtomsToData
 
-from .potentials import GAUSSIAN, GMP, GMP_ORDER_NORM, config, cuco_frames, listing, trained
+from .made_potentials import GAUSSIAN, GMP, GMP_ORDER_NORM, config, cuco_frames, listing, trained
 
 pytestmark = pytest.mark.usefixtures("run_dir")
 

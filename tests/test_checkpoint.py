@@ -21,7 +21,7 @@ from amptorch.files import checkpoint
 from amptorch.files.checkpoint import new_folder
 from amptorch.fit import best
 
-from .potentials import (
+from .made_potentials import (
     COSINE,
     GAUSSIAN,
     GAUSSIAN_G5,

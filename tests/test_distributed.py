@@ -16,7 +16,7 @@ import torch
 from amptorch import AtomsTrainer
 from amptorch.store import build_store
 
-from .potentials import COSINE, GAUSSIAN
+from .made_potentials import COSINE, GAUSSIAN
 from .shared_training import RUNS, frames, result, settings
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +97,7 @@ def test_a_loss_that_is_not_finite_ends_all_processes_alike(shared):
 FAILING = """
 import sys
 from amptorch import AtomsTrainer
-from tests.potentials import config
+from tests.made_potentials import config
 from tests.shared_training import frames
 
 made = config(frames(), sys.argv[1], **{0})
@@ -127,7 +127,7 @@ from pathlib import Path
 from amptorch import AtomsTrainer
 from amptorch.data import memory
 from amptorch.processes import group
-from tests.potentials import config, history
+from tests.made_potentials import config, history
 from tests.shared_training import frames
 
 memory.check_memory = lambda: (1e-6, 100.0)

@@ -21,7 +21,7 @@ from profiling.fit import fit
 from profiling.original.pipeline import Original
 
 from .energy_rmse import ELEMENTS, Energies, errors, frames, settings, trained
-from .potentials import FromFloat64
+from .made_potentials import FromFloat64
 from .test_distributed import torchrun
 from .test_golden_lmdb import construct_lmdb
 from .tolerances import DEMO_ENERGY, DEMO_FORCES, ENERGY_RMSE, ENERGY_RMSE_FLOAT32

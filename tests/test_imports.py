@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from .potentials import cuco_frames, trained
+from .made_potentials import cuco_frames, trained
 
 PATHS = {
     "amptorch": "AtomsTrainer AmpTorch",
@@ -73,7 +73,7 @@ def loaded():
     return sorted(name for name in {HEAVY} if name in sys.modules)
 
 at_import = loaded()
-from tests.potentials import cuco_frames
+from tests.made_potentials import cuco_frames
 frame = cuco_frames(1)[0]
 frame.calc = None
 before = set(loaded())

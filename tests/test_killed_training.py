@@ -20,7 +20,7 @@ from amptorch import AtomsTrainer
 from amptorch.files import checkpoint
 from amptorch.fit import resume
 
-from .potentials import alloy_frames, config
+from .made_potentials import alloy_frames, config
 from .processes import forked_after_importing
 from .test_training_data import store
 

@@ -27,7 +27,7 @@ from amptorch.store import build_store
 from amptorch.uncertainty import Committee
 from amptorch.uncertainty.committee import AmpTorchCommittee
 
-from .potentials import (
+from .made_potentials import (
     COSINE,
     GAUSSIAN,
     GMP_ORDER_NORM,
@@ -173,7 +173,7 @@ FORK = """
 import multiprocessing, os, sys, threading
 sys.path.insert(0, {root!r})
 import torch
-from tests.potentials import GMP_ORDER_NORM, alloy_frames, config, trained
+from tests.made_potentials import GMP_ORDER_NORM, alloy_frames, config, trained
 from amptorch import AtomsTrainer
 
 torch.set_num_threads(2)

@@ -13,7 +13,7 @@ import torch
 
 from amptorch import AmpTorch, AtomsTrainer
 
-from .potentials import SCHEMES, alloy_frames, history, trained
+from .made_potentials import SCHEMES, alloy_frames, history, trained
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -17,7 +17,7 @@ from amptorch.descriptor.Gaussian import GaussianDescriptorSet
 from amptorch.files.safe_pickle import torch_load
 from amptorch.fit.losses import CustomLoss
 
-from .potentials import GAUSSIAN, alloy_frames, config, trained
+from .made_potentials import GAUSSIAN, alloy_frames, config, trained
 from .systems import SHARED
 
 FRAMES = alloy_frames(4)

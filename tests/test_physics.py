@@ -19,7 +19,7 @@ from amptorch.potentials.networks.model import BPNN, SingleNN
 from amptorch.potentials.potential import Potential
 from amptorch.preprocessing import AtomsToData, FeatureScaler, TargetScaler
 
-from .potentials import SCHEMES
+from .made_potentials import SCHEMES
 from .systems import SYSTEMS
 
 STEP = 3e-5

@@ -22,7 +22,7 @@ from amptorch import AtomsTrainer
 from amptorch.files import checkpoint
 from amptorch.fit import resume
 
-from .potentials import config, cuco_frames, history, trained, weights
+from .made_potentials import config, cuco_frames, history, trained, weights
 
 FRAMES = cuco_frames(10)
 SCHEDULERS: dict[str, Any] = {
@@ -281,7 +281,7 @@ CHILD = """
 import sys, time
 import amptorch.fit.callbacks, amptorch.fit.state
 from amptorch import AtomsTrainer
-from tests.potentials import config
+from tests.made_potentials import config
 from tests.test_resume import FRAMES, KILLED
 import torch
 from skorch.callbacks import Callback

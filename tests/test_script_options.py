@@ -9,7 +9,7 @@ import torch
 from amptorch.model import CustomLoss, PerAtomLoss
 from amptorch.trainer import AtomsTrainer
 
-from .potentials import FromFloat64
+from .made_potentials import FromFloat64
 from .test_scripts import get_config, images
 
 pytestmark = pytest.mark.usefixtures("run_dir")

@@ -21,7 +21,7 @@ from amptorch.descriptor.Gaussian import GaussianDescriptorSet
 from amptorch.store import open_store
 from amptorch.trainer import AtomsTrainer
 
-from .potentials import history, weights
+from .made_potentials import history, weights
 
 
 def get_images():

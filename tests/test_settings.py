@@ -16,7 +16,7 @@ from amptorch import AtomsTrainer
 from amptorch.config import Config
 from amptorch.files.plain import plain
 
-from .potentials import GAUSSIAN, alloy_frames, config, history, listing, trained, weights
+from .made_potentials import GAUSSIAN, alloy_frames, config, history, listing, trained, weights
 
 FRAMES = alloy_frames(6)
 

@@ -14,14 +14,14 @@ import pytest
 
 from amptorch.store import open_store
 
-from .potentials import GAUSSIAN, cuco_frames
+from .made_potentials import GAUSSIAN, cuco_frames
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "docs" / "slurm"
 TRAIN = """
 import ase.io
 from amptorch import AtomsTrainer
-from tests.potentials import config
+from tests.made_potentials import config
 
 AtomsTrainer(config(ase.io.read("frames.traj", ":"), ".")).train()
 """

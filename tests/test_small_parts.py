@@ -27,7 +27,7 @@ from amptorch.fit.splits import InOrderSplit
 from amptorch.potentials.networks.model import BPNN, MLP, ElementMask, SingleNN
 from amptorch.preprocessing import AtomsToData
 
-from .potentials import COSINE, GAUSSIAN, SCHEMES, alloy_frames
+from .made_potentials import COSINE, GAUSSIAN, SCHEMES, alloy_frames
 
 SETUP = ("gaussian", GAUSSIAN, COSINE, ["Cu", "Pd"])
 

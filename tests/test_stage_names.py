@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from amptorch import AtomsTrainer
 from amptorch.store import build_store
 
-from .potentials import COSINE, GAUSSIAN, config, cuco_frames
+from .made_potentials import COSINE, GAUSSIAN, config, cuco_frames
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "profiling.md"
 OF_A_STEP = ["step", "forward", "forces", "loss", "backward"]

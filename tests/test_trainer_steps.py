@@ -16,7 +16,7 @@ from amptorch.dataset.in_memory import AtomsDataset
 from amptorch.fit.losses import CustomLoss
 from amptorch.potentials.networks.model import BPNN
 
-from .potentials import alloy_frames, config, history, trained, weights
+from .made_potentials import alloy_frames, config, history, trained, weights
 
 FRAMES = alloy_frames(5)
 STEPS = [

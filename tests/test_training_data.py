@@ -18,7 +18,7 @@ from amptorch.dataset.convert import convert_lmdb
 from amptorch.dataset.lmdb import get_lmdb_dataset
 from amptorch.store import StoreError, build_store, open_store, write_manifest
 
-from .potentials import (
+from .made_potentials import (
     COSINE,
     GAUSSIAN,
     GAUSSIAN_G5,

@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from .potentials import COSINE, GAUSSIAN
+from .made_potentials import COSINE, GAUSSIAN
 from .test_training_data import store
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 from amptorch import AtomsTrainer
 from amptorch.store import pages
-from tests.potentials import config
+from tests.made_potentials import config
 path, run_dir, cache = sys.argv[1:]
 torch.set_num_threads(1)
 pages.RELEASE_EVERY = 1 << 22

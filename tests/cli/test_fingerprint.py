@@ -11,7 +11,7 @@ from amptorch.descriptor import construct_descriptor
 from amptorch.descriptor.from_data import choose
 from amptorch.store import open_store
 
-from ..potentials import COSINE, alloy_frames
+from ..made_potentials import COSINE, alloy_frames
 
 
 @pytest.mark.parametrize("threshold", [None, 0.1])

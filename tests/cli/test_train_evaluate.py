@@ -20,7 +20,7 @@ from amptorch.cli import main
 from amptorch.cli.config_file import read_config
 from amptorch.fit.losses import PerAtomLoss
 
-from ..potentials import GAUSSIAN, alloy_frames, cuco_frames
+from ..made_potentials import GAUSSIAN, alloy_frames, cuco_frames
 from ..test_distributed import torchrun
 from ..test_golden_lmdb import construct_lmdb
 

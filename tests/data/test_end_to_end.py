@@ -20,7 +20,7 @@ from amptorch.data.keys import Keys
 from amptorch.data.targets import TargetReader
 from amptorch.store import build_store, open_store
 
-from ..potentials import COSINE, GAUSSIAN, alloy_frames, config, history, trained
+from ..made_potentials import COSINE, GAUSSIAN, alloy_frames, config, history, trained
 from ..systems import SHARED
 from .frames import text
 

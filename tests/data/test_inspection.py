@@ -17,7 +17,7 @@ from amptorch.data.plausible import crowding
 from amptorch.data.reading import read_images
 from amptorch.data.targets import TargetReader
 
-from ..potentials import alloy_frames
+from ..made_potentials import alloy_frames
 from .frames import FORCES, MATRIX, STRESS, dimer
 
 

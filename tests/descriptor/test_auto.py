@@ -20,7 +20,7 @@ from amptorch.descriptor.Gaussian.auto import (
     sample,
 )
 
-from ..potentials import COSINE, POLYNOMIAL, alloy_frames, config, cuco_frames, with_emt
+from ..made_potentials import COSINE, POLYNOMIAL, alloy_frames, config, cuco_frames, with_emt
 
 AUTO = {"auto": {"cutoff": 5.0, "size": {"radial": 5, "narrow": 2, "wide": 1, "zetas": [1.0]}}}
 

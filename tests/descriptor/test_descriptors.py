@@ -22,8 +22,8 @@ from amptorch.descriptor.util import (
     validate_image,
 )
 
-from ..potentials import COSINE, GAUSSIAN, GMP_ORDER_NORM, POLYNOMIAL, SCHEMES
-from ..potentials import GMP as GROUPS
+from ..made_potentials import COSINE, GAUSSIAN, GMP_ORDER_NORM, POLYNOMIAL, SCHEMES
+from ..made_potentials import GMP as GROUPS
 
 ELEMENTS = ["Cu", "C", "O"]
 

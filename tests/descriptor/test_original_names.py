@@ -11,7 +11,7 @@ from amptorch.descriptor.Gaussian import GaussianDescriptorSet
 from amptorch.preprocessing import AtomsToData
 from amptorch.preprocessing.calculator import DescriptorCalculator
 
-from ..potentials import COSINE, GAUSSIAN, SCHEMES, alloy_frames
+from ..made_potentials import COSINE, GAUSSIAN, SCHEMES, alloy_frames
 from ..systems import SYSTEMS
 
 ELEMENTS = ["Pd", "O", "Cu"]

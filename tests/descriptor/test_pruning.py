@@ -14,7 +14,7 @@ from amptorch.descriptor import construct_descriptor
 from amptorch.descriptor.Gaussian.pruning import describe, feature_ranges, prune
 from amptorch.preprocessing import AtomsToData
 
-from ..potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
+from ..made_potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
 
 ELEMENTS = ["C", "Cu", "O"]
 

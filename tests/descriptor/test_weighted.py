@@ -16,7 +16,15 @@ from amptorch.descriptor import construct_descriptor
 from amptorch.descriptor.Gaussian import Gaussian, GaussianDescriptorSet
 from amptorch.store.header import Header
 
-from ..potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, POLYNOMIAL, alloy_frames, config, trained
+from ..made_potentials import (
+    COSINE,
+    GAUSSIAN,
+    GAUSSIAN_G5,
+    POLYNOMIAL,
+    alloy_frames,
+    config,
+    trained,
+)
 from ..systems import SYSTEMS
 from ..tolerances import WEIGHTED
 

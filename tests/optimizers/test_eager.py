@@ -100,7 +100,7 @@ TRAINING = """
 import sys
 import torch
 from amptorch import AtomsTrainer
-from tests.potentials import GAUSSIAN, cuco_frames
+from tests.made_potentials import GAUSSIAN, cuco_frames
 
 for optimizer in (torch.optim.Adam, "soap", "lbfgs"):
     trainer = AtomsTrainer({

@@ -15,7 +15,7 @@ from amptorch.preprocessing import AtomsToData, PCAReducer
 from amptorch.preprocessing.calculator import DescriptorCalculator
 from amptorch.store import open_store
 
-from ..potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, alloy_frames, cuco_frames
+from ..made_potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, alloy_frames, cuco_frames
 from ..systems import SYSTEMS
 
 ELEMENTS = ["Cu", "Pd"]

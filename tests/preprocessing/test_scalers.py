@@ -22,7 +22,7 @@ from amptorch.preprocessing import (
     TargetScaler,
 )
 
-from ..potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
+from ..made_potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
 
 SETUP = ("gaussian", GAUSSIAN, COSINE, ["Cu", "Pd"])
 

@@ -11,7 +11,7 @@ from profiling.report import Data, Figure, Listing, Report, Section, Table
 from profiling.report.flame_graph import flame_graph
 from profiling.report.plots import bars, curves
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 
 @pytest.fixture(scope="session", autouse=True)

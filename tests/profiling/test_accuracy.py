@@ -10,7 +10,7 @@ from ase.io import write
 from profiling.__main__ import main
 from profiling.accuracy import splits
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 
 def test_every_frame_is_kept_apart_in_one_fold():

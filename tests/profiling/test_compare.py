@@ -26,7 +26,7 @@ from profiling.original import published
 from profiling.report import Report
 from profiling.stages import EPOCHS, STAGES
 
-from ..potentials import GAUSSIAN, alloy_frames, config, cuco_frames
+from ..made_potentials import GAUSSIAN, alloy_frames, config, cuco_frames
 
 NAMES = [stage.name for stage in STAGES]
 OF_ALL = ["load", "an epoch", f"load + {EPOCHS} epochs", "peak memory"]

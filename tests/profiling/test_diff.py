@@ -16,7 +16,7 @@ from profiling.__main__ import main
 from profiling.diff import Change, compare, interval
 from profiling.report import Measurement, Report
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 STAGES = {"read": 2.0, "fingerprints": 40.0, "scaling": 9.0, "collation": 0.3, "step": 20.0}
 

@@ -14,7 +14,7 @@ from profiling.device import Profile
 from profiling.kernels import descriptors, operations
 from profiling.report import Report
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 CPU = torch.device("cpu")
 

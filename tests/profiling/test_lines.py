@@ -11,7 +11,7 @@ from profiling import lines
 from profiling.report import Report
 from profiling.workload import watched
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 pytest.importorskip("line_profiler")
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ from profiling.leaks import KEPT, Growth, growth
 from profiling.repeated import operations
 from profiling.report import Report
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 pytestmark = pytest.mark.skipif(bool(memory.missing()), reason=memory.missing())
 SIZE = 8 * 4000  # bytes that a planted leak keeps

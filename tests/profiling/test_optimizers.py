@@ -14,7 +14,7 @@ from profiling import optimizers
 from profiling.__main__ import main
 from profiling.report import Report
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 FRAMES = cuco_frames(8)
 TRAIN, TEST = [*FRAMES[:3], *FRAMES[5:]], FRAMES[3:5]

@@ -22,7 +22,7 @@ from profiling.original.pipeline import Original
 from profiling.original.record import convert
 
 from .. import test_golden_training as training
-from ..potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, POLYNOMIAL, alloy_frames, config
+from ..made_potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, POLYNOMIAL, alloy_frames, config
 from ..systems import CUTOFF, GOLDEN_FINGERPRINTS, SYSTEMS, golden_cases, golden_frame
 from ..tolerances import FINITE_DIFFERENCE, GOLDEN_FINGERPRINT, GOLDEN_FLOOR, GOLDEN_PRIME, SYMMETRY
 

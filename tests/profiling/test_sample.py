@@ -14,7 +14,7 @@ from profiling import __main__ as command
 from profiling import sample
 from profiling.stacks import ROOT, collapsed, cut, relative, self_and_total, without_arguments
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 SITE = "/opt/python/lib/python3.11/site-packages"
 

@@ -14,7 +14,7 @@ from profiling import scaling, sizes
 from profiling.report import Report
 from profiling.sizes import CUTOFFS, FACTORS, cases, supercell
 
-from ..potentials import alloy_frames, cuco_frames, with_emt
+from ..made_potentials import alloy_frames, cuco_frames, with_emt
 
 
 def test_what_grows():

@@ -11,7 +11,7 @@ import pytest
 from profiling import sharing, startup, startup_step
 from profiling.report import Report
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 PACKAGES = ("torch_geometric", *(f"torch_geometric.data{end}" for end in ("", ".data", ".storage")))
 

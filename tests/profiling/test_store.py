@@ -17,7 +17,7 @@ from profiling import resident, store, store_runs, store_step
 from profiling.frames import Frames
 from profiling.report import Report
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from profiling import training
 from profiling.__main__ import main
 from profiling.report import Report
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

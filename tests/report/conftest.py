@@ -8,7 +8,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from amptorch import AtomsTrainer
 
-from ..potentials import alloy_frames, trained
+from ..made_potentials import alloy_frames, trained
 
 
 @pytest.fixture(scope="session")

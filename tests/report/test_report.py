@@ -20,7 +20,7 @@ from amptorch.report.html import table as html_table
 from amptorch.report.plots import best_epoch, learning_curve, write_plots
 from amptorch.report.sections import Table
 
-from ..potentials import trained
+from ..made_potentials import trained
 
 IMAGES = {
     "learning_curve.png",

@@ -14,7 +14,7 @@ from amptorch.data.frame import AtomsData
 from amptorch.data.primes import OnTheFly, PairJacobian
 from amptorch.store import FingerprintStore, build_store
 
-from ..potentials import COSINE, GAUSSIAN, cuco_frames
+from ..made_potentials import COSINE, GAUSSIAN, cuco_frames
 
 ELEMENTS = ["Cu", "C", "O"]
 SETUP = ("gaussian", GAUSSIAN, COSINE, ELEMENTS)

@@ -14,7 +14,7 @@ import torch
 from amptorch.store import Header, StoreError, frames, lmdb_file
 from amptorch.store.worker import WorkerProcess
 
-from ..potentials import COSINE, GAUSSIAN_G5, cuco_frames
+from ..made_potentials import COSINE, GAUSSIAN_G5, cuco_frames
 from .conftest import ELEMENTS, SETUP, assert_same_data, build, contents
 
 ROOT = Path(__file__).parents[2]

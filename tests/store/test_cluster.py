@@ -19,7 +19,7 @@ from amptorch.cli import main
 from amptorch.store import FingerprintStore, StoreError, open_store
 from amptorch.store.cluster import build_with_dask
 
-from ..potentials import GAUSSIAN, cuco_frames
+from ..made_potentials import GAUSSIAN, cuco_frames
 from .conftest import SETUP, assert_same_data, build
 
 distributed = pytest.importorskip("distributed", reason="needs the package distributed")

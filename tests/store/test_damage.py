@@ -17,7 +17,7 @@ from amptorch.store import StoreError, lmdb_file, open_store, shard, snapshot
 from amptorch.store.errors import DamagedStore
 from amptorch.store.keys import place_key
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 from .conftest import assert_same_data, build, contents
 
 
@@ -249,7 +249,7 @@ import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from tests.store.conftest import build
-from tests.potentials import cuco_frames
+from tests.made_potentials import cuco_frames
 build(cuco_frames(4) + cuco_frames(400), Path({path!r}))
 """
 

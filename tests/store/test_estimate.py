@@ -9,7 +9,7 @@ import torch
 from amptorch.data.reading import count_images, sampled
 from amptorch.store import estimate
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 from .conftest import SETUP, build, contents
 
 

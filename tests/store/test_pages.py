@@ -10,7 +10,7 @@ import pytest
 from amptorch.store import FingerprintStore, lmdb_file, pages
 from amptorch.store.shard import Shard
 
-from ..potentials import COSINE, GAUSSIAN, cuco_frames
+from ..made_potentials import COSINE, GAUSSIAN, cuco_frames
 from ..test_training_memory import copper
 from .conftest import build
 

@@ -12,7 +12,7 @@ import torch
 
 from amptorch.store import StoreError, frames, open_store
 
-from ..potentials import cuco_frames
+from ..made_potentials import cuco_frames
 from ..processes import forked_after_importing
 from .conftest import assert_same_data, build, contents
 

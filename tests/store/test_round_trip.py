@@ -19,7 +19,7 @@ from amptorch.descriptor.Gaussian import Gaussian, GaussianDescriptorSet
 from amptorch.preprocessing import AtomsToData
 from amptorch.store import Header, content_key, open_store
 
-from ..potentials import SCHEMES, alloy_frames, cuco_frames
+from ..made_potentials import SCHEMES, alloy_frames, cuco_frames
 from ..systems import SYSTEMS
 from .conftest import ELEMENTS, SETUP, assert_same_data, build, contents
 

@@ -26,7 +26,7 @@ from amptorch.store.image import Image, pack_image
 from amptorch.store.keys import place_key
 from amptorch.store.verify import verify
 
-from ..potentials import COSINE, GAUSSIAN
+from ..made_potentials import COSINE, GAUSSIAN
 from ..systems import SHARED
 from ..test_golden_lmdb import construct_lmdb
 from .conftest import SETUP, assert_same_data, build, contents
