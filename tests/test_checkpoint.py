@@ -20,6 +20,7 @@ from amptorch.dataset.in_memory import AtomsDataset
 from amptorch.files import checkpoint
 from amptorch.files.checkpoint import new_folder
 from amptorch.fit import best
+from amptorch.potentials.networks.activations import Cosine
 
 from .made_potentials import (
     COSINE,
@@ -159,6 +160,21 @@ def test_made_with_other_parameters(folder, section, values, message):
 
 class OwnActivation(torch.nn.Tanh):
     """An activation that no file may name."""
+
+
+@pytest.mark.parametrize(
+    "section", [{"activation": torch.nn.Identity}, {"activation": Cosine, "element_mask": "fixed"}]
+)
+def test_a_checkpoint_names_its_activation_and_mask(tmp_path, section):
+    trainer = trained(FRAMES, tmp_path, model=section)
+    loaded = AtomsTrainer()
+    loaded.load_pretrained(trainer.cp_dir)
+    assert loaded.model.arguments["activation"] is section["activation"]
+    mask = loaded.model.element_mask.mask.weight
+    assert mask.requires_grad == ("element_mask" not in section)
+    assert torch.equal(mask, trainer.model.element_mask.mask.weight)
+    if not mask.requires_grad:
+        assert set(mask.flatten().tolist()) == {0.0, 1.0}
 
 
 def test_own_activation_needs_a_configuration(tmp_path):

@@ -19,6 +19,7 @@ from safetensors.torch import save as write_tensors
 
 import amptorch
 from amptorch import AmpTorch, AtomsTrainer, Potential
+from amptorch.potentials.networks.activations import Gaussian
 from amptorch.potentials.networks.model import BPNN
 from amptorch.potentials.registry import families
 from amptorch.report import Part, write_report
@@ -37,6 +38,8 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
     "no hidden layers": {"model": {"num_layers": 0}},
     "batch normalization": {"model": {"batchnorm": True, "dropout": True}},
     "weights in the activation": {"model": {"activation": torch.nn.PReLU}},
+    "activation of n2p2": {"model": {"activation": Gaussian}},
+    "fixed element mask": {"model": {"element_mask": "fixed", "activation": torch.nn.Softplus}},
     "float32": {"cmd": {"dtype": torch.FloatTensor}},
     "energies only": {"model": {"get_forces": False}, "optim": {"force_coefficient": 0}},
     "baseline": {"dataset": {"baseline": "linear", "target_scaling": "forces"}},
@@ -289,11 +292,11 @@ def test_what_is_no_potential_is_refused(tmp_path):
 
 
 def test_an_activation_that_is_none_is_not_made(file):
-    """Values of a file choose among classes of torch, and nothing else is called."""
+    """Values of a file choose among known activations, and nothing else is called."""
     networks = families()["networks"]
     values = networks.to_json(BPNN(["Cu"], 3))
     for name in ("torch", "os", "Optional", "warnings", "NoSuch"):
-        with pytest.raises(ValueError, match="is not one of torch"):
+        with pytest.raises(ValueError, match=r"activation .*: expected one of"):
             networks.from_json({**values, "activation": name})
 
 

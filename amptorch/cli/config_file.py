@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from torch import nn
 
 from ..errors import nearest
 from ..fit.losses import CustomLoss, PerAtomLoss
+from ..potentials.networks.activations import ACTIVATIONS
 from .settings import Loader, read_settings
 
-_ACTIVATIONS = {
-    name.lower(): kind
-    for name, kind in vars(nn.modules.activation).items()
-    if inspect.isclass(kind) and issubclass(kind, nn.Module)
-}
 _LOSSES = {kind.__name__.lower(): kind for kind in (CustomLoss, PerAtomLoss)}
 _DTYPES = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}
 _NAMES: dict[tuple[str, str], dict[str, Any]] = {
-    ("model", "activation"): _ACTIVATIONS,
+    ("model", "activation"): {name.lower(): kind for name, kind in ACTIVATIONS.items()},
     ("optim", "loss_fn"): _LOSSES,
     ("cmd", "dtype"): _DTYPES,
 }

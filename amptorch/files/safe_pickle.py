@@ -40,6 +40,13 @@ _OWN_MODULES = {
     "amptorch.model": {"CustomLoss", "PerAtomLoss"},
     "amptorch.losses": {"CustomLoss", "PerAtomLoss"},
     "amptorch.fit.losses": {"CustomLoss", "PerAtomLoss"},
+    "amptorch.potentials.networks.activations": {
+        "Cosine",
+        "Exponential",
+        "Gaussian",
+        "ReversedSigmoid",
+        "Square",
+    },
 }
 _PLAIN = {
     ("collections", "OrderedDict"): collections.OrderedDict,
@@ -49,6 +56,7 @@ _PLAIN = {
     ("builtins", "complex"): complex,
     ("torch", "Size"): torch.Size,
     ("torch", "device"): torch.device,
+    ("torch.nn.modules.linear", "Identity"): torch.nn.Identity,
     ("torch.serialization", "_get_layout"): torch.serialization._get_layout,
 }
 _REBUILD = {

@@ -1,20 +1,21 @@
 """Energies of atoms from perceptrons of their fingerprints, and dE/dG, in one pass.
 
-Each of the networks n is z_k = W_k h_{k-1} + b_k, h_k = tanh z_k, h_0 = G, its last layer N = z_K a
-number. An atom's energy takes a share of every network:
+Each of the networks n is z_k = W_k h_{k-1} + b_k, h_k = f(z_k), h_0 = G, its last layer N = z_K a
+number, with an activation f. An atom's energy takes a share of every network:
 
     E = sum_n s_n N_n(G),    dE/dG = sum_n s_n W_1^T d_1
-    d_k = dN/dz_k = (1 - h_k^2) W_{k+1}^T d_{k+1}
+    d_k = dN/dz_k = f'(z_k) a_k,    a_k = dN/dh_k = W_{k+1}^T d_{k+1}
 
 The gradient of a loss L(E, dE/dG) is written out too. With e = dL/dE, v = dL/d(dE/dG), and the
-changes along v, h'_0 = v, z'_k = W_k h'_{k-1}, h'_k = (1 - h_k^2) z'_k:
+changes along v, h'_0 = v, z'_k = W_k h'_{k-1}, h'_k = f'(z_k) z'_k:
 
     dL/ds_n = e N_n + N'_n
-    dL/dz_k = (1 - h_k^2) W_{k+1}^T dL/dz_{k+1} - 2 h_k z'_k s_n d_k,    dL/dN_n = s_n e
+    dL/dz_k = f'(z_k) W_{k+1}^T dL/dz_{k+1} + f''(z_k) z'_k s_n a_k,    dL/dN_n = s_n e
     dL/dW_k = s_n d_k h'_{k-1}^T + dL/dz_k h_{k-1}^T,    dL/db_k = dL/dz_k
 
-summed over atoms. All networks see all atoms, as shares are trained too (``ElementMask`` of the
-model). C++ works on tiles of atoms that stay in the first cache.
+summed over atoms. All networks see all atoms where shares are trained (``ElementMask`` of the
+model); where each atom has one network alone, the others are left out. C++ works on tiles of atoms
+that stay in the first cache; the activations are those of cpu/networks_activations.h.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -41,6 +43,25 @@ def compiled(fingerprints: Tensor) -> bool:
     return fingerprints.device.type == "cpu" and fingerprints.dtype in _ON_CPP
 
 
+@cache
+def activations() -> dict[str, int]:
+    """The activations of the kernel: how many numbers of a node each keeps for the gradient."""
+    return _native.networks_activations()
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation of the kernel.
+
+    Attributes:
+        name: one of :func:`activations`.
+        constants: beta and threshold of "softplus", none of the others.
+    """
+
+    name: str = "tanh"
+    constants: tuple[float, ...] = ()
+
+
 @dataclass
 class Shape:
     """What all networks share.
@@ -48,15 +69,26 @@ class Shape:
     Attributes:
         widths: of the fingerprint, of the hidden layers (one at least), and 1.
         n_networks: their number.
+        activation: after each layer but the last.
+        one_network: an atom's shares are all 0 but for one network at most, and constants.
+
+    Raises:
+        ValueError: there is no kernel for such networks.
     """
 
     widths: Sequence[int]
     n_networks: int
+    activation: Activation = Activation()
+    one_network: bool = False
 
     def __post_init__(self) -> None:
         if len(self.widths) < 3 or self.widths[-1] != 1:
             raise ValueError(
                 f"widths: expected at least 3, the last one 1, got {list(self.widths)}"
+            )
+        if self.activation.name not in activations():
+            raise ValueError(
+                f"activation: expected one of {sorted(activations())}, got {self.activation.name!r}"
             )
         self.sizes = torch.tensor(self.widths)
 
@@ -70,14 +102,18 @@ class Shape:
 
     def results(self, n_atoms: int, with_slopes: bool, keep: bool) -> list[tuple[int, ...]]:
         """Shapes of energies, dE/dG, outputs of networks, and what the gradient needs."""
-        tiles = (n_atoms + _TILE - 1) // _TILE if keep else 0
-        rows = sum(self.widths[1:-1]) * (2 if with_slopes else 1)
+        tiles = n_atoms // _TILE + self.n_networks if keep else 0
         return [
             (n_atoms,),
             (n_atoms if with_slopes else 0, self.widths[0]),
             (n_atoms, self.n_networks),
-            (tiles, self.n_networks, rows, _TILE),
+            (tiles, 1 if self.one_network else self.n_networks, self.rows(with_slopes), _TILE),
         ]
+
+    def rows(self, with_slopes: bool) -> int:
+        """Numbers that the gradient needs of a network and atom."""
+        kept = activations()[self.activation.name]
+        return sum(self.widths[1:-1]) * (kept + (2 if with_slopes else 1))
 
 
 def energies_and_slopes(
@@ -114,6 +150,7 @@ def energies_and_slopes(
 
 class _OfNetworks(Context):
     shape: Shape
+    how: tuple[str, bool]
 
 
 class _Networks(Function):
@@ -130,14 +167,27 @@ class _Networks(Function):
         ctx.shape = shape
         ctx.set_materialize_grads(False)
         flat = torch.cat([each.flatten() for each in parameters])
-        n_atoms = fingerprints.shape[0]
-        results = [
-            fingerprints.new_empty(size) for size in shape.results(n_atoms, with_slopes, keep)
-        ]
-        energies, slopes, outputs, tape = results
-        constants = (flat, shape.sizes, fingerprints.contiguous(), shares.contiguous())
+        sizes = shape.results(fingerprints.shape[0], with_slopes, keep)
+        # Atoms without a network, and networks without a share, are left as they are.
+        energies, slopes, outputs = (fingerprints.new_zeros(size) for size in sizes[:3])
+        tape = fingerprints.new_empty(sizes[3])
+        constants = (
+            fingerprints.new_tensor(shape.activation.constants),
+            flat,
+            shape.sizes,
+            fingerprints.contiguous(),
+            shares.contiguous(),
+        )
+        ctx.how = (shape.activation.name, shape.one_network)
         _native.networks_forward(
-            *constants, outputs, tape, energies, slopes, with_slopes, torch.get_num_threads()
+            *ctx.how,
+            with_slopes,
+            *constants,
+            outputs,
+            tape,
+            energies,
+            slopes,
+            torch.get_num_threads(),
         )
         ctx.save_for_backward(*constants, outputs, tape)
         return energies, slopes
@@ -148,19 +198,22 @@ class _Networks(Function):
         ctx: _OfNetworks, energies: Tensor | None, slopes: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         shape = ctx.shape
-        flat, _, fingerprints, _, outputs, _ = ctx.saved_tensors
+        _, flat, _, fingerprints, _, outputs, _ = ctx.saved_tensors
         if energies is None:
             energies = fingerprints.new_zeros(fingerprints.shape[0])
         gradients = (energies, slopes if slopes is not None else fingerprints[:0])
-        share_changes, changes = torch.empty_like(outputs), torch.zeros_like(flat)
+        share_changes = outputs.new_empty(0, 0) if shape.one_network else torch.empty_like(outputs)
+        changes = torch.zeros_like(flat)
         _native.networks_backward(
+            *ctx.how,
+            slopes is not None,
             *ctx.saved_tensors,
             *(each.contiguous() for each in gradients),
             share_changes,
             changes,
-            slopes is not None,
             torch.get_num_threads(),
         )
         sizes = [math.prod(each) for each in shape.parameters]
         parts = zip(changes.split(sizes), shape.parameters, strict=True)
-        return None, None, None, None, share_changes, *(part.view(size) for part, size in parts)
+        shares = None if shape.one_network else share_changes
+        return None, None, None, None, shares, *(part.view(size) for part, size in parts)

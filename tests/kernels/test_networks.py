@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from amptorch.data.frame import AtomsBatch
-from amptorch.kernels.networks import Shape, energies_and_slopes
+from amptorch.kernels.networks import Activation, Shape, activations, energies_and_slopes
+from amptorch.potentials.networks.activations import OF_KERNEL, Exponential, Square, of_kernel
 from amptorch.potentials.networks.model import BPNN, SingleNN
 from tests.tolerances import KERNEL
 
@@ -24,15 +25,36 @@ SHAPES = {
 }
 
 
+LAYERS = {
+    **{kind.__name__: kind() for kind in OF_KERNEL},
+    "GELU of tanh": torch.nn.GELU("tanh"),
+    "steep Softplus": torch.nn.Softplus(beta=3.0, threshold=2.0),
+}
+"""All activations of the kernel."""
+
+
+def _explodes(layer: torch.nn.Module) -> bool:
+    """Whether exp(-x) is all there is of it."""
+    return isinstance(layer, Exponential)
+
+
 def _case(
-    widths: Sequence[int], n_atoms: int, n_networks: int, dtype: torch.dtype = torch.float64
+    widths: Sequence[int],
+    n_atoms: int,
+    n_networks: int,
+    dtype: torch.dtype = torch.float64,
+    layer: torch.nn.Module = LAYERS["Tanh"],
 ) -> list[Any]:
     """Shape, fingerprints, shares, parameters."""
     random = torch.Generator().manual_seed(1)
-    shape = Shape(widths, n_networks)
+    activation = of_kernel(layer)
+    assert activation is not None
+    shape = Shape(widths, n_networks, activation)
+
+    spread = 0.2 if _explodes(layer) else 0.5
 
     def draw(size: Sequence[int]) -> Tensor:
-        return torch.randn(size, generator=random, dtype=torch.float64).to(dtype) / 2
+        return torch.randn(size, generator=random, dtype=torch.float64).to(dtype) * spread
 
     parameters = [draw(size).requires_grad_() for size in shape.parameters]
     shares = draw((n_atoms, n_networks)).requires_grad_()
@@ -40,7 +62,11 @@ def _case(
 
 
 def _plain(
-    shape: Shape, fingerprints: Tensor, shares: Tensor, parameters: Sequence[Tensor]
+    shape: Shape,
+    fingerprints: Tensor,
+    shares: Tensor,
+    parameters: Sequence[Tensor],
+    layer: torch.nn.Module = LAYERS["Tanh"],
 ) -> tuple[Tensor, Tensor]:
     """The same by torch's layers and autograd."""
     fingerprints = fingerprints.detach().requires_grad_()
@@ -49,7 +75,7 @@ def _plain(
         h = fingerprints
         layers = parameters[start : start + per_network]
         for k in range(0, per_network, 2):
-            inputs = h if k == 0 else torch.tanh(h)
+            inputs = h if k == 0 else layer(h)
             h = torch.nn.functional.linear(inputs, layers[k], layers[k + 1])
         outputs.append(h)
     energies = (torch.cat(outputs, 1) * shares).sum(1)
@@ -67,10 +93,19 @@ def _assert_close(found: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("n_networks", [1, 3])
 @pytest.mark.parametrize("widths", SHAPES.values(), ids=SHAPES)
 def test_kernel_is_what_autograd_gives(widths, n_networks, n_atoms, dtype):
-    case = _case(widths, n_atoms, n_networks, dtype)
+    _compare(_case(widths, n_atoms, n_networks, dtype), LAYERS["Tanh"])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+def test_every_activation_is_what_autograd_gives(layer, dtype):
+    _compare(_case(SHAPES["ragged"], 70, 2, dtype, layer), layer)
+
+
+def _compare(case: list[Any], layer: torch.nn.Module) -> None:
     _, _, shares, parameters = case
-    random = torch.Generator().manual_seed(2)
-    found, expected = energies_and_slopes(*case, True), _plain(*case)
+    dtype, random = shares.dtype, torch.Generator().manual_seed(2)
+    found, expected = energies_and_slopes(*case, True), _plain(*case, layer)
     weights = [torch.randn(each.shape, generator=random, dtype=dtype) for each in expected]
     for one, other in zip(found, expected, strict=True):
         _assert_close(one, other)
@@ -102,8 +137,9 @@ def test_energies_alone(widths):
         _assert_close(one, other)
 
 
-def test_finite_differences():
-    shape, fingerprints, shares, parameters = _case([3, 5, 2, 1], 4, 2)
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+def test_finite_differences(layer):
+    shape, fingerprints, shares, parameters = _case([3, 5, 2, 1], 4, 2, layer=layer)
     assert torch.autograd.gradcheck(
         lambda s, *p: energies_and_slopes(shape, fingerprints, s, p, True), (shares, *parameters)
     )
@@ -118,8 +154,48 @@ def test_a_second_derivative_in_the_parameters_is_refused():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_tanh_is_exact_over_its_range(dtype):
-    """A network whose output is tanh(G)."""
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+def test_activations_are_exact_over_their_range(layer, dtype):
+    """Of a network whose output is the activation of G: the value, the slope and, by the gradient of
+    the slopes to the weight that G is multiplied with, the curvature."""
+    far = 5 if _explodes(layer) else 3000
+    x = torch.cat([torch.logspace(-12, 0, 499), torch.linspace(1, far, 1500)]).to(dtype)
+    x = torch.cat([x, -x, torch.zeros(1, dtype=dtype)])
+    one, zero = torch.ones(1, 1, dtype=dtype, requires_grad=True), torch.zeros(1, dtype=dtype)
+    shares = torch.ones(len(x), 1, dtype=dtype)
+    activation = of_kernel(layer)
+    assert activation is not None
+    shape = Shape([1, 1, 1], 1, activation)
+    found = energies_and_slopes(shape, x[:, None], shares, [one, zero, one.detach(), zero], True)
+    y = x.double().requires_grad_()
+    value = layer(y) + 0.0 * y**3  # differentiable twice, whatever the layer
+    (slope,) = torch.autograd.grad(value.sum(), y, create_graph=True)
+    epsilon = torch.finfo(dtype).eps
+    for one_found, expected in zip(found, (value, slope), strict=True):
+        scale = expected.detach().abs().clamp(min=1.0)
+        error = (one_found.detach().double().flatten() - expected.detach()).abs() / scale
+        assert error.max() <= 10 * epsilon
+    (curved,) = torch.autograd.grad(found[1].sum(), one)
+    (expected,) = torch.autograd.grad(slope.sum(), y)
+    # d(w f'(w x))/dw = f' + x f''.
+    sum_of = (slope + y * expected).detach()
+    assert abs(float(curved) - float(sum_of.sum())) <= 40 * epsilon * float(sum_of.abs().sum() + 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+def test_nothing_overflows(layer, dtype):
+    case = _case([1, 1, 1], 4, 1, dtype, layer)
+    size = 40.0 if _explodes(layer) else torch.finfo(dtype).max / 1e9
+    size = 1e4 if isinstance(layer, Square) else size
+    case[1] = torch.tensor([[size], [-size], [0.0], [1.0]], dtype=dtype)
+    energies, slopes = energies_and_slopes(*case, True)
+    gradients = torch.autograd.grad(energies.sum() + slopes.sum(), [case[2], *case[3]])
+    assert all(bool(each.isfinite().all()) for each in (energies, slopes, *gradients))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tanh_is_exact_relative_to_itself(dtype):
     x = torch.cat([torch.logspace(-12, 2, 999, dtype=torch.float64), torch.zeros(1).double()])
     x = torch.cat([x, -x, torch.tensor([torch.inf, -torch.inf]).double()]).to(dtype)
     one, zero = torch.ones(1, 1, dtype=dtype), torch.zeros(1, dtype=dtype)
@@ -131,12 +207,14 @@ def test_tanh_is_exact_over_its_range(dtype):
     torch.testing.assert_close(found.double(), expected, rtol=4 * epsilon, atol=0)
 
 
-def test_nan_does_not_vanish():
-    case = _case([3, 5, 2, 1], 40, 2)
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+def test_nan_does_not_vanish(layer):
+    case = _case([3, 5, 2, 1], 40, 2, layer=layer)
     case[1][7, 1] = torch.nan
     energies, slopes = energies_and_slopes(*case, True)
     assert energies.isnan().nonzero().flatten().tolist() == [7]
-    assert slopes.isnan().any(1).nonzero().flatten().tolist() == [7]
+    constant = isinstance(layer, (torch.nn.ReLU, torch.nn.Identity))
+    assert slopes.isnan().any(1).nonzero().flatten().tolist() == ([] if constant else [7])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -173,38 +251,78 @@ def test_tensors_that_do_not_fit_are_refused():
         energies_and_slopes(shape, fingerprints, shares, parameters[1:], True)
 
 
-class OwnTanh(torch.nn.Tanh):
-    """Of another class, so that it does not go to the kernel."""
+def test_unknown_activations_are_refused():
+    with pytest.raises(ValueError, match=r"activation: expected one of .*'tanh'.*, got 'tanhh'"):
+        Shape([3, 5, 1], 2, Activation("tanhh"))
 
 
-@pytest.mark.parametrize("kind", [BPNN, SingleNN])
-@pytest.mark.parametrize("trained_mask", [False, True])
-def test_models_are_the_same_by_kernel_and_by_autograd(kind, trained_mask):
-    elements, numbers = ["Cu", "Pd", "O"], torch.tensor([29, 46, 8, 8, 29, 46, 46])
+def test_all_activations_of_the_kernel_have_a_layer():
+    assert {of_kernel(layer).name for layer in LAYERS.values()} == set(activations())
+
+
+class Own(torch.nn.Module):
+    """Of another class than what it does, so that it does not go to the kernel."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
+def _models(kind: Any, layer: torch.nn.Module, **options: Any) -> list[Any]:
+    """A model that takes the kernel, and the same with layers that do not."""
     models = []
-    for activation in (torch.nn.Tanh, OwnTanh):
+    for each in (lambda: layer, lambda: Own(layer)):
         torch.manual_seed(0)
-        model = kind(elements, 6, num_nodes=5, num_layers=2, activation=activation)
-        if trained_mask and kind is BPNN:
-            with torch.no_grad():
-                model.element_mask.mask.weight.add_(torch.rand(100, 3))
-        models.append(model)
-    assert [model.perceptrons()[0].is_plain for model in models] == [True, False]
-    batch = AtomsBatch(
-        fingerprint=torch.rand(7, 6, dtype=torch.float64),
-        atomic_numbers=numbers,
-        batch=torch.tensor([0, 0, 0, 1, 1, 2, 2]),
-        num_graphs=3,
+        elements = ["Cu", "Pd", "O"]
+        models.append(kind(elements, 6, num_nodes=5, num_layers=2, activation=each, **options))
+    assert [model.kernel_shape() is None for model in models] == [False, True]
+    return models
+
+
+BATCH = AtomsBatch(
+    fingerprint=torch.rand(7, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(3)),
+    atomic_numbers=torch.tensor([29, 46, 8, 8, 29, 46, 46]),
+    batch=torch.tensor([0, 0, 0, 1, 1, 2, 2]),
+    num_graphs=3,
+)
+
+
+def _results(model: Any) -> list[Any]:
+    energies, slopes = model.energies_and_gradient(BATCH, gradient=True)
+    (energies.square().sum() + slopes.square().sum()).backward()
+    return [energies, slopes, *(each.grad for each in model.parameters())]
+
+
+@pytest.mark.parametrize("layer", [LAYERS["Tanh"], LAYERS["Softplus"]])
+@pytest.mark.parametrize("mask", ["trained", "fixed"])
+@pytest.mark.parametrize("mixes", [False, True])
+@pytest.mark.parametrize("kind", [BPNN, SingleNN])
+def test_models_are_the_same_by_kernel_and_by_autograd(kind, mixes, mask, layer):
+    models = _models(kind, layer, element_mask=mask)
+    if mixes and kind is BPNN:
+        torch.manual_seed(1)
+        change = torch.rand(100, 3)
+        with torch.no_grad():
+            for model in models:
+                model.element_mask.mask.weight.add_(change)
+    assert models[0].kernel_shape().one_network == (
+        kind is SingleNN or (mask == "fixed" and not mixes)
     )
-    results = []
+    for one, other in zip(*map(_results, models), strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            _assert_close(one, other)
     for model in models:
-        energies, slopes = model.energies_and_gradient(batch, gradient=True)
-        (energies.square().sum() + slopes.square().sum()).backward()
-        results.append([energies, slopes, *(each.grad for each in model.parameters())])
-    for one, other in zip(*results, strict=True):
-        _assert_close(one, other)
-    with torch.no_grad():
-        for model in models:
-            energies, slopes = model.energies_and_gradient(batch, gradient=True)
-            assert not energies.requires_grad
-            _assert_close(slopes, results[1][1].detach())
+        with torch.no_grad():
+            energies, slopes = model.energies_and_gradient(BATCH, gradient=True)
+        assert not energies.requires_grad
+        _assert_close(slopes, _results(models[1])[1].detach())
+
+
+def test_a_fixed_mask_is_not_trained():
+    model = BPNN(["Cu", "Pd", "O"], 6, num_nodes=5, num_layers=2, element_mask="fixed")
+    assert _results(model)[2 + len(list(model.parameters())) - 1] is None
+    assert model.num_params == 3 * (6 * 5 + 5 + 5 * 5 + 5 + 5 + 1)

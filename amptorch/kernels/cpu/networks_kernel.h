@@ -5,6 +5,7 @@ namespace amptorch::networks::AMPTORCH_ISA {
 
 #include "simd.h"
 #include "networks_products.h"
+#include "networks_activations.h"
 
 // Calls visit(numbers from, Vec) for all vectors of a row.
 template <typename T, typename Visit>
@@ -12,12 +13,12 @@ AMPTORCH_INLINE void for_each_vector(Visit visit) {
     for (Index a = 0; a < tile_atoms; a += width<T>) visit(a);
 }
 
-// [n_atoms, n] to rows [n, tile_atoms], 0 where there is no atom.
+// Values [.., n] of a tile's atoms to rows [n, tile_atoms], 0 where there is no atom.
 template <typename T>
-void to_rows(const T* values, Index n_atoms, Index n, Rows<T> rows) {
+void to_rows(const T* values, const Tile<T>& tile, Index n, Rows<T> rows) {
     for (Index k = 0; k < n; ++k) {
-        for (Index a = 0; a < n_atoms; ++a) rows[k][a] = values[a * n + k];
-        for (Index a = n_atoms; a < tile_atoms; ++a) rows[k][a] = 0;
+        for (Index a = 0; a < tile.n_atoms; ++a) rows[k][a] = values[tile.atoms[a] * n + k];
+        for (Index a = tile.n_atoms; a < tile_atoms; ++a) rows[k][a] = 0;
     }
 }
 
@@ -41,12 +42,6 @@ Layer<T> layer(const Networks<T>& nets, Index network, int k) {
     return {in, out, weights, weights + in * out, at};
 }
 
-// The rows of a tape: first those of all activations, then those of their slopes dN/dz.
-template <typename T>
-Rows<T> tape_rows(const Networks<T>& nets, const Tile<T>& tile, Index network) {
-    return {tile.tape + network * nets.tape_rows * tile_atoms, tile_atoms};
-}
-
 template <typename T>
 Rows<const T> constant(Rows<T> rows) {
     return {rows.at, rows.stride};
@@ -57,66 +52,99 @@ Rows<T> skip(Rows<T> rows, Index n) {
     return {rows[n], rows.stride};
 }
 
-// Activations h = tanh(W h + b) of all hidden layers onto the tape, the output into ``output``.
-template <typename T>
-void activate(const Networks<T>& nets, Index network, Rows<const T> in, Rows<T> h, T* output) {
+// What forward leaves of a network's hidden nodes: h, what the activation keeps, and dN/dh.
+template <typename T, typename A>
+struct Tape {
+    Rows<T> h, kept, above;
+
+    Tape(const Networks<T>& nets, const Tile<T>& tile, Index network)
+        : h{tile.tape + (network - tile.begin) * nets.tape_rows * tile_atoms, tile_atoms},
+          kept(skip(h, nets.n_hidden)), above(skip(kept, A::kept * nets.n_hidden)) {}
+
+    // Sets h' and h'' at vector ``a`` of node ``r``.
+    AMPTORCH_INLINE void derivatives(const A& activation, Index r, Index a, Vec<T>& slope,
+                                     Vec<T>* curvature) const {
+        Vec<T> keep[A::kept + 1];
+        for (int k = 0; k < A::kept; ++k) keep[k] = load(kept[r * A::kept + k] + a);
+        const Vec<T> value = load(h[r] + a);
+        slope = activation.slope(value, keep);
+        if (curvature) *curvature = activation.curvature(value, keep);
+    }
+};
+
+// h = h(W h + b) of all hidden layers onto the tape, the output into ``output``.
+template <typename T, typename A>
+void activate(const Networks<T>& nets, Index network, Rows<const T> in, const Tape<T, A>& tape,
+              T* output) {
+    const A activation(nets.constants);
+    Index begin = 0;
     for (int k = 0; k < nets.n_layers - 1; ++k) {
         const Layer<T> l = layer(nets, network, k);
+        const Rows<T> h = skip(tape.h, begin);
         product<T>(l.forwards(), l.out, l.in, in, l.biases, h);
         for (Index r = 0; r < l.out; ++r) {
             for_each_vector<T>([&](Index a) {
-                store(h[r] + a, tangent_hyperbolic<T>(load(h[r] + a)));
+                Vec<T> keep[A::kept + 1];
+                store(h[r] + a, activation.value(load(h[r] + a), keep));
+                for (int q = 0; q < A::kept; ++q) {
+                    store(tape.kept[(begin + r) * A::kept + q] + a, keep[q]);
+                }
             });
         }
         in = constant(h);
-        h = skip(h, l.out);
+        begin += l.out;
     }
     const Layer<T> last = layer(nets, network, nets.n_layers - 1);
     product<T>(last.forwards(), 1, last.in, in, last.biases, {output, tile_atoms});
 }
 
-// Slopes dN/dz = (1 - h^2) W^T dN/dz of all hidden layers onto the tape; dN/dG into ``slope``.
-template <typename T>
-void differentiate(const Networks<T>& nets, Index network, Rows<T> tape, T* one, Rows<T> slope) {
+// dN/dh = W^T dN/dz of all hidden layers onto the tape, dN/dz = h' dN/dh into ``deltas``, a row a
+// node; dN/dG into ``slope``.
+template <typename T, typename A>
+void differentiate(const Networks<T>& nets, Index network, const Tape<T, A>& tape, T* one,
+                   Rows<T> deltas, Rows<T> slope) {
+    const A activation(nets.constants);
     for_each_vector<T>([&](Index a) { store(one + a, broadcast<T>(1)); });
     Rows<const T> above{one, tile_atoms};
     Index end = nets.n_hidden;
     for (int k = nets.n_layers - 1; k > 0; --k) {
         const Layer<T> l = layer(nets, network, k);
-        const Rows<T> h = skip(tape, end - l.in), delta = skip(tape, nets.n_hidden + end - l.in);
-        product<T>(l.backwards(), l.in, l.out, above, nullptr, delta);
-        for (Index r = 0; r < l.in; ++r) {
+        end -= l.in;
+        product<T>(l.backwards(), l.in, l.out, above, nullptr, skip(tape.above, end));
+        for (Index r = end; r < end + l.in; ++r) {
             for_each_vector<T>([&](Index a) {
-                const Vec<T> y = load(h[r] + a);
-                store(delta[r] + a, load(delta[r] + a) * (T(1) - y * y));
+                Vec<T> rise;
+                tape.derivatives(activation, r, a, rise, nullptr);
+                store(deltas[r] + a, load(tape.above[r] + a) * rise);
             });
         }
-        above = constant(delta);
-        end -= l.in;
+        above = constant(skip(deltas, end));
     }
     const Layer<T> first = layer(nets, network, 0);
     product<T>(first.backwards(), first.in, first.out, above, nullptr, slope);
 }
 
-template <typename T>
+template <typename T, typename A>
 void forward(const Networks<T>& nets, const Tile<T>& tile, T* energies, T* slopes, T* scratch) {
     const Index n = nets.widths[0];
     const Rows<T> in{scratch, tile_atoms}, total = skip(in, n), slope = skip(total, n);
     T *output = slope[n], *one = slope[n + 1], *share = slope[n + 2];
-    to_rows(tile.fingerprints, tile.n_atoms, n, in);
+    const Rows<T> deltas{slope[n + 3], tile_atoms};
+    to_rows(tile.fingerprints, tile, n, in);
     for (Index q = 0; q < n * tile_atoms; ++q) total.at[q] = 0;
-    for (Index a = 0; a < tile.n_atoms; ++a) energies[a] = 0;
-    for (Index network = 0; network < nets.n_networks; ++network) {
-        const Rows<T> tape = tape_rows(nets, tile, network);
+    for (Index a = 0; a < tile.n_atoms; ++a) energies[tile.atoms[a]] = 0;
+    for (Index network = tile.begin; network < tile.end; ++network) {
+        const Tape<T, A> tape(nets, tile, network);
         activate(nets, network, constant(in), tape, output);
         for (Index a = 0; a < tile_atoms; ++a) share[a] = 0;
         for (Index a = 0; a < tile.n_atoms; ++a) {
-            share[a] = tile.shares[a * nets.n_networks + network];
-            tile.outputs[a * nets.n_networks + network] = output[a];
-            energies[a] += share[a] * output[a];
+            const Index at = tile.atoms[a] * nets.n_networks + network;
+            share[a] = tile.shares[at];
+            tile.outputs[at] = output[a];
+            energies[tile.atoms[a]] += share[a] * output[a];
         }
         if (!tile.slopes) continue;
-        differentiate(nets, network, tape, one, slope);
+        differentiate(nets, network, tape, one, deltas, slope);
         for (Index r = 0; r < n; ++r) {
             for_each_vector<T>([&](Index a) {
                 const Vec<T> own = load(share + a) * load(slope[r] + a);
@@ -125,7 +153,7 @@ void forward(const Networks<T>& nets, const Tile<T>& tile, T* energies, T* slope
         }
     }
     for (Index k = 0; tile.slopes && k < n; ++k) {
-        for (Index a = 0; a < tile.n_atoms; ++a) slopes[a * n + k] = total[k][a];
+        for (Index a = 0; a < tile.n_atoms; ++a) slopes[tile.atoms[a] * n + k] = total[k][a];
     }
 }
 
@@ -133,29 +161,30 @@ void forward(const Networks<T>& nets, const Tile<T>& tile, T* energies, T* slope
 // [dL/d(dz) | dL/dz], where d is the change along dL/d(dE/dG).
 constexpr Index both = 2 * tile_atoms;
 
-// Changes dh = (1 - h^2) W dh along ``right``'s first rows, and what dL/dz has from the second
-// derivative of tanh, -2 h dz dL/d(dz). Returns the rows of the last hidden layer.
-template <typename T>
-Rows<T> push_changes(const Networks<T>& nets, Index network, bool slopes, Rows<const T> tape,
+// Changes dh = h' W dh along ``right``'s first rows, and what dL/dz has from the second derivative of
+// the activation, h'' dz dL/d(dh). Returns the rows of the last hidden layer.
+template <typename T, typename A>
+Rows<T> push_changes(const Networks<T>& nets, Index network, bool slopes, const Tape<T, A>& tape,
                      const T* share, Rows<T> right, Rows<T> left) {
+    const A activation(nets.constants);
     Index begin = 0;
     for (int k = 0; k < nets.n_layers - 1; ++k) {
         const Layer<T> l = layer(nets, network, k);
         const Rows<T> next = skip(right, l.in);
         if (slopes) product<T>(l.forwards(), l.out, l.in, constant(right), nullptr, next);
         for (Index r = 0; r < l.out; ++r) {
-            const T *h = tape[begin + r], *delta = tape[nets.n_hidden + begin + r];
             T *changed = next[r], *to = left[begin + r];
             for_each_vector<T>([&](Index a) {
-                const Vec<T> y = load(h + a);
-                store(changed + tile_atoms + a, y);
+                store(changed + tile_atoms + a, load(tape.h[begin + r] + a));
                 store(to + tile_atoms + a, Vec<T>{});
                 if (!slopes) return;
+                Vec<T> slope, curvature;
+                tape.derivatives(activation, begin + r, a, slope, &curvature);
                 const Vec<T> change = load(changed + a);
-                const Vec<T> own = load(share + a) * load(delta + a);
-                store(to + a, own);
-                store(to + tile_atoms + a, T(-2) * y * change * own);
-                store(changed + a, (T(1) - y * y) * change);
+                const Vec<T> own = load(share + a) * load(tape.above[begin + r] + a);
+                store(to + a, own * slope);
+                store(to + tile_atoms + a, own * curvature * change);
+                store(changed + a, slope * change);
             });
         }
         right = next;
@@ -164,10 +193,11 @@ Rows<T> push_changes(const Networks<T>& nets, Index network, bool slopes, Rows<c
     return right;
 }
 
-// dL/dz += (1 - h^2) W^T dL/dz from the output down; ``top`` is the left row of the output.
-template <typename T>
-void pull_changes(const Networks<T>& nets, Index network, Rows<const T> tape, Rows<T> left,
+// dL/dz += h' W^T dL/dz from the output down; ``top`` is the left row of the output.
+template <typename T, typename A>
+void pull_changes(const Networks<T>& nets, Index network, const Tape<T, A>& tape, Rows<T> left,
                   Rows<const T> top, Rows<T> pulled) {
+    const A activation(nets.constants);
     Index end = nets.n_hidden;
     for (int k = nets.n_layers - 1; k > 0; --k) {
         const Layer<T> l = layer(nets, network, k);
@@ -175,11 +205,11 @@ void pull_changes(const Networks<T>& nets, Index network, Rows<const T> tape, Ro
         product<T>(l.backwards(), l.in, l.out, above, nullptr, pulled);
         end -= l.in;
         for (Index r = 0; r < l.in; ++r) {
-            const T* h = tape[end + r];
             T* to = left[end + r] + tile_atoms;
             for_each_vector<T>([&](Index a) {
-                const Vec<T> y = load(h + a);
-                store(to + a, load(to + a) + (T(1) - y * y) * load(pulled[r] + a));
+                Vec<T> slope;
+                tape.derivatives(activation, end + r, a, slope, nullptr);
+                store(to + a, load(to + a) + slope * load(pulled[r] + a));
             });
         }
         top = constant(skip(left, end));
@@ -205,22 +235,22 @@ void add_changes(const Networks<T>& nets, Index network, bool slopes, Rows<const
     }
 }
 
-template <typename T>
+template <typename T, typename A>
 void backward(const Networks<T>& nets, const Tile<T>& tile, const T* energies, const T* slopes,
               T* shares, T* changes, T* scratch) {
     const Index n = nets.widths[0], n_networks = nets.n_networks;
     const Rows<T> right{scratch, both}, left = skip(right, n + nets.n_hidden);
     T *top = left[nets.n_hidden], *share = left[nets.n_hidden + 1], *change = share + tile_atoms;
     const Rows<T> pulled{left[nets.n_hidden + 2], tile_atoms};
-    to_rows<T>(tile.fingerprints, tile.n_atoms, n, {right.at + tile_atoms, both});
-    if (tile.slopes) to_rows<T>(slopes, tile.n_atoms, n, right);
-    for (Index network = 0; network < n_networks; ++network) {
-        const Rows<const T> tape = constant(tape_rows(nets, tile, network));
-        for (Index a = 0; a < tile_atoms; ++a) share[a] = 0;
-        for (Index a = 0; a < tile.n_atoms; ++a) share[a] = tile.shares[a * n_networks + network];
+    to_rows<T>(tile.fingerprints, tile, n, {right.at + tile_atoms, both});
+    if (tile.slopes) to_rows<T>(slopes, tile, n, right);
+    for (Index network = tile.begin; network < tile.end; ++network) {
+        const Tape<T, A> tape(nets, tile, network);
         for (Index a = 0; a < tile_atoms; ++a) {
-            top[a] = share[a];
-            top[tile_atoms + a] = a < tile.n_atoms ? share[a] * energies[a] : T(0);
+            const bool there = a < tile.n_atoms;
+            const Index atom = there ? tile.atoms[a] : 0;
+            share[a] = top[a] = there ? tile.shares[atom * n_networks + network] : T(0);
+            top[tile_atoms + a] = there ? share[a] * energies[atom] : T(0);
         }
         const Rows<T> last = push_changes(nets, network, tile.slopes, tape, share, right, left);
         const Layer<T> out = layer(nets, network, nets.n_layers - 1);
@@ -228,16 +258,25 @@ void backward(const Networks<T>& nets, const Tile<T>& tile, const T* energies, c
         if (tile.slopes) {
             product<T>(out.forwards(), 1, out.in, constant(last), nullptr, {change, tile_atoms});
         }
-        for (Index a = 0; a < tile.n_atoms; ++a) {
-            const Index at = a * n_networks + network;
-            shares[at] = energies[a] * tile.outputs[at] + change[a];
+        for (Index a = 0; shares && a < tile.n_atoms; ++a) {
+            const Index at = tile.atoms[a] * n_networks + network;
+            shares[at] = energies[tile.atoms[a]] * tile.outputs[at] + change[a];
         }
         pull_changes(nets, network, tape, left, {top, both}, pulled);
         add_changes(nets, network, tile.slopes, constant(right), constant(left), changes);
     }
 }
 
-const Kernel<double> of_double{forward<double>, backward<double>};
-const Kernel<float> of_float{forward<float>, backward<float>};
+#define AMPTORCH_KERNEL(name, Activation) \
+    {name, Activation<T>::kept, forward<T, Activation<T>>, backward<T, Activation<T>>},
+template <typename T>
+constexpr Kernel<T> kernels[] = {AMPTORCH_ACTIVATIONS(AMPTORCH_KERNEL)};
+#undef AMPTORCH_KERNEL
+
+template <typename T>
+constexpr Kernels<T> all{kernels<T>, kernels<T> + sizeof(kernels<T>) / sizeof(Kernel<T>)};
+
+const Kernels<double> of_double = all<double>;
+const Kernels<float> of_float = all<float>;
 
 }  // namespace amptorch::networks::AMPTORCH_ISA

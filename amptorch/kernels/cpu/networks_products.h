@@ -85,23 +85,3 @@ void outer(Rows<const T> left, Index rows, Rows<const T> right, Index columns, I
     for (; r + 4 <= rows; r += 4) outer_rows<T, 4>(from(), right, columns, n, out + r * columns);
     for (; r < rows; ++r) outer_rows<T, 1>(from(), right, columns, n, out + r * columns);
 }
-
-// tanh x = -m / (2 + m), m = exp(-2 |x|) - 1, with the sign of x; NaN stays NaN.
-template <typename T>
-AMPTORCH_INLINE Vec<T> tangent_hyperbolic(Vec<T> x) {
-    using L = Lanes<T>;
-    constexpr T log2e = T(1.4426950408889634);
-    constexpr T ln2_high = sizeof(T) == 8 ? T(0x1.62e42feep-1) : T(0x1.62ep-1);
-    constexpr T ln2_low = sizeof(T) == 8 ? T(0x1.a39ef35793c76p-33) : T(0x1.0bfbe8p-15);
-    Vec<T> y = x < T(0) ? x + x : -(x + x);
-    y = y < T(-40) ? broadcast<T>(-40) : y;
-    const Vec<T> shifted = y * log2e + L::round;
-    const Vec<T> whole = shifted - L::round;
-    const Vec<T> r = (y - whole * ln2_high) - whole * ln2_low;
-    const Vec<T> minus_one = polynomial<T>(ExpTail<T>::c, r) * r * r + r;
-    const Mask<T> bits = (reinterpret_cast<Mask<T>>(shifted) + L::bias) << L::mantissa;
-    const Vec<T> power = reinterpret_cast<Vec<T>>(bits);
-    const Vec<T> m = minus_one * power + (power - T(1));
-    const Vec<T> value = m / (m + T(2));
-    return x < T(0) ? value : -value;
-}

@@ -141,14 +141,14 @@ struct ExpTail<float> {
                                   0.008363232883682618f, 0.0013926250831497611f};
 };
 
-// exp(x) for x <= 0; what would be denormal is the smallest normal number instead.
+// exp(x) for x <= 0; what would be denormal is the smallest normal number instead, NaN stays NaN.
 template <typename T>
 AMPTORCH_INLINE Vec<T> exponential(Vec<T> x) {
     using L = Lanes<T>;
     constexpr T log2e = T(1.4426950408889634);
     constexpr T ln2_high = sizeof(T) == 8 ? T(0x1.62e42feep-1) : T(0x1.62ep-1);
     constexpr T ln2_low = sizeof(T) == 8 ? T(0x1.a39ef35793c76p-33) : T(0x1.0bfbe8p-15);
-    x = x > L::lowest_exponent ? x : broadcast<T>(L::lowest_exponent);
+    x = x < L::lowest_exponent ? broadcast<T>(L::lowest_exponent) : x;
     const Vec<T> shifted = x * log2e + L::round;
     const Vec<T> whole = shifted - L::round;
     const Vec<T> r = (x - whole * ln2_high) - whole * ln2_low;

@@ -11,6 +11,7 @@ from torch import nn
 
 from ...files.safe_pickle import Unknown
 from ..registry import Family, Format
+from .activations import ACTIVATIONS
 from .model import BPNN, AtomisticModel, SingleNN
 from .run_folder import is_run_folder, read_run_folder
 from .settings import ModelConfig
@@ -53,7 +54,7 @@ def to_json(model: AtomisticModel) -> dict[str, Any]:
     """Arguments that make a network.
 
     Raises:
-        ValueError: its activation is not one of torch's.
+        ValueError: its activation is not one that files may name.
     """
     name = next(name for name, kind in MODELS.items() if type(model) is kind)
     arguments = {**model.arguments, "name": name}
@@ -74,19 +75,19 @@ def from_json(values: Mapping[str, Any]) -> AtomisticModel:
 
 def _activation_name(kind: type[nn.Module]) -> str:
     name = getattr(kind, "__name__", repr(kind))
-    if getattr(nn.modules.activation, name, None) is not kind:
+    if ACTIVATIONS.get(name) is not kind:
         raise ValueError(
-            f"model: activation {getattr(kind, '__module__', '')}.{name} is not one of "
-            "torch.nn.modules.activation, and a file that runs no code cannot hold it"
+            f"model: activation {getattr(kind, '__module__', '')}.{name} is not one of torch's "
+            "or of amptorch.potentials.networks.activations, and a file that runs no code cannot "
+            "hold it"
         )
     return name
 
 
 def _activation(name: str) -> type[nn.Module]:
-    found = getattr(nn.modules.activation, name, None)
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise ValueError(f"activation {name!r} is not one of torch.nn.modules.activation")
-    return found
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation {name!r}: expected one of {sorted(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
 
 
 def _read(path: Path, device: torch.device) -> Any:

@@ -13,6 +13,7 @@ from torch.profiler import record_function
 from ...data.frame import AtomsBatch
 from ...data.primes import PairPrimes, frame_sums
 from ...kernels import networks
+from .activations import of_kernel
 
 __all__ = [
     "BPNN",
@@ -52,7 +53,6 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         self.widths = [n_input_nodes, *hidden_layers, n_output_nodes]
-        self._only_tanh = activation is nn.Tanh and not (batchnorm or dropout)
         layers: list[nn.Module] = []
         width = n_input_nodes
         for nodes in hidden_layers:
@@ -80,12 +80,15 @@ class MLP(nn.Module):
         """Outputs [n_atoms, n_output_nodes] of fingerprints [n_atoms, n_features]."""
         return self.model_net(inputs)
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the kernel of the networks does the same: hidden layers, tanh alone between
-        them, and no hook that wants to see what passes."""
-        hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in self.model_net)
-        return self._only_tanh and len(self.widths) > 2 and self.widths[-1] == 1 and not hooked
+    def activation_of_kernel(self) -> networks.Activation | None:
+        """The activation, where the kernel of the networks does the same as the layers: hidden
+        ones, one activation alone between them, and no hook that wants to see what passes."""
+        layers = list(self.model_net)
+        found = {of_kernel(layer) for layer in layers[1::2]}
+        plain = all(type(layer) is nn.Linear for layer in layers[::2]) and len(found) == 1
+        if not plain or self.widths[-1] != 1 or any(map(_has_hooks, layers)):
+            return None
+        return found.pop()
 
     def latent(self, inputs: Tensor, layer: int) -> Tensor:
         """Output of layer index ``layer`` of ``model_net`` (negative counts from the end)."""
@@ -96,11 +99,16 @@ class MLP(nn.Module):
 class ElementMask(nn.Module):
     """Weights [100, n_elements] of the networks' outputs by atomic number, one-hot at first.
 
-    As in the original the weights are trained with the networks, so that after training an
-    atom's energy mixes in a little of the other elements' networks.
+    As in the original the weights may be trained with the networks; after training an atom's
+    energy then mixes in a little of the other elements' networks.
     """
 
-    def __init__(self, elements: Sequence[str | int], dtype: torch.dtype = torch.float64) -> None:
+    def __init__(
+        self,
+        elements: Sequence[str | int],
+        dtype: torch.dtype = torch.float64,
+        trained: bool = True,
+    ) -> None:
         super().__init__()
         # The draw of the embedding's own start is overwritten, but not left out: the numbers
         # drawn after it would be others.
@@ -108,7 +116,12 @@ class ElementMask(nn.Module):
         self.numbers = [int(atomic_numbers.get(element, element)) for element in elements]
         weight = torch.zeros(N_ELEMENTS, len(elements), dtype=dtype)
         weight[self.numbers, range(len(elements))] = 1.0
-        self.mask.weight = nn.Parameter(weight)
+        self.mask.weight = nn.Parameter(weight, requires_grad=trained)
+
+    def picks(self) -> bool:
+        """Whether each atom has the share of one network at most, and that a constant."""
+        weight = self.mask.weight
+        return not weight.requires_grad and bool(((weight != 0).sum(1) <= 1).all())
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Weights [n_atoms, n_elements] of atomic numbers [n_atoms]."""
@@ -130,6 +143,8 @@ class AtomisticModel(nn.Module):
         name: part of the configuration's section, not used here.
         get_stress: whether ``forward`` gives stresses too.
         dtype: of the parameters.
+        element_mask: "trained", where the shares that networks have in the energies of elements are
+            trained too, or "fixed": each element has its network, and nothing of the others.
     """
 
     def __init__(
@@ -148,6 +163,7 @@ class AtomisticModel(nn.Module):
         name: str | None = None,
         get_stress: bool = False,
         dtype: torch.dtype = torch.float64,
+        element_mask: str = "trained",
     ) -> None:
         super().__init__()
         self.get_forces = get_forces
@@ -165,6 +181,7 @@ class AtomisticModel(nn.Module):
             "dropout": dropout,
             "dropout_rate": dropout_rate,
             "activation": activation,
+            "element_mask": element_mask,
             "dtype": dtype,
         }
 
@@ -193,6 +210,20 @@ class AtomisticModel(nn.Module):
     def shares(self, numbers: Tensor) -> Tensor:
         """Weights [n_atoms, n_networks] of the networks in the energies of atoms."""
         raise NotImplementedError
+
+    def one_network(self) -> bool:
+        """Whether each atom has the share of one network at most, and that a constant."""
+        return True
+
+    def kernel_shape(self) -> networks.Shape | None:
+        """What the kernel of the networks is told; None where torch's layers must run."""
+        perceptrons = self.perceptrons()
+        activations = {each.activation_of_kernel() for each in perceptrons}
+        activation = activations.pop()
+        if activations or activation is None:
+            return None
+        widths = perceptrons[0].widths
+        return networks.Shape(widths, len(perceptrons), activation, self.one_network())
 
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         """Energies [n_atoms] of fingerprints [n_atoms, n_features]."""
@@ -230,19 +261,13 @@ class AtomisticModel(nn.Module):
         """Energies of atoms [n_atoms] and, if asked for, dE/dG [n_atoms, n_features]."""
         with record_function("amptorch::forward"):
             fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
-            if networks.compiled(fingerprint) and all(each.is_plain for each in self.perceptrons()):
-                return self._by_kernel(fingerprint, numbers, gradient)
-            return self._by_autograd(fingerprint, numbers, gradient)
-
-    def _by_kernel(
-        self, fingerprint: Tensor, numbers: Tensor, gradient: bool
-    ) -> tuple[Tensor, Tensor]:
-        perceptrons = self.perceptrons()
-        parameters = [part for each in perceptrons for part in each.parameters()]
-        shape = networks.Shape(perceptrons[0].widths, len(perceptrons))
-        return networks.energies_and_slopes(
-            shape, fingerprint, self.shares(numbers), parameters, gradient
-        )
+            shape = self.kernel_shape() if networks.compiled(fingerprint) else None
+            if shape is None:
+                return self._by_autograd(fingerprint, numbers, gradient)
+            parameters = [part for each in self.perceptrons() for part in each.parameters()]
+            return networks.energies_and_slopes(
+                shape, fingerprint, self.shares(numbers), parameters, gradient
+            )
 
     def _by_autograd(
         self, fingerprint: Tensor, numbers: Tensor, gradient: bool
@@ -268,13 +293,17 @@ class BPNN(AtomisticModel):
     def add_networks(self, elements: Sequence[str | int], network: Callable[[], MLP]) -> None:
         self.elementwise_models = nn.ModuleList(network() for _ in elements)
         dtype = next(self.elementwise_models.parameters()).dtype
-        self.element_mask = ElementMask(elements, dtype)
+        trained = self.arguments["element_mask"] == "trained"
+        self.element_mask = ElementMask(elements, dtype, trained)
 
     def perceptrons(self) -> list[MLP]:
         return cast("list[MLP]", list(self.elementwise_models))
 
     def shares(self, numbers: Tensor) -> Tensor:
         return self.element_mask(numbers)
+
+    def one_network(self) -> bool:
+        return self.element_mask.picks()
 
     def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
         out: Tensor | None = None
@@ -300,6 +329,11 @@ class SingleNN(AtomisticModel):
 
     def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
         return self.model.latent(fingerprint, layer)
+
+
+def _has_hooks(layer: nn.Module) -> bool:
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks)
+    return any(hooks) or bool(layer._backward_pre_hooks)
 
 
 def _voigt(matrices: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ...errors import check_class, check_integer, is_number, nearest
+from ...errors import check_choice, check_class, check_integer, is_number, nearest
 
 
 @dataclass
@@ -24,6 +24,7 @@ class ModelConfig:
     dropout: bool = False
     dropout_rate: float = 0.5
     initialization: str = "xavier"
+    element_mask: str = "trained"
 
     def __post_init__(self) -> None:
         known, given = ("bpnn", "singlenn"), self.name
@@ -31,6 +32,7 @@ class ModelConfig:
         if self.name not in known:
             raise ValueError(f"model: unknown name {given!r}; {nearest(self.name, known)}")
         check_class(self, "activation", "model", "torch.nn.Tanh")
+        check_choice(self, "element_mask", ("trained", "fixed"), "model")
         check_integer(self, "num_layers", "model", least=0)
         check_integer(self, "num_nodes", "model", least=1)
         if self.hidden_layers is not None and not _are_widths(self.hidden_layers):
