@@ -12,9 +12,9 @@ from torch import nn
 
 from .dataset.settings import DatasetConfig
 from .errors import check_integer, check_keys
-from .files.plain import plain_sections
 from .fit import optimizers
 from .fit.settings import OptimConfig
+from .plain import plain
 from .potentials.networks.settings import ModelConfig
 from .potentials.precision import dtype_of
 from .potentials.registry import family_named
@@ -139,3 +139,20 @@ Section = TypeVar("Section")
 def _section(kind: type[Section], values: Mapping[str, Any], name: str) -> Section:
     check_keys(values, [entry.name for entry in fields(kind)], name)  # type: ignore[arg-type]
     return kind(**values)
+
+
+def plain_sections(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration in plain types, all but its ``raw_data``; the mapping given is not changed.
+
+    Raises:
+        ValueError: a section that is not a mapping.
+    """
+    sections = {}
+    for name, section in config.items():
+        if not isinstance(section, Mapping):
+            raise ValueError(f"config: expected {name} to be a mapping, got {section!r}")
+        # Images may be many, and lists of the caller's.
+        kept = {key: value for key, value in section.items() if key == "raw_data"}
+        rest = {key: value for key, value in section.items() if key != "raw_data"}
+        sections[name] = {**plain(rest), **kept}
+    return sections

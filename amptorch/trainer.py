@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from .config import Config
+from .config import Config, plain_sections
 from .data.reading import elements_of, load_images
 from .dataset.pickled_images import same_scaler
 from .dataset.training_data import TrainingData
@@ -23,7 +23,6 @@ from .descriptor.base_descriptor import DESCRIPTOR_VERSION
 from .descriptor.from_data import Choice
 from .errors import Diverged
 from .files import checkpoint
-from .files.plain import plain_sections
 from .fit import outcome, resume
 from .potentials.potential import Potential
 from .potentials.registry import family_named

@@ -46,7 +46,7 @@ class Optimized(Side):
         self.trainer = AtomsTrainer(config)
         settings = self.trainer.settings
         dataset = settings.dataset
-        self.setup = (dataset.fp_scheme, dataset.fp_params, dataset.cutoff_params, list(elements))
+        self.setup = dataset.setup(list(elements))
         self.descriptor = self.describe()
         self.dtype = settings.cmd.torch_dtype
         self.converter = AtomsToData(self.descriptor, r_energy=True, r_forces=True)

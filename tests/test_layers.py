@@ -23,7 +23,7 @@ LAYERS = [
     {"data"},
     {"descriptor"},
     {"kernels"},
-    {"errors", "processes", "_native"},
+    {"errors", "plain", "processes", "_native"},
 ]
 # What a room may not import although its row would allow it.
 NEVER = [("report", "fit"), ("ase_utils", "fit")]

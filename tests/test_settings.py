@@ -14,7 +14,7 @@ from torch import nn
 
 from amptorch import AtomsTrainer
 from amptorch.config import Config
-from amptorch.files.plain import plain
+from amptorch.plain import plain
 
 from .made_potentials import GAUSSIAN, alloy_frames, config, history, listing, trained, weights
 

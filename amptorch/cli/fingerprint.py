@@ -87,7 +87,7 @@ def descriptor_setup(chosen: DatasetConfig, data: str, verbose: bool) -> Setup:
     """(fp_scheme, fp_params, cutoff_params, elements); elements are those found in the data where
     none are given."""
     elements = chosen.elements or elements_of(ImagesOf(data))
-    setup = (chosen.fp_scheme, chosen.fp_params, chosen.cutoff_params, list(elements))
+    setup = chosen.setup(list(elements))
     if not depends_on_data(chosen.fp_params, chosen.prune):
         return setup
     choice = choose(setup, ImagesOf(data), chosen.prune, verbose)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..data.frame import AtomsData
 from ..data.statistics import RunningStatistics
-from ..preprocessing.plain import scalers_to_json
+from ..preprocessing.scaling import scalers_to_json
 from ..store.errors import StoreError
 from ..store.header import Header
 from ..store.image import Image, pack_image

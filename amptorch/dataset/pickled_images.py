@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..data.frame import AtomsData
 from ..descriptor import construct_descriptor
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION
 from ..files.safe_pickle import loads
+from ..plain import same
 from ..store.lmdb_file import LMDBEnvironment
 
 _KEYS = ("length", "elements", "descriptor_setup", "feature_scaler", "target_scaler")
@@ -121,14 +120,4 @@ def _check_agreement(first: PickledFile, other: PickledFile) -> None:
 def same_scaler(one: object, other: object) -> bool:
     """Whether two scalers do the same; what the original's do not have may be absent."""
     shared = vars(one).keys() & vars(other).keys()
-    return all(_same(vars(one)[name], vars(other)[name]) for name in shared)
-
-
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, torch.Tensor):
-        return isinstance(other, torch.Tensor) and torch.equal(one, other)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
+    return all(same(vars(one)[name], vars(other)[name]) for name in shared)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..data.keys import Keys
+from ..descriptor.schemes import Setup
 from ..errors import check_choice, is_number
 
 
@@ -60,6 +61,10 @@ class DatasetConfig:
     def target_keys(self) -> Keys:
         """Names of energy, forces, stress and virial."""
         return Keys.of(self.keys)
+
+    def setup(self, elements: Sequence[str]) -> Setup:
+        """What makes the descriptor for some elements."""
+        return (self.fp_scheme, self.fp_params, self.cutoff_params, elements)
 
     def check_source(self) -> None:
         """Raise unless exactly one of ``raw_data`` and ``lmdb_path`` is given."""

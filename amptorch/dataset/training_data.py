@@ -157,7 +157,7 @@ class TrainingData:
     def _explicit(self, elements: list[str], images: Iterable[Atoms]) -> Setup:
         """(fp_scheme, fp_params, cutoff_params, elements) without anything left to decide."""
         settings = self.settings.dataset
-        setup = (settings.fp_scheme, settings.fp_params, settings.cutoff_params, elements)
+        setup = settings.setup(elements)
         if not depends_on_data(settings.fp_params, settings.prune):
             return setup
         if self.setup is not None:

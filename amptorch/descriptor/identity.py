@@ -11,7 +11,7 @@ from .schemes import (
     CutoffParams,
     Setup,
     construct_descriptor,
-    plain,
+    parameters_to_json,
     setup_from_json,
     setup_to_json,
 )
@@ -62,7 +62,7 @@ class Identity(ABC):
     @classmethod
     def parameters_to_json(cls, parameters: Any) -> Any:
         """``fp_params`` as JSON knows them; ``ValueError`` for what it cannot hold."""
-        return plain(parameters)
+        return parameters_to_json(parameters)
 
     @classmethod
     def parameters_from_json(cls, values: Any) -> Any:

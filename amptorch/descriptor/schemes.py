@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import nearest
+from ..plain import as_json
 
 if TYPE_CHECKING:
     from .base_descriptor import BaseDescriptor
 
 CutoffParams = Mapping[str, Any] | str | None
 """The cutoff function, where a scheme needs it apart from its ``fp_params``."""
+
+SETUP_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements")
+"""Keys of the section "dataset" that say what :data:`Setup` does, in its order."""
 
 Setup = tuple[str, Any, CutoffParams, Sequence[str]]
 """(fp_scheme, fp_params, cutoff_params, elements)."""
@@ -106,7 +108,7 @@ def setup_to_json(setup: Setup) -> list[Any]:
     """
     scheme, parameters, cutoff_params, elements = setup
     values = class_of(scheme).parameters_to_json(parameters)
-    return [scheme, values, plain(cutoff_params), list(elements)]
+    return [scheme, values, parameters_to_json(cutoff_params), list(elements)]
 
 
 def setup_from_json(values: Sequence[Any]) -> Setup:
@@ -115,14 +117,6 @@ def setup_from_json(values: Sequence[Any]) -> Setup:
     return scheme, class_of(scheme).parameters_from_json(parameters), cutoff_params, elements
 
 
-def plain(value: object) -> Any:
-    """Parameters as JSON knows them: mappings, lists, strings, numbers, None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple, set, np.ndarray)):
-        return [plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    raise ValueError(f"fp_params: a store cannot hold a {type(value).__name__}: {value!r}")
+def parameters_to_json(parameters: object) -> Any:
+    """Parameters as JSON knows them; ``ValueError`` for what it cannot hold."""
+    return as_json(parameters, "fp_params", "a store")

@@ -25,8 +25,7 @@ import torch
 from torch import nn
 
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
-from ..files import checkpoint
-from .plain import plain
+from ..plain import plain
 from .safe_pickle import Unknown, loads, torch_load
 from .whole import write_whole
 
@@ -71,14 +70,15 @@ def _renamed(folder: Path, name: Path) -> bool:
 
 def save(value: object, path: str | Path) -> None:
     """``torch.save`` that leaves either the old file or the whole new one."""
+    write_whole(path, lambda: content_of(value), "checkpoint: ")
 
-    def content() -> memoryview:
-        # By way of memory: torch.save to a disk that is full raises something unintelligible.
-        whole = io.BytesIO()
-        torch.save(value, whole)
-        return whole.getbuffer()
 
-    write_whole(path, content, "checkpoint: ")
+def content_of(value: object) -> memoryview:
+    """What ``torch.save`` writes, by way of memory: to a disk that is full it raises something
+    unintelligible."""
+    whole = io.BytesIO()
+    torch.save(value, whole)
+    return whole.getbuffer()
 
 
 def check_can_be_kept(config: Mapping[str, Mapping[str, Any]]) -> None:
@@ -217,4 +217,4 @@ def snapshot(state: Any) -> Any:
 
 def save_normalizers(normalizers: dict[str, Any], path: str | Path) -> None:
     """Write scalers ``{"target": ..., "feature": ...}`` to a file, whole or not at all."""
-    checkpoint.save(normalizers, path)
+    save(normalizers, path)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, Checkpoint
 
-from ..files.checkpoint import OF_BEST, snapshot
+from ..files.checkpoint import OF_BEST, content_of, snapshot
 
 
 class BestCheckpoint(Checkpoint):
@@ -46,10 +44,7 @@ class BestCheckpoint(Checkpoint):
         try:
             with tempfile.TemporaryDirectory(dir=self.dirname, prefix=".best-") as scratch:
                 for part, state in self._waiting.items():
-                    # By way of memory, see :func:`save`.
-                    whole = io.BytesIO()
-                    torch.save(state, whole)
-                    (Path(scratch) / f"{part}.pt").write_bytes(whole.getbuffer())
+                    (Path(scratch) / f"{part}.pt").write_bytes(content_of(state))
                 history = json.dumps(self._history.to_list()[: self._epochs])
                 (Path(scratch) / "history.json").write_text(history, encoding="utf-8")
                 # The parameters last: with them the folder becomes a checkpoint.

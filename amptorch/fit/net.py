@@ -141,9 +141,13 @@ class AtomsNet(NeuralNet):
         with record_function("amptorch::loss"):
             target = [part.to(self.device) for part in y_true]
             if getattr(self.criterion_, "per_image", False):
-                assert X is not None
-                return self.criterion_(y_pred, target, X.to(self.device))
+                return self.criterion_(y_pred, target, self.images_of(X).to(self.device))
             return self.criterion_(y_pred, target)
+
+    def images_of(self, batch: AtomsBatch | None) -> AtomsBatch:
+        """Which atoms are of which images, for the loss."""
+        assert batch is not None
+        return batch
 
     def train_step(self, batch: Labelled, **fit_params: object) -> Step:
         """skorch's, named for profilers."""

@@ -18,6 +18,7 @@ from torch.utils.data import Subset
 from ..dataset.frames import Frames, part
 from ..files import checkpoint
 from ..files.safe_pickle import Unknown
+from ..plain import same
 from . import optimizers
 from .settings import OptimConfig
 
@@ -151,14 +152,14 @@ def _changed(before: Mapping[str, Any], choice: optimizers.Choice) -> dict[str, 
 
 def _same(one: object, other: object) -> bool:
     """Whether a value of a file is another: classes that are not loaded from files by name."""
+    return same(one, other, _is_or_equals)
+
+
+def _is_or_equals(one: object, other: object) -> bool:
     if isinstance(one, Unknown):
         return (
             one.name == f"{getattr(other, '__module__', None)}.{getattr(other, '__name__', None)}"
         )
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(map(_same, one, other))
     return bool(one == other)
 
 

@@ -162,16 +162,10 @@ class SharedNet(AtomsNet):
         energies, forces = super().infer(x, **fit_params)
         return x.joined(energies), (x.joined(forces) if forces.ndim == 2 else forces)
 
-    def get_loss(
-        self,
-        y_pred: tuple[Tensor, Tensor],
-        y_true: tuple[Tensor, ...],
-        X: AtomsBatch | None = None,
-        training: bool = False,
-    ) -> Tensor:
-        """Criterion of the prediction of the whole batch."""
-        assert isinstance(X, BatchPart)
-        return super().get_loss(y_pred, y_true, X=X.whole(), training=training)
+    def images_of(self, batch: AtomsBatch | None) -> AtomsBatch:
+        """Those of the whole batch."""
+        assert isinstance(batch, BatchPart)
+        return batch.whole()
 
     def train_step_single(self, batch: Labelled, **fit_params: object) -> Step:
         """One process's part of the gradient, then the sum over processes."""

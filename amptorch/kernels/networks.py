@@ -32,15 +32,15 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from .. import _native
+from .capability import in_cpp
 from .registration import Context
 
-_ON_CPP = (torch.float32, torch.float64)
 _TILE = 32  # atoms, as in cpu/networks.h
 
 
 def compiled(fingerprints: Tensor) -> bool:
     """Whether there is a kernel for the device and precision."""
-    return fingerprints.device.type == "cpu" and fingerprints.dtype in _ON_CPP
+    return in_cpp(fingerprints)
 
 
 @cache

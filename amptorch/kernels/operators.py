@@ -24,11 +24,9 @@ from torch import Tensor
 
 from . import cuda
 from .backends import Cpp, Native, Parameters, Reference
+from .capability import COMPILED
 from .environment import Environment
 from .registration import Context, define
-
-COMPILED = (torch.float32, torch.float64)
-"""Precisions that the kernels are compiled for."""
 
 
 class _Inputs(Context):

@@ -24,11 +24,10 @@ from torch import Tensor
 from torch.autograd import Function
 
 from .. import _native
+from .capability import in_cpp
 from .environment import Environment, concatenate
 from .reference import pair_jacobian as reference
 from .registration import Context
-
-_ON_CPP = (torch.float32, torch.float64)
 
 
 @dataclass
@@ -52,7 +51,7 @@ class Frames:
                 f"pair Jacobian: expected {self.blocks[0].dtype} on {self.blocks[0].device} as the "
                 f"blocks are, got {values.dtype} on {values.device}"
             )
-        return values.device.type == "cpu" and values.dtype in _ON_CPP
+        return in_cpp(values)
 
     @cached_property
     def addresses(self) -> Tensor:

@@ -7,24 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ..data.keys import Keys
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..files import tensor_file
-from ..preprocessing.scaling import Scalers
-from ..preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
+from ..plain import packed, unpacked
+from ..preprocessing.scaling import KINDS, Scalers, with_state
 from .networks.model import AtomisticModel
 from .registry import families, family_of
 
 KIND, FORMAT = "a saved potential", 1
-_SCALERS: dict[str, type] = {
-    "feature": FeatureScaler,
-    "target": TargetScaler,
-    "baseline": AtomicCorrectionScaler,
-}
 
 
 @dataclass
@@ -110,8 +103,8 @@ def _descriptor(values: Mapping[str, Any]) -> BaseDescriptor:
     return descriptor
 
 
-def _scaler_to_json(name: str, scaler: Any, arrays: dict[str, Tensor]) -> Any:
-    if type(scaler) is not _SCALERS.get(name):
+def _scaler_to_json(name: str, scaler: object, arrays: dict[str, Tensor]) -> Any:
+    if type(scaler) is not KINDS.get(name):
         kind = type(scaler)
         raise ValueError(
             f"scalers: {name} is a {kind.__module__}.{kind.__qualname__}, and a file that runs no "
@@ -121,38 +114,19 @@ def _scaler_to_json(name: str, scaler: Any, arrays: dict[str, Tensor]) -> Any:
 
 
 def _scaler(name: str, state: Any, arrays: Mapping[str, Tensor]) -> Any:
-    scaler: Any = object.__new__(_SCALERS[name])
-    vars(scaler).update(_whole(state, arrays))
-    return scaler
+    return with_state(name, _whole(state, arrays))
 
 
-def _plain(value: Any, path: str, arrays: dict[str, Tensor]) -> Any:
+def _plain(value: object, path: str, arrays: dict[str, Tensor]) -> Any:
     """A value as JSON knows it, with its tensors put among ``arrays`` under their paths."""
-    if isinstance(value, (Tensor, np.ndarray)):
-        arrays[path] = torch.as_tensor(value)
+
+    def put(path: str, array: Tensor) -> dict[str, str]:
+        arrays[path] = array
         return {"array": path}
-    if isinstance(value, Mapping):
-        # Pairs: keys may be atomic numbers, which JSON would turn into text.
-        entries = [(key, _plain(each, f"{path}.{key}", arrays)) for key, each in value.items()]
-        return {"items": [[_plain(key, path, arrays), each] for key, each in entries]}
-    if isinstance(value, (list, tuple)):
-        entries = [_plain(each, f"{path}.{k}", arrays) for k, each in enumerate(value)]
-        return {"tuple": entries} if isinstance(value, tuple) else entries
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    raise ValueError(f"{path}: a file that runs no code cannot hold a {type(value).__name__}")
+
+    return packed(value, path, put)
 
 
 def _whole(value: Any, arrays: Mapping[str, Tensor]) -> Any:
     """The value of :func:`_plain`."""
-    if isinstance(value, list):
-        return [_whole(each, arrays) for each in value]
-    if not isinstance(value, Mapping):
-        return value
-    if "array" in value:
-        return arrays[value["array"]]
-    if "tuple" in value:
-        return tuple(_whole(each, arrays) for each in value["tuple"])
-    return {key: _whole(each, arrays) for key, each in value["items"]}
+    return unpacked(value, lambda entry: arrays[entry["array"]])

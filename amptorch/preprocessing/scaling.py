@@ -6,9 +6,19 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from ..data.frame import AtomsData
 from ..data.statistics import Statistics
+from ..plain import packed, unpacked
 from .utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
+
+KINDS: dict[str, type] = {
+    "feature": FeatureScaler,
+    "target": TargetScaler,
+    "baseline": AtomicCorrectionScaler,
+}
 
 Scalers = dict[str, Any]
 """By "feature", "target" and, if there is one, "baseline"."""
@@ -90,3 +100,28 @@ def scale(data_list: Sequence[AtomsData], scalers: Scalers) -> None:
 def _has_constant(scalers: Scalers) -> bool:
     """Whether predicted energies have a constant per frame."""
     return abs(float(scalers["target"].target_mean)) > NO_CONSTANT
+
+
+def with_state(name: str, state: Mapping[str, Any]) -> Any:
+    """The scaler "feature", "target" or "baseline" whose attributes are ``state``."""
+    scaler: Any = object.__new__(KINDS[name])
+    vars(scaler).update(state)
+    return scaler
+
+
+def scalers_to_json(scalers: Scalers) -> dict[str, Any]:
+    """The state of scalers as plain values, for the header of a store."""
+
+    def put(path: str, values: Tensor) -> dict[str, Any]:
+        return {"tensor": values.double().tolist()}
+
+    return {name: packed(vars(scaler), name, put) for name, scaler in scalers.items()}
+
+
+def scalers_from_json(values: Mapping[str, Any]) -> Scalers:
+    """The scalers of :func:`scalers_to_json`; tensors are float64."""
+
+    def take(entry: Mapping[str, Any]) -> Tensor:
+        return torch.tensor(entry["tensor"], dtype=torch.float64)
+
+    return {name: with_state(name, unpacked(state, take)) for name, state in values.items()}

@@ -107,7 +107,7 @@ def estimate(
     for derivatives in ("cached", "on_the_fly"):
         header = Header(setup, dtype, derivatives).as_stored()
         costs[derivatives] = _measure(header, sample, folder, at_once)
-    return Estimate(costs, images, shutil.disk_usage(folder).free, _available_memory())
+    return Estimate(costs, images, shutil.disk_usage(folder).free, check_memory()[0] * 1e9)
 
 
 def _measure(header: Header, sample: Sequence[Atoms], folder: Path, at_once: int) -> Cost:
@@ -148,13 +148,3 @@ def _write_seconds(data: bytes, folder: Path) -> float:
         file.flush()
         os.fsync(file.fileno())
         return time.perf_counter() - begun
-
-
-def _available_memory() -> float:
-    """Bytes that programs may take, page cache that can be given up included."""
-    table = Path("/proc/meminfo")
-    if table.is_file():
-        for line in table.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * int(line.split()[1])
-    return check_memory()[0] * 1e9

@@ -15,13 +15,12 @@ from ase import Atoms
 
 from ..data.keys import DEFAULT_KEYS
 from ..data.reading import load_images
+from ..descriptor.schemes import SETUP_KEYS
 from ..potentials.potential import HasPotential
 from ..trainer import AtomsTrainer
 from .committee import Committee
 from .conformal import ConformalPrediction
 from .representations import split_indices, true_energies
-
-_DESCRIPTOR_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements")
 
 
 def bootstrap_trainers(
@@ -67,7 +66,7 @@ def _member_config(
     config = {name: dict(section) for name, section in trainer.config.items()}
     # What the data set was made with; a configuration that names LMDB files does not say it.
     descriptor = config["dataset"].get("descriptor") or ()
-    config["dataset"].update(zip(_DESCRIPTOR_KEYS, descriptor, strict=False))
+    config["dataset"].update(zip(SETUP_KEYS, descriptor, strict=False))
     config["dataset"].update(raw_data=images, lmdb_path=None, cache="no")
     seed = trainer.settings.cmd.seed + member
     config["cmd"].update(seed=seed, debug=True, verbose=False, logger=False)

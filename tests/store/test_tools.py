@@ -20,7 +20,7 @@ from amptorch.dataset.lmdb import get_lmdb_dataset
 from amptorch.dataset.pickled_images import same_scaler
 from amptorch.descriptor import construct_descriptor
 from amptorch.preprocessing import AtomicCorrectionScaler, AtomsToData, FeatureScaler, TargetScaler
-from amptorch.preprocessing.plain import scalers_from_json, scalers_to_json
+from amptorch.preprocessing.scaling import scalers_from_json, scalers_to_json
 from amptorch.store import StoreError, merge_stores, open_store, write_manifest
 from amptorch.store.image import Image, pack_image
 from amptorch.store.keys import place_key

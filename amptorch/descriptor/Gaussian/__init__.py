@@ -13,7 +13,7 @@ from ...errors import check_keys
 from ...kernels import symmetry_functions
 from ...kernels.symmetry_functions import SymmetryFunctions
 from ..base_descriptor import BaseDescriptor, Kernel
-from ..schemes import CutoffParams, plain
+from ..schemes import CutoffParams, parameters_to_json
 from .descriptor_set import G5_VERSION, GaussianDescriptorSet, has_g5, settings_of
 
 GDS = GaussianDescriptorSet
@@ -74,7 +74,7 @@ class Gaussian(BaseDescriptor):
         if not isinstance(parameters, GaussianDescriptorSet):
             return super().parameters_to_json(parameters)
         tables = {element: table.tolist() for element, table in parameters.descriptor_setup.items()}
-        return {_TABLES: tables, "cutoff_params": plain(parameters.cutoff_params)}
+        return {_TABLES: tables, "cutoff_params": parameters_to_json(parameters.cutoff_params)}
 
     @classmethod
     def parameters_from_json(cls, values: Any) -> Any:

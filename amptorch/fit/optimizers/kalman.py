@@ -86,10 +86,7 @@ class KalmanFilter(Optimizer):
         energies = data.natoms.double() * options["energy_noise"]
         forces = torch.full(components.shape, options["force_noise"]).to(energies)[known]
         scales = net.scale_ / torch.cat([energies, forces])
-        if net.criterion_.weighted:
-            frames = data.weight.double().sqrt()
-            scales = scales * torch.cat([frames, frames.expand(known.shape)[known]])
-        return Observations(net.module_, data, components, known, scales)
+        return Observations.of(net, data, (components, known), scales)
 
     def update(
         self, net: BatchNet, batch: Labelled, observations: Observations, residuals: Tensor

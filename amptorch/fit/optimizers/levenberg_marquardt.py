@@ -70,10 +70,7 @@ class LevenbergMarquardt(Optimizer):
         n_forces = max(1, int(known.sum()))
         forces = energies.new_full((n_forces,), (loss.alpha / n_forces) ** 0.5)
         scales = torch.cat([energies, forces[: int(known.sum())]])
-        if loss.weighted:
-            frames = data.weight.double().sqrt()
-            scales = scales * torch.cat([frames, frames.expand(known.shape)[known]])
-        return Observations(net.module_, data, components, known, scales)
+        return Observations.of(net, data, (components, known), scales)
 
     def update(
         self, net: BatchNet, batch: Labelled, observations: Observations, residuals: Tensor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from torch import Tensor
 from ...data.frame import AtomsBatch
 from ...potentials.networks.model import AtomisticModel
 from . import jacobian
+
+if TYPE_CHECKING:
+    from .net import BatchNet
 
 _ROWS = 10_000_000  # numbers of a part of a Jacobian
 
@@ -32,6 +36,24 @@ class Observations:
     components: Tensor
     known: Tensor
     scales: Tensor
+
+    @classmethod
+    def of(
+        cls, net: BatchNet, batch: AtomsBatch, drawn: tuple[Tensor, Tensor], scales: Tensor
+    ) -> Observations:
+        """Of a batch, weighted as in the loss of a net.
+
+        Args:
+            net: with model and loss.
+            batch: frames.
+            drawn: ``components`` and ``known``, see :func:`choose`.
+            scales: without weights.
+        """
+        components, known = drawn
+        if net.criterion_.weighted:
+            frames = batch.weight.double().sqrt()
+            scales = scales * torch.cat([frames, frames.expand(known.shape)[known]])
+        return cls(net.module_, batch, components, known, scales)
 
     def residuals(self, prediction: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
         """Scaled target - prediction [n_observations], float64."""
