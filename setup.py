@@ -95,6 +95,7 @@ setup(
         "Topic :: Scientific/Engineering :: Physics",
         "Typing :: Typed",
     ],
+    entry_points={"console_scripts": ["amptorch = amptorch.__main__:main"]},
     python_requires=">=3.10",
     packages=find_packages(include=["amptorch", "amptorch.*"]),
     package_data={"amptorch.descriptor": ["data/*.json"], "amptorch": ["py.typed", "_native.pyi"]},

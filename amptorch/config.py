@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from .dataset.settings import DatasetConfig
-from .errors import check_integer, check_keys
+from .errors import check_integer, check_keys, is_number
 from .fit import optimizers
 from .fit.settings import OptimConfig
 from .plain import plain
@@ -33,6 +34,8 @@ class CmdConfig:
     logger: bool = False
     early_stopping: bool = False
     early_stopping_patience: int = 5
+    time_limit: float | None = None  # seconds
+    begun: float = field(default_factory=time.monotonic, init=False, compare=False)
 
     def __post_init__(self) -> None:
         if dtype_of(self.dtype) is None:
@@ -40,6 +43,9 @@ class CmdConfig:
                 f"cmd: expected dtype torch.DoubleTensor or torch.FloatTensor, got {self.dtype!r}"
             )
         check_integer(self, "seed", "cmd", least=0)
+        limit = self.time_limit
+        if limit is not None and not (is_number(limit) and limit > 0):
+            raise ValueError(f"cmd: expected time_limit to be seconds > 0, got {limit!r}")
         self.identifier = str(self.identifier)
 
     @property
@@ -137,7 +143,7 @@ Section = TypeVar("Section")
 
 
 def _section(kind: type[Section], values: Mapping[str, Any], name: str) -> Section:
-    check_keys(values, [entry.name for entry in fields(kind)], name)  # type: ignore[arg-type]
+    check_keys(values, [entry.name for entry in fields(kind) if entry.init], name)  # type: ignore[arg-type]
     return kind(**values)
 
 

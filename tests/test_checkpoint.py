@@ -50,7 +50,14 @@ def folder(original, tmp_path) -> Path:
 
 def test_a_checkpoint_holds_what_the_originals_hold(original):
     names = {path.name for path in original.iterdir()}
-    assert names == {*FILES, "optimizer.pt", "criterion.pt", "history.json", "resume.pt"}
+    assert names == {
+        *FILES,
+        "config.yaml",
+        "optimizer.pt",
+        "criterion.pt",
+        "history.json",
+        "resume.pt",
+    }
     stored = checkpoint.load_folder(original)
     scheme, _, cutoff_params, elements = stored["config"]["dataset"]["descriptor"]
     assert (scheme, cutoff_params, elements) == (

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent / "amptorch"
 LAYERS = [
     {"cli", "search", "uncertainty", "lammps"},
     {"trainer"},
-    {"config"},
+    {"config", "recipe"},
     {"fit", "report", "ase_utils"},
     {"potentials", "dataset"},
     {"preprocessing"},

@@ -1,30 +1,48 @@
-"""The command line, ``python -m amptorch <command>``: a module a command."""
+"""The command line, ``amptorch <command>``: a module a command."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
+from .. import __version__
 from . import convert, evaluate, fingerprint, info, machine, merge, train, verify
+from .console import kept_in
+from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (train, evaluate, fingerprint, info, verify, merge, convert, machine)
+STATUS = "exit status: 0 good, 1 failed, 2 wrong usage, 130 interrupted"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit status. Bad input gives a message and 1, not a traceback."""
-    parser = argparse.ArgumentParser(
-        prog="python -m amptorch", description="Neural-network potentials from fingerprints."
+def make_parser() -> Parser:
+    """The parser of all commands."""
+    parser = Parser(
+        prog="amptorch",
+        description="Interatomic potentials from atomic fingerprints.",
+        epilog=STATUS,
     )
+    parser.add_argument("--version", action="version", version=f"amptorch {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for command in COMMANDS:
         command.add_command(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status. Bad input gives a message, not a traceback."""
+    parser = make_parser()
     parsed = parser.parse_args(arguments)
-    try:
-        return int(parsed.run(parsed) or 0)
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
-        return 1
+    with kept_in(getattr(parsed, "log", None)):
+        try:
+            return int(parsed.run(parsed) or GOOD)
+        except WrongUsage as error:
+            status, text = WRONG_USAGE, str(error)
+        except (ValueError, ArithmeticError, MemoryError, OSError, ImportError) as error:
+            status, text = FAILED, str(error)
+        except KeyboardInterrupt as error:
+            status, text = INTERRUPTED, str(error) or "interrupted"
+        print(f"amptorch {parsed.command}: {text}", file=sys.stderr)
+    return status
 
 
 __all__ = ["main"]

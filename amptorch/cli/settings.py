@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from ..data.keys import Keys
+from .parser import WrongUsage
 
 
 class Loader(yaml.SafeLoader):
@@ -66,7 +67,7 @@ def given_keys(pairs: Sequence[str], keys: Keys) -> Keys:
     for pair in pairs:
         kind, equals, name = pair.partition("=")
         if not (kind and equals and name):
-            raise ValueError(f"--key: expected KIND=NAME, got {pair!r}")
+            raise WrongUsage(f"--key: expected KIND=NAME, got {pair!r}")
         given[kind] = name
     Keys.of(given)
     return replace(keys, **given)

@@ -1,10 +1,9 @@
-"""``train``: train on the data of a configuration file, and report."""
+"""``train``: from data, or a configuration file, to a potential and a report."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +11,73 @@ from ..data.inspection import Inspection
 from ..data.keys import Keys
 from ..data.reading import load_images
 from ..data.targets import TargetReader
+from ..files.config_text import CONFIG_TEXT
 from ..processes import group
 from ..report import Part, summary, training_parts, write_report
 from ..report.plots import check_matplotlib
 from ..trainer import AtomsTrainer
-from .config_file import read_config
+from .config_file import with_classes
+from .configuration import configuration
+from .interrupt import how_to_go_on, noticed
+from .options import DATA, add_output, add_recipe, add_time
+from .parser import examples
+from .settings import add_keys
+
+# Of a bounded run, for what comes after training.
+FOR_THE_REPORT = 0.05
 
 
 def add_command(commands: Any) -> None:
     """Add this command to a parser."""
-    parser = commands.add_parser("train", help="train a potential and write a report of it")
-    parser.add_argument("config", help="YAML or JSON file with the trainer's configuration")
-    parser.add_argument("--test", type=Path, help="file of images kept apart, to evaluate on")
-    parser.add_argument("--out", type=Path, help="folder of the report, default the checkpoint's")
-    parser.add_argument("--resume", type=Path, help="checkpoint folder to go on from")
+    parser = commands.add_parser(
+        "train",
+        help="train a potential and write a report of it",
+        description="Train a potential on energies and forces. Without a configuration all is "
+        "chosen from the data by rules, which are printed (docs/command-line.md); a section that a "
+        "configuration lacks is chosen too.",
+        epilog=examples(
+            "amptorch train data.extxyz",
+            "amptorch train runs/*.extxyz more.traj@0:200 --test test.extxyz --time 10m",
+            "amptorch train config.yaml --set optim.epochs=50",
+            "amptorch train --resume checkpoints/2026-01-31-12-00-00-data",
+        ),
+    )
     parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="in place of the file's value; may be repeated",
+        "data", nargs="*", metavar="DATA", help=f"{DATA}; and at most one configuration, .yaml"
+    )
+    add_keys(parser)
+    add_recipe(parser)
+    add_time(parser)
+    parser.add_argument("--test", metavar="DATA", help="images kept apart, to evaluate on")
+    parser.add_argument("--out", type=Path, help="folder of the report, default the checkpoint's")
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="checkpoint folder to go on from"
     )
     parser.add_argument("--no-plots", dest="plots", action="store_false", help="text only")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, evaluate, write the report, print the table of errors; under ``torchrun`` the first
     process does all but the training."""
+    begun = time.monotonic()
     if arguments.plots:
         check_matplotlib()
-    config = read_config(arguments.config, arguments.changes)
+    config = configuration(arguments)
     test = {} if arguments.test is None else {"test": _test_part(arguments.test, config)}
-    trainer = AtomsTrainer(config)
-    begun = time.perf_counter()
-    if arguments.resume is not None:
-        trainer.load_pretrained(arguments.resume)
-    trainer.train()
-    seconds = time.perf_counter() - begun
+    if arguments.time is not None:
+        bound = arguments.time * (1 - FOR_THE_REPORT) - (time.monotonic() - begun)
+        config["cmd"]["time_limit"] = max(bound, 1e-3)
+    trainer = AtomsTrainer(with_classes(config))
+    with noticed("training") as lines:
+        try:
+            if arguments.resume is not None:
+                trainer.load_pretrained(arguments.resume)
+            trainer.train()
+        finally:
+            lines += how_to_go_on(trainer.cp_dir)
+    seconds = time.monotonic() - begun
     group.first_alone(lambda: _report(trainer, test, seconds, arguments))
 
 
@@ -60,20 +87,29 @@ def _report(
     settings = trainer.settings
     parts: dict[str, Part] = {}
     if settings.dataset.raw_data is not None:
-        source = Path(settings.dataset.raw_data)
-        parts = training_parts(trainer, load_images(source), source)
-    folder = trainer.cp_dir or settings.cmd.run_dir
-    out = arguments.out or Path(folder) / "report"
-    name = settings.cmd.identifier or Path(arguments.config).stem
+        raw_data = settings.dataset.raw_data
+        parts = training_parts(trainer, load_images(raw_data), _one_file(raw_data))
+    folder = Path(trainer.cp_dir or settings.cmd.run_dir)
+    out = arguments.out or folder / "report"
+    name = settings.cmd.identifier or "training"
     report = write_report(trainer, {**parts, **test}, out, name, seconds, arguments.plots)
     print(f"\n{summary(report)}\n\nreport: {out / 'report.html'}")
+    if trainer.cp_dir is not None:
+        print(f"potential: {folder}\nconfiguration: {folder / CONFIG_TEXT}")
 
 
-def _test_part(path: Path, config: Mapping[str, Any]) -> Part:
+def _one_file(raw_data: Any) -> Path | None:
+    """The file of the images, where they are those of one whole file."""
+    names = [raw_data] if isinstance(raw_data, (str, Path)) else list(raw_data)
+    one = len(names) == 1 and isinstance(names[0], (str, Path)) and Path(names[0]).is_file()
+    return Path(names[0]) if one else None
+
+
+def _test_part(name: str, config: dict[str, dict[str, Any]]) -> Part:
     """The images kept apart, looked at before training, which may take hours."""
-    images = load_images(path, "--test")
+    images = load_images(name, "--test")
     keys = Keys.of(config.get("dataset", {}).get("keys"))
     inspection = Inspection(TargetReader(forces=False, keys=keys))
     inspection.read(images)
     inspection.warn()
-    return Part(images, path)
+    return Part(images, _one_file(name))

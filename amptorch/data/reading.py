@@ -12,9 +12,10 @@ from pathlib import Path
 
 from ase import Atoms
 
+from .sources import parts_of
 from .xyz import count_xyz_frames, read_xyz_frames
 
-Source = str | Path | Iterable[Atoms]
+Source = str | Path | Iterable[Atoms] | Sequence[str | Path]
 
 
 def load_images(raw_data: Source, name: str = "raw_data") -> list[Atoms]:
@@ -31,10 +32,10 @@ def load_images(raw_data: Source, name: str = "raw_data") -> list[Atoms]:
 
 
 def read_images(source: Source, name: str = "source") -> Iterator[Atoms]:
-    """The images of a file that ASE reads, or of an iterable, one after the other.
+    """The images of what a name stands for (see :func:`amptorch.data.sources.parts_of`), or of an
+    iterable of images and of such names, one after the other.
 
-    A name with ``@`` in it is a file's name, not an index into it. Values that rows of an ASE
-    database carry beside the structure come as ``info``.
+    Values that rows of an ASE database carry beside the structure come as ``info``.
 
     Args:
         name: of the source, in errors.
@@ -43,11 +44,21 @@ def read_images(source: Source, name: str = "source") -> Iterator[Atoms]:
         FileNotFoundError: no such file.
         ValueError: a file that is not read to its end, or an entry that is not ``Atoms``.
     """
-    images = _read(Path(source), name) if isinstance(source, (str, Path)) else source
-    for index, image in enumerate(images):
-        if not isinstance(image, Atoms):
-            raise ValueError(f"{name}: expected ase.Atoms, entry {index} is {type(image).__name__}")
-        yield image
+    for index, entry in enumerate([source] if isinstance(source, (str, Path)) else source):
+        if isinstance(entry, (str, Path)):
+            for part in parts_of(entry, name):
+                yield from part.of(_read(part.path, name))
+        elif isinstance(entry, Atoms):
+            yield entry
+        else:
+            raise ValueError(f"{name}: expected ase.Atoms, entry {index} is {type(entry).__name__}")
+
+
+def _names(source: Source) -> bool:
+    """Whether a source is a name, or a list with names in it."""
+    return isinstance(source, (str, Path)) or (
+        isinstance(source, Sequence) and any(isinstance(each, (str, Path)) for each in source)
+    )
 
 
 def elements_of(images: Iterable[Atoms]) -> list[str]:
@@ -68,8 +79,6 @@ class ImagesOf:
 def _read(path: Path, name: str) -> Iterator[Atoms]:
     from ase.io.formats import filetype
 
-    if not path.is_file():
-        raise FileNotFoundError(f"{name}: file not found: {path}")
     count = 0
     try:
         kind = filetype(str(path))
@@ -125,7 +134,7 @@ _READERS: dict[str, Callable[[Path], Iterator[Atoms]]] = {
 
 def count_images(source: Source) -> int | None:
     """How many images there are, where that is known without reading them."""
-    if isinstance(source, Sequence) and not isinstance(source, str):
+    if isinstance(source, Sequence) and not _names(source):
         return len(source)
     if not isinstance(source, (str, Path)) or not Path(source).is_file():
         return None
@@ -170,11 +179,11 @@ def sampled(source: Source, number: int) -> tuple[list[Atoms], Source]:
 
         with Trajectory(str(source)) as trajectory:
             return _spread(trajectory, number), source
-    if isinstance(source, Sequence) and not isinstance(source, str):
+    if isinstance(source, Sequence) and not _names(source):
         return _spread(source, number), source
     images = read_images(source)
     first = list(itertools.islice(images, number))
-    return first, source if isinstance(source, (str, Path)) else itertools.chain(first, images)
+    return first, source if _names(source) else itertools.chain(first, images)
 
 
 def _spread(images: Sequence[Atoms], number: int) -> list[Atoms]:

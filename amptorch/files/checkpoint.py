@@ -2,8 +2,8 @@
 
 ``<run_dir>/checkpoints/<time>-<identifier>/`` holds ``params.pt``, ``optimizer.pt``,
 ``criterion.pt``, ``history.json`` (the best model so far), ``config.pt``, ``normalizers.pt`` and
-``resume.pt`` (the last epoch). Every file is written whole or not at all. Where the data decided
-the descriptor, ``descriptor.json`` tells how.
+``resume.pt`` (the last epoch); ``config.yaml`` is the configuration to read. Every file is written
+whole or not at all. Where the data decided the descriptor, ``descriptor.json`` tells how.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch import nn
 
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..plain import plain
+from .config_text import CONFIG_TEXT, config_text
 from .safe_pickle import Unknown, loads, torch_load
 from .whole import write_whole
 
@@ -101,6 +102,7 @@ def write_settings(
     folder: Path, config: Mapping[str, Mapping[str, Any]], scalers: Mapping[str, Any]
 ) -> None:
     """Write a configuration, without its images, and scalers as the original reads them too."""
+    write_whole(folder / CONFIG_TEXT, lambda: config_text(config).encode(), "checkpoint: ")
     sections = {name: dict(section) for name, section in config.items()}
     sections["dataset"].pop("raw_data", None)
     save(plain(sections), folder / "config.pt")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from skorch.callbacks import EarlyStopping, GradientNormClipping, WandbLogger
 
 from .averaging import WeightAverage
+from .deadline import Deadline
 from .metrics import evaluator
 from .schedules import scheduler
 from .state import Resume
@@ -63,11 +64,14 @@ def _schedule(settings: Config) -> list[tuple[str, Any]]:
 
 
 def _stopping(settings: Config) -> list[tuple[str, Any]]:
-    if not settings.cmd.early_stopping:
-        return []
-    monitor = "valid_loss" if settings.dataset.val_split else "train_loss"
-    patience = settings.cmd.early_stopping_patience
-    return [("early_stopping", EarlyStopping(monitor=monitor, patience=patience))]
+    cmd, callbacks = settings.cmd, []
+    if cmd.time_limit is not None:
+        callbacks.append(("deadline", Deadline(cmd.time_limit, cmd.begun)))
+    if cmd.early_stopping:
+        monitor = "valid_loss" if settings.dataset.val_split else "train_loss"
+        patience = cmd.early_stopping_patience
+        callbacks.append(("early_stopping", EarlyStopping(monitor=monitor, patience=patience)))
+    return callbacks
 
 
 def start_wandb(identifier: str, config: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from . import optimizers, resume, shared
 from .data_parallel import DataParallel, ParallelCollater
 from .net import AtomsNet
 from .optimizers.eager import without_compiler
+from .progress import EpochTable
 from .schedules import scheduler
 from .splits import InOrderSplit
 
@@ -93,6 +94,7 @@ def make_net(
         iterator_valid__collate_fn=collate,
         device=device,
         verbose=int(settings.cmd.verbose),
+        callbacks__print_log=EpochTable(),
         **{f"iterator_train__{name}": value for name, value in read.items()},
         **{f"criterion__{name}": value for name, value in settings.loss_arguments().items()},
         **keywords,

@@ -43,7 +43,7 @@ class Resume(Callback):
     def on_train_begin(self, net: NeuralNet, **kwargs: object) -> None:
         self._pending = self.state
         self._snapshot: dict[str, Any] | None = None
-        self._target = len(net.history) + net.max_epochs
+        self._before = len(net.history)
         self._written = -math.inf
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
@@ -86,7 +86,7 @@ class Resume(Callback):
     def _take(self, net: NeuralNet) -> None:
         self._snapshot = {
             "epochs": len(net.history),
-            "target_epochs": self._target,
+            "target_epochs": self._before + net.max_epochs,
             "module": checkpoint.snapshot(net.module_.state_dict()),
             "optimizer": checkpoint.snapshot(net.optimizer_.state_dict()),
             "criterion": checkpoint.snapshot(net.criterion_.state_dict()),

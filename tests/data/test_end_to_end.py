@@ -131,7 +131,7 @@ class TestNames:
         assert set(report["errors"]["test"]) == {"energy", "forces", "stress"}
         assert main([*arguments, str(tmp_path / "two"), "--key", "energy=REF_enrgy"]) == 1
         assert "did you mean 'REF_energy'" in capsys.readouterr().err
-        assert main([*arguments, str(tmp_path / "two"), "--key", "energy"]) == 1
+        assert main([*arguments, str(tmp_path / "two"), "--key", "energy"]) == 2
         assert "--key: expected KIND=NAME, got 'energy'" in capsys.readouterr().err
 
     def test_fingerprint_command(self, tmp_path, capsys):

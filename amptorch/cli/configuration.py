@@ -1,0 +1,100 @@
+"""The configuration that a command line asks for: a file's, with what it lacks chosen from data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..data.keys import Keys
+from ..data.reading import read_images
+from ..files.config_text import CONFIG_TEXT
+from ..recipe import Facts, Recipe, choose, complete
+from .config_file import apply, read_plain
+from .parser import WrongUsage
+from .settings import given_keys
+
+SECTIONS = ("model", "optim", "dataset", "cmd")
+Config = dict[str, dict[str, Any]]
+
+
+def configuration(arguments: argparse.Namespace) -> Config:
+    """The configuration of a command's data, file, preset and changes; what was chosen is printed.
+
+    Raises:
+        WrongUsage: neither data nor a configuration, or two configurations.
+    """
+    config = _given(arguments.data, arguments.resume)
+    if arguments.keys:
+        section = config.setdefault("dataset", {})
+        section["keys"] = _named(given_keys(arguments.keys, Keys.of(section.get("keys"))))
+    whole = {**config, **_touched(arguments.changes, config)}
+    chosen = completed(whole, arguments.preset, arguments.potential)
+    apply(chosen.config, arguments.changes)
+    cmd = chosen.config["cmd"]
+    cmd.setdefault("identifier", _identifier(chosen.config["dataset"]))
+    if arguments.quiet:
+        cmd["verbose"] = False
+    if cmd.get("verbose", True):
+        print("\n".join(chosen.summary()))
+    return chosen.config
+
+
+def _touched(changes: Sequence[str], config: Config) -> Config:
+    """Sections ``dataset`` with the data that changes name, which the rules look at."""
+    section = {"dataset": dict(config.get("dataset", {}))}
+    apply(section, [each for each in changes if each.startswith("dataset.raw_data=")])
+    return section if section["dataset"] else {}
+
+
+def completed(config: Config, preset: str, potential: str) -> Recipe:
+    """What a configuration lacks, chosen from its data, where these are images."""
+    dataset = config.get("dataset", {})
+    source = dataset.get("raw_data")
+    if source is None or (set(SECTIONS) <= set(config) and "fp_params" in dataset):
+        return Recipe({**{name: {} for name in SECTIONS}, **config})
+    facts = Facts.of(read_images(source, "raw_data"), dataset.get("keys"))
+    if config.get("model", {}).get("get_forces") is False:
+        facts = replace(facts, forces=False)
+    return complete(config, choose(facts, preset, potential))
+
+
+def _given(data: Sequence[str], resume: Path | None) -> Config:
+    """The configuration among names of data, or that of a run to go on with, with the data."""
+    files = [name for name in data if _is_config(name)]
+    if len(files) > 1:
+        raise WrongUsage(f"DATA: expected at most one configuration, got {' and '.join(files)}")
+    if not data and resume is None:
+        raise WrongUsage("DATA: expected data or a configuration, got neither")
+    names = [name for name in data if name not in files]
+    if not files and resume is not None and (resume / CONFIG_TEXT).is_file():
+        files = [str(resume / CONFIG_TEXT)]
+    config = read_plain(files[0]) if files else {}
+    if names:
+        config.setdefault("dataset", {})["raw_data"] = names[0] if len(names) == 1 else names
+    return config
+
+
+def _is_config(name: str) -> bool:
+    """Whether a name is that of a configuration; ASE's databases may be called .json too."""
+    path = Path(name)
+    if path.suffix.lower() != ".json":
+        return path.suffix.lower() in (".yaml", ".yml")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError:
+        return False
+    return isinstance(values, dict) and bool(set(values) & set(SECTIONS))
+
+
+def _named(keys: Keys) -> dict[str, str]:
+    return {kind: name for kind, name in vars(keys).items() if name is not None}
+
+
+def _identifier(dataset: Mapping[str, Any]) -> str:
+    source = dataset.get("raw_data")
+    first = source if isinstance(source, (str, Path)) else next(iter(source or ()), "")
+    return Path(str(first).rpartition("@")[0] or str(first)).name.split(".")[0]

@@ -1,0 +1,76 @@
+"""What the rules know of data: how much there is of what, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ase import Atoms
+
+from ..data.keys import KINDS, Keys, holds, proposals
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of a data set.
+
+    Attributes:
+        n_frames: number of frames.
+        atoms: number of atoms of each element in all frames together.
+        forces: whether every frame has forces.
+        keys: names of energy, forces, stress and virial, where they are not ASE's and were found by
+            their looks.
+    """
+
+    n_frames: int
+    atoms: Mapping[str, int]
+    forces: bool
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, images: Iterable[Atoms], keys: Mapping[str, str] | None = None) -> Facts:
+        """One pass over images, which are not kept; names that are given are not looked for.
+
+        Raises:
+            ValueError: no image.
+        """
+        n_frames, with_forces = 0, 0
+        atoms: Counter[str] = Counter()
+        names = dict(keys or {})
+        for image in images:
+            if not n_frames and keys is None:
+                names = found_keys(image)
+            n_frames += 1
+            atoms.update(image.get_chemical_symbols())
+            with_forces += holds(image, "forces", Keys.of(names))
+        if not n_frames:
+            raise ValueError("data: expected at least one frame, got none")
+        return cls(n_frames, dict(sorted(atoms.items())), with_forces == n_frames, names)
+
+    @property
+    def elements(self) -> list[str]:
+        """Chemical symbols, sorted."""
+        return sorted(self.atoms)
+
+    @property
+    def n_atoms(self) -> int:
+        """In all frames together."""
+        return sum(self.atoms.values())
+
+    @property
+    def size(self) -> float:
+        """Mean number of atoms of a frame."""
+        return self.n_atoms / self.n_frames
+
+    @property
+    def n_values(self) -> int:
+        """Numbers that are fitted: components of forces, or energies where there are no forces."""
+        return 3 * self.n_atoms if self.forces else self.n_frames
+
+
+def found_keys(image: Atoms) -> dict[str, str]:
+    """Names of energy and forces in an image that has no energy of ASE's, by their looks."""
+    if holds(image, "energy", Keys()):
+        return {}
+    return {kind: name for kind, name in proposals(image).items() if kind in KINDS}

@@ -1,0 +1,97 @@
+"""A configuration for data, and the reason of each of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import nearest
+from . import rules
+from .facts import Facts
+from .rules import PRESETS
+
+# Keys of the section "dataset" that say which data there are, and nothing of what is made of them.
+_OF_DATA = {"raw_data", "keys", "weight_key", "elements", "val_split", "val_split_mode", "save_fps"}
+_FAMILIES = ("networks",)
+
+
+@dataclass
+class Recipe:
+    """A configuration in plain values, classes by name.
+
+    Attributes:
+        config: its sections.
+        reasons: why a value is what it is, by section and key.
+    """
+
+    config: dict[str, dict[str, Any]]
+    reasons: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def summary(self) -> list[str]:
+        """A line for each value that has a reason."""
+        return [
+            f"{section}.{key} = {_short(self.config[section][key])}: {why}"
+            for (section, key), why in self.reasons.items()
+        ]
+
+
+def choose(facts: Facts, preset: str = "standard", potential: str = "networks") -> Recipe:
+    """The whole configuration for data, but for where they are.
+
+    Args:
+        facts: of the data.
+        preset: "fast", "standard" or "accurate".
+        potential: family of potentials, "networks".
+
+    Raises:
+        ValueError: a preset or family that is not known.
+    """
+    for name, value, known in (("preset", preset, PRESETS), ("potential", potential, _FAMILIES)):
+        if value not in known:
+            raise ValueError(f"{name}: unknown {value!r}; {nearest(value, known)}")
+    recipe = Recipe({name: {} for name in ("model", "optim", "dataset", "cmd")})
+    for section, key, value, why in rules.of(facts, PRESETS[preset]):
+        recipe.config[section][key] = value
+        if why:
+            recipe.reasons[section, key] = why
+    return recipe
+
+
+def complete(config: Mapping[str, Mapping[str, Any]], chosen: Recipe) -> Recipe:
+    """A configuration whose absent sections are those of a recipe.
+
+    A section "dataset" that only says which data there are, so has no ``fp_params``, gets the rest
+    from the recipe.
+
+    Args:
+        config: what was given; sections and their keys win.
+        chosen: for the same data.
+    """
+    sections: dict[str, dict[str, Any]] = {name: dict(each) for name, each in config.items()}
+    for name, section in chosen.config.items():
+        given = dict(config.get(name, {}))
+        takes = name not in config or (name == "dataset" and set(given) <= _OF_DATA)
+        sections[name] = {**section, **given} if takes else given
+    _agree(sections, config)
+    reasons = {
+        (name, key): why
+        for (name, key), why in chosen.reasons.items()
+        if sections[name].get(key) == chosen.config[name].get(key)
+    }
+    return Recipe(sections, reasons)
+
+
+def _agree(sections: dict[str, dict[str, Any]], given: Mapping[str, Any]) -> None:
+    """Sections that were not given follow those that were: a model may be without forces."""
+    if sections["model"].get("get_forces", True):
+        return
+    if "optim" not in given:
+        sections["optim"].update(force_coefficient=0.0, cp_metric="energy")
+    if sections["dataset"].get("target_scaling") == "forces":
+        sections["dataset"]["target_scaling"] = "per_atom"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 90 else text[:87] + "..."
