@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
-from .. import __version__
 from . import convert, evaluate, fingerprint, info, machine, merge, train, verify
 from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
@@ -21,7 +21,9 @@ def make_parser() -> Parser:
         description="Interatomic potentials from atomic fingerprints.",
         epilog=STATUS,
     )
-    parser.add_argument("--version", action="version", version=f"amptorch {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"amptorch {metadata.version('amptorch')}"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for command in COMMANDS:
         command.add_command(commands)

@@ -123,7 +123,7 @@ def _descriptor(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield (
         "dataset",
         "fp_params",
-        {"auto": {"cutoff": CUTOFF, "size": size}},
+        {"auto": {"cutoff": CUTOFF, "shells": "even", "size": size}},
         f"for {number} " + ("element" if number == 1 else "elements"),
     )
 

@@ -19,6 +19,7 @@ from amptorch.descriptor.Gaussian.auto import (
     options_of,
     sample,
 )
+from amptorch.descriptor.Gaussian.grids import even_shells
 
 from ..made_potentials import COSINE, POLYNOMIAL, alloy_frames, config, cuco_frames, with_emt
 
@@ -58,6 +59,19 @@ def test_one_element():
             np.unique(angular[:, 4]), np.sort(0.5 / np.square(widths)), rtol=1e-12
         )
     assert choice.functions == {"Cu": len(expected) + 4 + 2}
+
+
+def test_even_shells():
+    """The same functions, but for their widths and places, which are those of ``grids``."""
+    choice = chosen(copper_frames(), ["Cu"], {"auto": {**AUTO["auto"], "shells": "even"}})
+    (near,) = choice.distances.values()
+    table = choice.setup[1].table("Cu")
+    radial = table[table[:, 0] == 2]
+    expected = even_shells(near, 5.0, 5)
+    np.testing.assert_allclose(np.sort(radial[:, 5]), expected[:, 1])
+    np.testing.assert_allclose(radial[:, 4], expected[:, 0])
+    narrow = table[table[:, 0] == 4]
+    np.testing.assert_allclose(np.unique(narrow[:, 4]), [0.0, 7.2 / 25], atol=1e-15)
 
 
 def test_three_elements():
@@ -191,6 +205,7 @@ def test_training_goes_on_with_the_set_of_the_checkpoint(run_dir):
         ({"fp_params": {"auto": {"cutof": 5.0}}}, "fp_params auto: unknown key 'cutof'; did you"),
         ({"fp_params": {"auto": {"cutoff": -5.0}}}, "cutoff: expected a length > 0 in Å"),
         ({"fp_params": {"auto": {"weighted": 1}}}, "fp_params auto: expected weighted to be True"),
+        ({"fp_params": {"auto": {"shells": "evn"}}}, "fp_params auto: expected shells to be one"),
         ({"fp_params": {"auto": 5.0}}, "expected auto to be a dict of options, got 5.0"),
         ({"fp_params": {"auto": {}, "Cu": {}}}, "fp_params: unknown key 'Cu'"),
         (

@@ -23,6 +23,21 @@ def test_gastegger_centered():
     np.testing.assert_allclose(grids.gastegger_centered(1.0, 4.0, 4), expected, rtol=1e-14)
 
 
+def test_even_shells():
+    """From 2.15 Å in steps of 0.655 Å, 0.525 Å under the cutoff at last: widths of 0.35 Å."""
+    expected = [(1 / (2 * 0.35**2), shift) for shift in np.linspace(2.15, 5.475, 11)]
+    np.testing.assert_allclose(grids.even_shells(2.5, 6.0, 11), expected, rtol=1e-14)
+    wide = grids.even_shells(2.35, 6.0, 3)  # 0.8 of 2 Å
+    np.testing.assert_allclose(wide, [(1 / (2 * 1.6**2), s) for s in (2.0, 2.8, 3.6)], rtol=1e-14)
+    assert grids.even_shells(5.9, 6.0, 3)[0, 1] == 3.0
+    assert grids.even_shells(0.1, 6.0, 3)[0, 1] == 0.0
+
+
+def test_even_centered():
+    np.testing.assert_allclose(grids.even_centered(6.0, 3), [0.0, 0.2 * 10**-0.5, 0.2], rtol=1e-14)
+    assert grids.even_centered(6.0, 1) == [0.0]
+
+
 @pytest.mark.parametrize(
     ("grid", "arguments", "match"),
     [

@@ -13,10 +13,10 @@ import torch
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from ...errors import check_keys, nearest
+from ...errors import check_choice, check_keys, nearest
 from . import Gaussian, GaussianDescriptorSet
 from .descriptor_set import check_cutoff, check_weighted
-from .grids import gastegger_centered, imbalzano_shifted
+from .grids import even_centered, even_shells, gastegger_centered, imbalzano_shifted
 
 # Frames of each composition whose distances are looked at.
 SAMPLE = 50
@@ -65,16 +65,19 @@ class Options:
         cutoff: Å.
         size: "small", "medium", "large", or the counts of a :class:`Size` as a dict.
         weighted: element-weighted functions, as many for any number of elements.
+        shells: "growing", the published grids, or "even", see ``grids``.
     """
 
     cutoff: float = 6.0
     size: str | Mapping[str, Any] = "medium"
     weighted: bool = False
+    shells: str = "growing"
     counts: Size = field(init=False)
 
     def __post_init__(self) -> None:
         self.cutoff = check_cutoff(self.cutoff)
         check_weighted(self.weighted, "fp_params auto")
+        check_choice(self, "shells", ("growing", "even"), "fp_params auto")
         if isinstance(self.size, Mapping):
             check_keys(self.size, [entry.name for entry in fields(Size)], "fp_params auto, size")
             self.counts = Size(**self.size)
@@ -93,7 +96,7 @@ def options_of(parameters: str | Mapping[str, Any]) -> Options:
     given = parameters["auto"] or {}
     if not isinstance(given, Mapping):
         raise ValueError(f"fp_params: expected auto to be a dict of options, got {given!r}")
-    check_keys(given, ["cutoff", "size", "weighted"], "fp_params auto")
+    check_keys(given, ["cutoff", "size", "weighted", "shells"], "fp_params auto")
     return Options(**given)
 
 
@@ -108,8 +111,9 @@ def automatic_set(
     Radial functions are the shells of Imbalzano et al. (see ``grids``), but for those more than
     two widths inside the core of a pair, which no atom reaches. Angular functions are centred, as
     of Gastegger et al., their widths spread evenly from the nearest distance of the wider pair to
-    the cutoff; G4 is their narrow and G5 their wide function. Pairs and triples that never lie
-    within the cutoff get none.
+    the cutoff; G4 is their narrow and G5 their wide function. With shells "even" radial functions
+    lie as near to one another everywhere from the core to the cutoff, and widths of angular ones
+    are parts of the cutoff. Pairs and triples that never lie within the cutoff get none.
 
     Element-weighted functions are those of a pair, and a triple, at the nearest distance of the
     centre to any element.
@@ -159,7 +163,11 @@ def _add_radial(
     elements: tuple[str, str | None],
     distance: float,
 ) -> None:
-    for eta, shift in imbalzano_shifted(options.cutoff, options.counts.radial):
+    if options.shells == "even":
+        grid = even_shells(distance, options.cutoff, options.counts.radial)
+    else:
+        grid = imbalzano_shifted(options.cutoff, options.counts.radial)
+    for eta, shift in grid:
         width = 1.0 / np.sqrt(2.0 * eta)
         if shift >= distance - 2.0 * width:
             made.add_g2(*elements, eta=eta * options.cutoff**2, rs=shift)
@@ -183,7 +191,12 @@ def _angular(
     options: Options, number: int, distance: float
 ) -> Iterator[tuple[float, float, float]]:
     """eta (1/Å^2), zeta and lambda of ``number`` widths."""
-    etas = gastegger_centered(distance, options.cutoff, number) if number else ()
+    if not number:
+        return iter(())
+    if options.shells == "even":
+        etas = even_centered(options.cutoff, number)
+    else:
+        etas = gastegger_centered(distance, options.cutoff, number)
     return itertools.product(etas, options.counts.zetas, LAMBDAS)
 
 

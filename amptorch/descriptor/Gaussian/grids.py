@@ -1,7 +1,7 @@
-"""Published grids of symmetry-function parameters, eta in 1/Å^2 and r_s in Å.
+"""Grids of symmetry-function parameters, eta in 1/Å^2 and r_s in Å.
 
-Imbalzano et al., J. Chem. Phys. 148, 241730 (2018); Gastegger et al., J. Chem. Phys. 148, 241709
-(2018).
+Published ones: Imbalzano et al., J. Chem. Phys. 148, 241730 (2018); Gastegger et al., J. Chem.
+Phys. 148, 241709 (2018). The even ones are those that trained best on ``shared/data``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,29 @@ def gastegger_centered(lower: float, upper: float, number: int) -> NDArray[np.fl
     """eta = 1 / (2 r^2) of functions about the atom whose widths r are spread evenly."""
     radii = np.linspace(check_cutoff(lower), check_cutoff(upper), _at_least(number, 1))
     return 0.5 * radii**-2
+
+
+NARROWEST = 0.35
+"""Width (Å) of even shells, which are no narrower where there are many."""
+
+
+def even_shells(nearest: float, cutoff: float, number: int) -> NDArray[np.float64]:
+    """Rows (eta, r_s) of shells of one width w, eta = 1 / (2 w^2), spread evenly from 0.35 Å under
+    the nearest distance, or half the cutoff if that is nearer, to 1.5 w under the cutoff rc;
+    w is 0.35 Å, or 0.8 of the room over the number of steps, if that is more."""
+    n = _at_least(number, 2)
+    first = min(max(nearest - NARROWEST, 0.0), 0.5 * check_cutoff(cutoff))
+    width = max(NARROWEST, 0.8 * (cutoff - first) / (n - 1))
+    shifts = np.linspace(first, cutoff - 1.5 * width, n)
+    return np.stack([np.full(n, 0.5 * width**-2), shifts], axis=1)
+
+
+def even_centered(cutoff: float, number: int) -> NDArray[np.float64]:
+    """eta of ``number`` functions about the atom: 0, which leaves the cutoff function alone, and
+    7.2 / rc^2 10^(-k / (number - 1)), k = number-2..0, whose widths are 0.26 to 0.8 rc."""
+    n = _at_least(number, 1)
+    steps = np.arange(n - 2, -1, -1) / max(n - 1, 1)
+    return np.concatenate([[0.0], 7.2 * check_cutoff(cutoff) ** -2 * 10.0**-steps])
 
 
 def _at_least(number: int, least: int) -> int:
