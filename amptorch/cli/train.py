@@ -33,7 +33,7 @@ def add_command(commands: Any) -> None:
         "train",
         help="train a potential and write a report of it",
         description="Train a potential on energies and forces. Without a configuration all is "
-        "chosen from the data by rules, which are printed (docs/command-line.md); a section that a "
+        "chosen from the data by rules, which are printed (docs/cli.md); a section that a "
         "configuration lacks is chosen too.",
         epilog=examples(
             "amptorch train data.extxyz",

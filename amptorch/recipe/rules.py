@@ -1,4 +1,4 @@
-"""The rules by which data choose a configuration; ``docs/command-line.md`` tells them in words.
+"""The rules by which data choose a configuration; ``docs/cli.md`` tells them in words.
 
 No name of a file and no element decides anything: only how many frames, atoms, elements and values
 there are. Numbers were found on validation parts of the training frames of ``shared/data``.

@@ -17,7 +17,7 @@ import amptorch
 from amptorch.cli import main
 from amptorch.files.checkpoint import torch_load
 
-from ..potentials import alloy_frames
+from ..made_potentials import alloy_frames
 
 QUIET = ("--no-plots", "--quiet")
 SHORT = ("--set", "optim.epochs=2")

@@ -10,7 +10,7 @@ import pytest
 from amptorch.data.reading import count_images, load_images, sampled
 from amptorch.data.sources import Part, parts_of
 
-from ..potentials import alloy_frames
+from ..made_potentials import alloy_frames
 
 
 @pytest.fixture

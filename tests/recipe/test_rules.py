@@ -13,7 +13,7 @@ from amptorch.cli.config_file import with_classes
 from amptorch.config import Config
 from amptorch.recipe import PRESETS, Facts, choose, complete, rules
 
-from ..potentials import alloy_frames
+from ..made_potentials import alloy_frames
 
 
 def facts(n_frames: int = 200, size: int = 50, elements: int = 1, forces: bool = True) -> Facts:
