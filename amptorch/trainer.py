@@ -15,6 +15,7 @@ import torch
 from ase import Atoms
 
 from .config import Config, plain_sections
+from .data.baseline import Baseline
 from .data.reading import elements_of, load_images
 from .dataset.pickled_images import same_scaler
 from .dataset.training_data import TrainingData
@@ -27,7 +28,7 @@ from .fit import outcome, resume
 from .potentials.potential import Potential
 from .potentials.registry import family_named
 from .preprocessing import AtomicCorrectionScaler
-from .preprocessing.scaling import Scalers, warn_of_constant
+from .preprocessing.scaling import Scalers, from_file, to_file, warn_of_constant
 from .processes import group, threads
 
 
@@ -59,6 +60,7 @@ class AtomsTrainer:
         self._folder_of_net: Path | None = None
         self.train_dataset: Any = None
         self.baseline: AtomicCorrectionScaler | None = None
+        self.fixed_baseline: Baseline | None = None
         self.descriptor_choice: Choice | None = None
         self._descriptor: BaseDescriptor | None = None
         self._loaded_from: str | None = None
@@ -175,13 +177,15 @@ class AtomsTrainer:
         self.feature_scaler = scalers["feature"]
         self.target_scaler = scalers["target"]
         self.baseline = scalers.get("baseline")
+        self.fixed_baseline = scalers.get("fixed")
         self._potential = None
 
     @property
     def scalers(self) -> Scalers:
-        """ "feature", "target" and, if there is one, "baseline"."""
+        """ "feature", "target" and, if there are any, "fixed" and "baseline"."""
         scalers = {"target": self.target_scaler, "feature": self.feature_scaler}
-        return scalers if self.baseline is None else {**scalers, "baseline": self.baseline}
+        more = {"fixed": self.fixed_baseline, "baseline": self.baseline}
+        return {**scalers, **{name: each for name, each in more.items() if each is not None}}
 
     def load_model(self) -> None:
         """Set ``model``."""
@@ -259,7 +263,7 @@ class AtomsTrainer:
         the model and the state of a ``previous`` one."""
 
         def fill(folder: Path) -> None:
-            checkpoint.write_settings(folder, self.config, self.scalers)
+            checkpoint.write_settings(folder, self.config, to_file(self.scalers))
             if self.descriptor_choice is not None:
                 self.descriptor_choice.write(folder / "descriptor.json")
             if previous is not None:
@@ -384,8 +388,9 @@ class AtomsTrainer:
         checkpoint.check_version(checkpoint_dir, stored, self.descriptor)
         self.elements = list(self.descriptor.elements)
         self.input_dim = stored["config"]["dataset"]["fp_length"]
-        warn_of_constant(stored["normalizers"], str(checkpoint_dir))
-        self._take_scalers(stored["normalizers"])
+        scalers = from_file(stored["normalizers"])
+        warn_of_constant(scalers, str(checkpoint_dir))
+        self._take_scalers(scalers)
         self.pretrained = True
         self._loaded_from = str(checkpoint_dir)
         self._changes = resume.Changes.between(

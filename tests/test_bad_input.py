@@ -150,7 +150,11 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "unknown val_split_mode": ("dataset", {"val_split_mode": "random"}, "expected val_split_mode"),
     "unknown cache": ("dataset", {"cache": "all"}, "expected cache to be one of"),
-    "unknown baseline": ("dataset", {"baseline": "quadratic"}, "expected baseline to be one of"),
+    "unknown baseline": (
+        "dataset",
+        {"baseline": "quadratic"},
+        "baseline: unknown name 'quadratic'; known: 'elements', 'linear'",
+    ),
     "unknown element": ("dataset", {"elements": ["Cu", "Xx"]}, r"elements: .* got \['Cu', 'Xx'\]"),
     "element twice": ("dataset", {"elements": ["Cu", "Cu"]}, "elements: expected distinct"),
     "element missing": (

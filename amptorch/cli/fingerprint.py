@@ -12,11 +12,13 @@ from ..dataset.settings import DatasetConfig
 from ..descriptor.from_data import choose, depends_on_data
 from ..descriptor.schemes import Setup
 from ..errors import check_keys
+from ..preprocessing.baselines import Wanted
 from ..store import build_store
 from ..store.cluster import build_with_dask
 from .settings import add_keys, given_keys, read_settings
 
-_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune", "weight_key", "keys")
+_OF_TARGETS = ("weight_key", "keys", "baseline")
+_KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune", *_OF_TARGETS)
 
 
 def add_command(commands: Any) -> None:
@@ -33,7 +35,7 @@ def add_command(commands: Any) -> None:
         "--config",
         required=True,
         help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements, prune, "
-        "weight_key, keys, at its top or in its section 'dataset'",
+        "weight_key, keys, baseline, at its top or in its section 'dataset'",
     )
     add_keys(parser)
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
@@ -64,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         "verbose": not arguments.quiet,
         "weight_key": chosen.weight_key,
         "keys": given_keys(arguments.keys, chosen.target_keys),
+        "baseline": Wanted.of(chosen.baseline).fixed,
     }
     if arguments.dask is not None:
         store = build_with_dask(arguments.data, arguments.out, setup, arguments.dask, **options)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
+from ase.stress import full_3x3_to_voigt_6_stress
 
 from .arrays import Array, as_number, as_vectors, as_voigt
+from .baseline import Baseline, content_key
 from .keys import DEFAULT_KEYS, Keys, advice, lookup, results_of
 
 # Stress and -virial/V of one image may differ by so much, of the largest entry, or eV/Å^3.
@@ -51,6 +53,7 @@ class TargetReader:
         energy, forces, stress: what is read; a stress may be missing.
         weight_key: read weights under this key of ``info``.
         keys: names of the others.
+        baseline: taken off what is read.
     """
 
     energy: bool = True
@@ -58,6 +61,12 @@ class TargetReader:
     stress: bool = False
     weight_key: str | None = None
     keys: Keys = DEFAULT_KEYS
+    baseline: Baseline | None = None
+
+    @property
+    def baseline_key(self) -> str | None:
+        """What stands for the baseline in headers of stores."""
+        return None if self.baseline is None else content_key(self.baseline)
 
     def read(self, image: Atoms, name: str = "image") -> Targets:
         """The targets of an image; ``name`` stands in errors.
@@ -68,13 +77,37 @@ class TargetReader:
         """
         stress = read_stress(image, name, self.keys) if self.stress else None
         key = self.weight_key
-        return Targets(
+        targets = Targets(
             read_energy(image, name, self.keys) if self.energy else None,
             read_forces(image, name, self.keys) if self.forces else None,
             None if stress is None or np.isnan(stress).any() else stress,
             read_volume(image),
             read_weight(image, key, name) if key is not None and key in image.info else None,
         )
+        return targets if self.baseline is None else _above(self.baseline, image, targets)
+
+
+def _above(baseline: Baseline, image: Atoms, targets: Targets) -> Targets:
+    """What is left of targets when a baseline is taken off."""
+    energy, forces, stress = targets.energy, targets.forces, targets.stress
+    found = baseline.evaluate([image], forces is not None or stress is not None)
+    if energy is not None:
+        energy = energy - float(found.energy[0])
+    if forces is not None and found.forces is not None:
+        forces = forces - found.forces[0]
+    if stress is not None and found.virials is not None:
+        stress = stress - voigt_stress(found.virials[0], targets.volume)
+    return replace(targets, energy=energy, forces=forces, stress=stress)
+
+
+def voigt_stress(virial: Array, volume: float) -> Array:
+    """Stress [6] in eV/Å^3 of a virial [3, 3] in eV and a volume in Å^3."""
+    return full_3x3_to_voigt_6_stress(virial / volume)
+
+
+def stress_of(image: Atoms, virial: Array) -> Array | None:
+    """Stress [6] of a virial [3, 3] (eV) in eV/Å^3; None without a cell of some volume."""
+    return voigt_stress(virial, image.get_volume()) if image.cell.rank == 3 else None
 
 
 def read_energy(image: Atoms, name: str, keys: Keys = DEFAULT_KEYS) -> float:

@@ -20,6 +20,7 @@ from ..data.statistics import Statistics
 from ..data.targets import Targets
 from ..descriptor import Setup, construct_descriptor
 from ..preprocessing import AtomsToData
+from ..preprocessing.baselines import Wanted
 from ..preprocessing.scaling import fit_scalers, scale
 
 __all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
@@ -36,7 +37,8 @@ class AtomsDataset(Dataset):
         scaling: see :class:`amptorch.preprocessing.FeatureScaler`.
         cores: of the original, which does not use it either.
         process: convert the images now; else call :meth:`process` later.
-        baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``.
+        baseline: what is taken off targets, see ``amptorch.preprocessing.baselines.Wanted``:
+            "linear" fits energies of elements.
         scalers: scalers to apply, by "feature", "target" and "baseline", instead of fitting.
         dtype: of the scaled values; statistics are always taken in float64.
         cache_dir: folder of ``save_fps``.
@@ -49,7 +51,7 @@ class AtomsDataset(Dataset):
         targets: of the images, where they were read and looked at before.
 
     Attributes:
-        scalers: what a checkpoint keeps: "target", "feature" and, if there is one, "baseline".
+        scalers: what a checkpoint keeps, see :data:`amptorch.preprocessing.scaling.Scalers`.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class AtomsDataset(Dataset):
         cores: int = 1,
         process: bool = True,
         *,
-        baseline: str | None = None,
+        baseline: object = None,
         scalers: dict[str, Any] | None = None,
         dtype: torch.dtype = torch.float64,
         cache_dir: str = "processed",
@@ -81,7 +83,8 @@ class AtomsDataset(Dataset):
         self.elements = self.descriptor.elements
         self.forcetraining = forcetraining
         self.scaling = scaling
-        self.baseline_kind = baseline
+        self._wanted = Wanted.of(baseline)
+        self._given = scalers or {}
         self.dtype = dtype
         self.verbose = verbose
         self.a2d = AtomsToData(
@@ -95,10 +98,10 @@ class AtomsDataset(Dataset):
             r_stress=stress,
             weight_key=weight_key,
             keys=keys,
+            baseline=self._given.get("fixed") if self._given else self._wanted.fixed,
         )
         self.target_scaling = target_scaling
         self._targets = targets
-        self._given = scalers or {}
         self.data_list: list[AtomsData] = self.process() if process else []
 
     def _read(self) -> list[Targets]:
@@ -122,7 +125,7 @@ class AtomsDataset(Dataset):
             Statistics.of(data),
             self.forcetraining,
             self.scaling,
-            self.baseline_kind,
+            self._wanted,
             self.target_scaling,
         )
         self.feature_scaler = self.scalers["feature"]

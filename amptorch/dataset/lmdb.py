@@ -18,6 +18,7 @@ from ..data.frame import AtomsData
 from ..data.memory import fits_on_device
 from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..errors import nearest
+from ..preprocessing.baselines import Wanted
 from ..preprocessing.scaling import warn_of_sizes
 from ..store.lmdb_file import LMDBEnvironment
 from ..store.manifest import is_manifest
@@ -48,7 +49,7 @@ class AtomsLMDBDataset(Dataset):
 
     Attributes:
         length_list: images of each part: of each file of the original, of runs of images of stores.
-        scalers: what a checkpoint keeps: "target", "feature" and, if there is one, "baseline".
+        scalers: what a checkpoint keeps, see :data:`amptorch.preprocessing.scaling.Scalers`.
     """
 
     def __init__(
@@ -191,7 +192,8 @@ def _open_images(paths: Sequence[str], options: dict[str, Any]) -> PickledImages
     for option, name in (("stress", "stress_coefficient"), ("weight_key", "weight_key")):
         if options.get(option):
             raise ValueError(f"{name}: files of the original keep none; build a store")
-    if options.get("baseline") or options.get("target_scaling", "energy") != "energy":
+    wanted = Wanted.of(options.get("baseline"))
+    if wanted != Wanted() or options.get("target_scaling", "energy") != "energy":
         raise ValueError(
             "dataset: baseline and target_scaling need a store: files of the original are scaled; "
             "`python -m amptorch convert` makes stores of them"

@@ -9,6 +9,7 @@ from typing import Any
 from ..data.keys import Keys
 from ..descriptor.schemes import Setup
 from ..errors import check_choice, is_number
+from ..preprocessing import baselines
 
 
 @dataclass
@@ -30,7 +31,7 @@ class DatasetConfig:
     scaling: Mapping[str, Any] = field(
         default_factory=lambda: {"type": "normalize", "range": (0, 1)}
     )
-    baseline: str | None = None
+    baseline: Any = None  # see amptorch.preprocessing.baselines.Wanted
     target_scaling: str = "energy"
     weight_key: str | None = None
     keys: Mapping[str, str] | None = None
@@ -45,7 +46,6 @@ class DatasetConfig:
             ("cache", ("no", "partial", "full")),
             ("derivatives", ("auto", "cached", "on_the_fly")),
             ("val_split_mode", ("cv", "inorder")),
-            ("baseline", (None, "linear")),
             ("target_scaling", ("energy", "per_atom", "forces")),
         ):
             check_choice(self, name, known, "dataset")
@@ -56,6 +56,10 @@ class DatasetConfig:
         if self.cache == "partial" and self.val_split and self.val_split_mode == "cv":
             raise ValueError("dataset: cache 'partial' needs val_split_mode 'inorder', got 'cv'")
         Keys.of(self.keys)
+        try:
+            baselines.check(self.baseline)
+        except ValueError as error:
+            raise ValueError(f"dataset: {error}") from error
 
     @property
     def target_keys(self) -> Keys:

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..data.baseline import Baseline, content_key
 from ..data.frame import AtomsData
 from ..data.statistics import Statistics
+from ..preprocessing.baselines import Wanted
 from ..preprocessing.scaling import Scalers, fit_scalers, scale
 from ..store import Image, StoreError, open_store
 
@@ -33,7 +35,7 @@ class StoreImages:
     Attributes:
         length_list: images of each part; files are cut into parts of at most 512 images.
         elements, descriptor_setup, descriptor: what the stores say.
-        scalers: "target", "feature" and, if there is one, "baseline".
+        scalers: "target", "feature" and, if there are any, "fixed" and "baseline".
 
     Raises:
         StoreError: stores that were built otherwise, or without what training needs.
@@ -44,7 +46,7 @@ class StoreImages:
         paths: Sequence[str | Path],
         forcetraining: bool = True,
         scaling: Mapping[str, Any] | None = None,
-        baseline: str | None = None,
+        baseline: object = None,
         target_scaling: str = "energy",
         scalers: Scalers | None = None,
         verbose: bool = False,
@@ -55,6 +57,8 @@ class StoreImages:
         self.forcetraining = forcetraining
         self._check()
         self._check_targets(stress, weight_key)
+        wanted = Wanted.of(baseline)
+        self._check_baseline(scalers.get("fixed") if scalers else wanted.fixed)
         header = self._stores[0].header
         self.elements = header.elements
         self.descriptor_setup = header.setup
@@ -67,7 +71,7 @@ class StoreImages:
         ]
         self.length_list = [length for _, _, length in self._parts]
         self.scalers = scalers or fit_scalers(
-            self._statistics(verbose), forcetraining, scaling, baseline, target_scaling
+            self._statistics(verbose), forcetraining, scaling, wanted, target_scaling
         )
 
     def _check(self) -> None:
@@ -102,6 +106,15 @@ class StoreImages:
         if weight_key is not None and all(image.weight is None for image in self._targets()):
             raise StoreError(f"weight_key: no image has info[{weight_key!r}]")
 
+    def _check_baseline(self, fixed: Baseline | None) -> None:
+        expected = None if fixed is None else content_key(fixed)
+        found = self._stores[0].header.baseline
+        if found != expected:
+            raise StoreError(
+                f"baseline: {self._stores[0].path} was built with {_baseline(found)}, expected "
+                f"{_baseline(expected)}; build it with this one"
+            )
+
     def _targets(self) -> Iterator[Image]:
         return (store.image(index) for store in self._stores for index in range(len(store)))
 
@@ -116,3 +129,7 @@ class StoreImages:
             data.primes = None
         scale([data], self.scalers)
         return data
+
+
+def _baseline(key: str | None) -> str:
+    return "no baseline taken off" if key is None else f"the baseline {key} taken off"

@@ -20,6 +20,7 @@ from ..data.reading import ImagesOf, Source, load_images, read_images
 from ..data.targets import TargetReader, Targets
 from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..descriptor.from_data import Choice, choose, depends_on_data
+from ..preprocessing.baselines import Wanted
 from ..preprocessing.scaling import Scalers
 from ..processes.group import first_alone, is_first
 from ..store import Header, build_store, open_store
@@ -75,11 +76,13 @@ class TrainingData:
         self.check = check
         self.forces = settings.model.get_forces
         self.dtype = settings.cmd.torch_dtype
+        self.wanted = Wanted.of(settings.dataset.baseline)
         self.reader = TargetReader(
             forces=self.forces,
             stress=settings.optim.stress_coefficient > 0,
             weight_key=settings.dataset.weight_key,
             keys=settings.dataset.target_keys,
+            baseline=scalers.get("fixed") if scalers else self.wanted.fixed,
         )
 
     def load(self) -> AtomsDataset | AtomsLMDBDataset:
@@ -99,7 +102,7 @@ class TrainingData:
             self.device,
             forcetraining=self.forces,
             scaling=dict(settings.scaling),
-            baseline=settings.baseline,
+            baseline=self.wanted,
             target_scaling=settings.target_scaling,
             scalers=self.scalers,
             verbose=self.settings.cmd.verbose,
@@ -176,7 +179,7 @@ class TrainingData:
             forcetraining=self.forces,
             save_fps=settings.dataset.save_fps and not settings.cmd.debug and is_first(),
             scaling=dict(settings.dataset.scaling),
-            baseline=settings.dataset.baseline,
+            baseline=self.wanted,
             scalers=self.scalers,
             dtype=self.dtype,
             cache_dir=str(Path(settings.cmd.run_dir) / "processed"),
@@ -194,7 +197,9 @@ class TrainingData:
         folder = Path(self.settings.cmd.run_dir) / "processed"
         # Stores keep stresses wherever there are any, for other runs.
         reader = replace(self.reader, stress=self.forces)
-        header = Header(setup, self.dtype, weight_key=reader.weight_key)
+        header = Header(
+            setup, self.dtype, weight_key=reader.weight_key, baseline=reader.baseline_key
+        )
         path = folder / _store_name(source, header, derivatives, reader)
 
         def build() -> None:
@@ -210,6 +215,7 @@ class TrainingData:
                     weight_key=reader.weight_key,
                     keys=reader.keys,
                     look_first=False,
+                    baseline=reader.baseline,
                 )
 
         first_alone(build)

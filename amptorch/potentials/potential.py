@@ -19,13 +19,14 @@ from ..data.frame import AtomsBatch, AtomsData, collate
 from ..data.keys import DEFAULT_KEYS, Keys
 from ..data.primes import PairPrimes, frame_sums
 from ..data.reading import load_images
+from ..data.targets import stress_of
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..errors import nearest
 from ..preprocessing import AtomsToData
-from ..preprocessing.scaling import Scalers
+from ..preprocessing.scaling import Scalers, baselines_of
 from . import saved
 from .networks.model import AtomisticModel
-from .prediction import Array, Evaluation, Prediction, joined, stress_of
+from .prediction import Array, Evaluation, Prediction, joined
 
 # Images evaluated together; more would not be faster and would cost memory.
 BATCH = 16
@@ -49,7 +50,7 @@ class Potential:
     Attributes:
         model: on a device, in a precision.
         descriptor: makes the fingerprints.
-        scalers: "feature", "target" and, if there is one, "baseline".
+        scalers: "feature", "target" and, if there are any, the baselines "fixed" and "baseline".
         keys: names under which the training data held energy, forces, stress and virial.
     """
 
@@ -229,11 +230,12 @@ class Potential:
             atomic, slope = self.model.atomic_energies_and_gradient(batch, gradient=forces)
             energies = frame_sums(atomic, batch.batch, batch.num_graphs)
             found = Evaluation(
-                energy=self._energies(energies, images),
-                energies=self._atomic_energies(atomic, images),
+                energy=self._energies(energies), energies=self._atomic_energies(atomic, images)
             )
             if forces:
                 self._forces_and_stress(batch, slope, images, found)
+            for baseline in baselines_of(self.scalers):
+                found.add(images, baseline.evaluate(images, forces), forces)
             if latent is not None:
                 values = self.model.latent(batch.fingerprint, batch.atomic_numbers, latent)
                 found.latent = _frame_means(values, batch)
@@ -241,19 +243,12 @@ class Potential:
                 found.descriptors = _frame_means(batch.fingerprint, batch)
             return found
 
-    def _energies(self, scaled: Tensor, images: Sequence[Atoms]) -> Array:
-        energies = self.scalers["target"].denorm(scaled.cpu().double(), pred="energy").numpy()
-        baseline = self.scalers.get("baseline")
-        if baseline is None:
-            return energies
-        return energies + [baseline.total(torch.tensor(image.numbers)) for image in images]
+    def _energies(self, scaled: Tensor) -> Array:
+        return self.scalers["target"].denorm(scaled.cpu().double(), pred="energy").numpy()
 
     def _atomic_energies(self, scaled: Tensor, images: Sequence[Atoms]) -> list[Array]:
         sizes = torch.tensor([len(image) for image in images])
         energies = self.scalers["target"].denorm_atoms(scaled.cpu().double(), sizes)
-        if "baseline" in self.scalers:
-            numbers = torch.cat([torch.tensor(image.numbers) for image in images])
-            energies = energies + energies.new_tensor(self.scalers["baseline"].of_atoms(numbers))
         return [part.numpy() for part in energies.split(sizes.tolist())]
 
     def _forces_and_stress(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from ase import Atoms
-from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
+from ..data.baseline import Contribution
 from ..data.frame import AtomsData
+from ..data.targets import stress_of
 
 Array = NDArray[np.float64]
 
@@ -50,6 +52,16 @@ class Evaluation(Prediction):
     unscaled: list[AtomsData] = field(default_factory=list)
     seconds: tuple[float, float] = (0.0, 0.0)
 
+    def add(self, images: Sequence[Atoms], part: Contribution, forces: bool) -> None:
+        """Add what a baseline gives of the same images, with forces where there are any."""
+        self.energy = self.energy + part.energy
+        self.energies = _sums(self.energies, part.energies_of_atoms(images))
+        if forces and part.forces is not None:
+            self.forces = _sums(self.forces, part.forces)
+        if forces and part.virials is not None:
+            stresses = [stress_of(*each) for each in zip(images, part.virials, strict=True)]
+            self.stress = _sums(self.stress, stresses)
+
 
 def joined(parts: Sequence[Evaluation]) -> Evaluation:
     """One evaluation of those of parts of the images."""
@@ -67,8 +79,10 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
     )
 
 
-def stress_of(image: Atoms, virial: Array) -> Array | None:
-    """Stress [6] of a virial [3, 3] (eV) in eV/Å^3; None without a cell of some volume."""
-    if image.cell.rank < 3:
-        return None
-    return full_3x3_to_voigt_6_stress(virial / image.get_volume())
+Entry = TypeVar("Entry", Array, Array | None)
+
+
+def _sums(ours: Sequence[Entry], theirs: Sequence[Entry]) -> list[Entry]:
+    """Sums by image; None where one of the two is."""
+    pairs = zip(ours, theirs, strict=True)
+    return [None if a is None or b is None else a + b for a, b in pairs]

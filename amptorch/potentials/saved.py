@@ -13,6 +13,7 @@ from ..data.keys import Keys
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
 from ..files import tensor_file
 from ..plain import packed, unpacked
+from ..preprocessing import baselines
 from ..preprocessing.scaling import KINDS, Scalers, with_state
 from .networks.model import AtomisticModel
 from .registry import families, family_of
@@ -103,7 +104,9 @@ def _descriptor(values: Mapping[str, Any]) -> BaseDescriptor:
     return descriptor
 
 
-def _scaler_to_json(name: str, scaler: object, arrays: dict[str, Tensor]) -> Any:
+def _scaler_to_json(name: str, scaler: Any, arrays: dict[str, Tensor]) -> Any:
+    if name == "fixed":
+        return _plain(baselines.to_state(scaler), f"scalers.{name}", arrays)
     if type(scaler) is not KINDS.get(name):
         kind = type(scaler)
         raise ValueError(
@@ -114,6 +117,8 @@ def _scaler_to_json(name: str, scaler: object, arrays: dict[str, Tensor]) -> Any
 
 
 def _scaler(name: str, state: Any, arrays: Mapping[str, Tensor]) -> Any:
+    if name == "fixed":
+        return baselines.from_state(_whole(state, arrays))
     return with_state(name, _whole(state, arrays))
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.arrays import Array
+from ..data.baseline import Baseline
 from ..data.frame import AtomsData
 from ..data.keys import Keys
 from ..data.primes import Primes, primes_of
@@ -39,6 +40,7 @@ class AtomsToData:
         r_stress: read stresses.
         weight_key: read weights under this key of ``image.info``.
         keys: names of energy, forces, stress and virial, by these words.
+        baseline: taken off energies, forces and stresses.
     """
 
     def __init__(
@@ -54,11 +56,14 @@ class AtomsToData:
         r_stress: bool = False,
         weight_key: str | None = None,
         keys: Mapping[str, str] | Keys | None = None,
+        baseline: Baseline | None = None,
     ) -> None:
         if derivatives not in ("cached", "on_the_fly"):
             raise ValueError(f"derivatives: expected 'cached' or 'on_the_fly', got {derivatives!r}")
         self.descriptor = descriptor
-        self.reader = TargetReader(r_energy, r_forces, r_stress, weight_key, Keys.of(keys))
+        self.reader = TargetReader(
+            r_energy, r_forces, r_stress, weight_key, Keys.of(keys), baseline
+        )
         self.fprimes = fprimes
         self.derivatives = derivatives
         self.cache = FingerprintCache(descriptor, cache_dir) if save_fps else None

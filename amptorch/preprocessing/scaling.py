@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..data.baseline import Baseline
 from ..data.frame import AtomsData
 from ..data.statistics import Statistics
 from ..plain import packed, unpacked
+from . import baselines
 from .utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
 
 KINDS: dict[str, type] = {
@@ -21,7 +23,8 @@ KINDS: dict[str, type] = {
 }
 
 Scalers = dict[str, Any]
-"""By "feature", "target" and, if there is one, "baseline"."""
+"""By "feature", "target" and, if there are any, "fixed", a baseline that is taken off targets where
+they are read, and "baseline", energies of elements that are fitted to what is left."""
 
 # eV per frame; under this a mean of energies above a baseline is rounding.
 NO_CONSTANT = 1e-9
@@ -35,29 +38,31 @@ def fit_scalers(
     statistics: Statistics,
     forcetraining: bool,
     scaling: Mapping[str, Any] | None = None,
-    baseline: str | None = None,
+    baseline: object = None,
     target_scaling: str = "energy",
 ) -> Scalers:
     """Scalers of a data set from its statistics.
 
     Energies add up over atoms, but with the original's way, no baseline and target scaling
-    "energy": the mean of the frames is taken off. The other target scalings take off, without a
-    baseline, one energy for atoms of all elements.
+    "energy": the mean of the frames is taken off. The other target scalings, and fixed baselines,
+    have one energy taken off for atoms of all elements, unless it is one for each.
 
     Args:
-        statistics: of the unscaled data.
+        statistics: of the unscaled data, above fixed baselines.
         forcetraining: forces and primes are scaled too.
         scaling: see :class:`FeatureScaler`.
-        baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``.
+        baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``;
+            fixed ones, see :class:`amptorch.preprocessing.baselines.Wanted`, are kept.
         target_scaling: see :class:`TargetScaler`.
 
     Warns:
         NotAdditiveWarning: frames differ in size where their mean is taken off.
     """
-    scalers: Scalers = {}
-    additive = baseline == "linear" or target_scaling != "energy"
+    wanted = baselines.Wanted.of(baseline)
+    scalers: Scalers = {} if wanted.fixed is None else {"fixed": wanted.fixed}
+    additive = wanted != baselines.Wanted() or target_scaling != "energy"
     if additive:
-        scalers["baseline"] = AtomicCorrectionScaler(statistics, baseline == "linear")
+        scalers["baseline"] = AtomicCorrectionScaler(statistics, wanted.linear)
         statistics = statistics.above(scalers["baseline"].energies)
     scalers["target"] = TargetScaler(statistics, forcetraining, target_scaling, shift=not additive)
     scalers["feature"] = FeatureScaler(statistics, forcetraining, scaling)
@@ -87,6 +92,24 @@ def warn_of_constant(scalers: Scalers, where: str) -> None:
             NotAdditiveWarning,
             stacklevel=2,
         )
+
+
+def baselines_of(scalers: Scalers) -> list[Baseline]:
+    """What is to be added to the energies, forces and virials of a model."""
+    return [scalers[name] for name in ("fixed", "baseline") if name in scalers]
+
+
+def to_file(scalers: Scalers) -> dict[str, Any]:
+    """Scalers as checkpoints hold them: those that the original knows as they are."""
+    kept = {name: scaler for name, scaler in scalers.items() if name != "fixed"}
+    return {**kept, "fixed": baselines.to_state(scalers["fixed"])} if "fixed" in scalers else kept
+
+
+def from_file(kept: Mapping[str, Any]) -> Scalers:
+    """The scalers of :func:`to_file`."""
+    if "fixed" not in kept:
+        return dict(kept)
+    return {**kept, "fixed": baselines.from_state(kept["fixed"])}
 
 
 def scale(data_list: Sequence[AtomsData], scalers: Scalers) -> None:

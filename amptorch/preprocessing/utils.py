@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from ase import Atoms
+from ase.data import atomic_numbers
 from torch import Tensor
 from tqdm import tqdm
 
+from ..data.baseline import Contribution, State
 from ..data.frame import AtomsData
 from ..data.primes import sparse_block_diag
 from ..data.statistics import FeatureStatistics, Statistics
-from ..errors import check_keys
+from ..errors import check_keys, is_number
 from .pca import PCAReducer
 
 __all__ = [
@@ -230,7 +233,8 @@ class AtomicCorrectionScaler:
     """Per-element energies E0 taken off before targets are scaled: E = sum_i E0(Z_i) + rest.
 
     The energies are the least-squares solution, of smallest norm where compositions do not fix
-    it, over the images.
+    it, over the images. Where they are given, :meth:`from_settings`, it is the kind "elements" of
+    :class:`amptorch.data.baseline.Baseline`.
 
     Args:
         data_list: images, or their statistics.
@@ -240,10 +244,38 @@ class AtomicCorrectionScaler:
         energies: {atomic number: eV}.
     """
 
+    name: ClassVar[str] = "elements"
+    energies: dict[int, float]
+
     def __init__(
         self, data_list: Sequence[AtomsData] | Statistics, elementwise: bool = True
     ) -> None:
         self.energies = _statistics(data_list).baseline(elementwise)
+
+    @classmethod
+    def from_settings(cls, energies: Mapping[str | int, float]) -> AtomicCorrectionScaler:
+        """Of given energies, eV, by chemical symbol or atomic number.
+
+        Raises:
+            ValueError: no such element, or no number.
+        """
+        return cls.from_state({"energies": dict(_energy_of_element(*e) for e in energies.items())})
+
+    def state(self) -> State:
+        """The energies."""
+        return {"energies": dict(self.energies)}
+
+    @classmethod
+    def from_state(cls, state: State) -> AtomicCorrectionScaler:
+        """With the energies of :meth:`state`."""
+        made = cls.__new__(cls)
+        made.energies = dict(state["energies"])
+        return made
+
+    def evaluate(self, images: Sequence[Atoms], forces: bool = True) -> Contribution:
+        """Energies of images and of their atoms; they do not depend on positions."""
+        energies = [self.of_atoms(torch.tensor(image.numbers)) for image in images]
+        return Contribution(np.array([sum(each) for each in energies]), [*map(np.array, energies)])
 
     def total(self, numbers: Tensor) -> float:
         """Sum of E0 over atoms, eV."""
@@ -265,3 +297,13 @@ class AtomicCorrectionScaler:
 
 def _statistics(data: Sequence[AtomsData] | Statistics) -> Statistics:
     return data if isinstance(data, Statistics) else Statistics.of(data)
+
+
+def _energy_of_element(element: str | int, energy: float) -> tuple[int, float]:
+    number = atomic_numbers.get(element, element)
+    if not isinstance(number, int) or not is_number(energy):
+        raise ValueError(
+            "baseline: elements: expected energies in eV by chemical symbol, got "
+            f"{element!r}: {energy!r}"
+        )
+    return number, float(energy)

@@ -13,6 +13,7 @@ import torch
 from ase import Atoms
 from tqdm import tqdm
 
+from ..data.baseline import Baseline
 from ..data.inspection import Inspection
 from ..data.keys import Keys
 from ..data.reading import Source, count_images, read_images, sampled
@@ -56,6 +57,7 @@ def build_store(
     weight_key: str | None = None,
     keys: Mapping[str, str] | Keys | None = None,
     look_first: bool = True,
+    baseline: Baseline | None = None,
 ) -> FingerprintStore:
     """Compute fingerprints of a data set and keep them in a file; go on where a build ended.
 
@@ -79,6 +81,7 @@ def build_store(
         keys: names of energy, forces, stress and virial, by these words.
         look_first: read a file from end to end before its store is begun, so that a bad image is
             found at once, and say what the images hold.
+        baseline: taken off energies, forces and stresses.
 
     Raises:
         ValueError: an image without energy or forces, or that cannot be described; names it.
@@ -86,7 +89,9 @@ def build_store(
     """
     if chunk < 1:
         raise ValueError(f"chunk: expected at least 1, got {chunk!r}")
-    wanted = Wanted.of(descriptor, dtype, derivatives, forces, weight_key, keys, verbose)
+    wanted = Wanted.of(
+        descriptor, dtype, derivatives, forces, weight_key, keys, verbose, baseline
+    )
     if look_first and not Path(path).exists():
         wanted.look_at(source)
     total = count_images(source)
@@ -130,15 +135,14 @@ class Wanted:
         weight_key: str | None,
         keys: Mapping[str, str] | Keys | None,
         verbose: bool,
+        baseline: Baseline | None,
     ) -> Wanted:
         """From the arguments of :func:`build_store`."""
         if derivatives not in FORMS:
             hint = nearest(str(derivatives), FORMS)
             raise ValueError(f"derivatives: unknown form {derivatives!r}; {hint}")
         setup = descriptor.setup if isinstance(descriptor, BaseDescriptor) else descriptor
-        reader = TargetReader(
-            forces=forces, stress=forces, weight_key=weight_key, keys=Keys.of(keys)
-        )
+        reader = TargetReader(True, forces, forces, weight_key, Keys.of(keys), baseline)
         return cls(setup, dtype, derivatives if forces else "none", reader, verbose)
 
     def look_at(self, source: Source) -> None:
@@ -171,10 +175,9 @@ class Wanted:
         derivatives = self.derivatives
         if derivatives == "auto":
             derivatives, source = self._choose(source, total, path, at_once)
-        weight_key = self.reader.weight_key
-        return Header(
-            self.setup, self.dtype, derivatives, weight_key=weight_key
-        ).as_stored(), source
+        of_reader = {"weight_key": self.reader.weight_key, "baseline": self.reader.baseline_key}
+        header = Header(self.setup, self.dtype, derivatives, **of_reader)
+        return header.as_stored(), source
 
     def _choose(
         self, source: Source, total: int | None, path: Path, at_once: int

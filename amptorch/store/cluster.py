@@ -14,6 +14,7 @@ import torch
 from ase import Atoms
 from tqdm import tqdm
 
+from ..data.baseline import Baseline
 from ..data.keys import Keys
 from ..data.reading import Source, count_images, read_images
 from ..data.targets import TargetReader
@@ -46,6 +47,7 @@ def build_with_dask(
     verbose: bool = True,
     weight_key: str | None = None,
     keys: Mapping[str, str] | Keys | None = None,
+    baseline: Baseline | None = None,
 ) -> FingerprintStore:
     """Compute fingerprints on the workers of a Dask cluster; go on where a build ended.
 
@@ -59,7 +61,7 @@ def build_with_dask(
         path: manifest to write, ``*.json``.
         descriptor: a descriptor, or (fp_scheme, fp_params, cutoff_params, elements).
         cluster: address of a scheduler, "tcp://host:port", or "local" for a worker a core here.
-        dtype, derivatives, forces, verbose, weight_key, keys: see
+        dtype, derivatives, forces, verbose, weight_key, keys, baseline: see
             :func:`amptorch.store.build_store`.
         images_of_a_shard: images of a file.
 
@@ -75,7 +77,9 @@ def build_with_dask(
         raise ValueError(f"images_of_a_shard: expected at least 1, got {images_of_a_shard!r}")
     folder = path.with_name(f"{path.stem}-shards")
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = Wanted.of(descriptor, dtype, derivatives, forces, weight_key, keys, verbose)
+    wanted = Wanted.of(
+        descriptor, dtype, derivatives, forces, weight_key, keys, verbose, baseline
+    )
     if not path.exists():
         wanted.look_at(source)
     total = count_images(source)
@@ -214,6 +218,7 @@ def build_shard(
             verbose=False,
             weight_key=reader.weight_key,
             keys=reader.keys,
+            baseline=reader.baseline,
         ).close()
         os.replace(part, path)
     except ValueError as error:

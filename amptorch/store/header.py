@@ -42,6 +42,7 @@ class Header:
             (matrices stored, as in files of the original or with a ``prime_threshold``) or "none".
         kernel_version: of the kernels that computed them.
         weight_key: key of ``image.info`` under which weights of images were read, or None.
+        baseline: ``content_key`` of what was taken off the targets, or None.
     """
 
     setup: Setup
@@ -49,6 +50,7 @@ class Header:
     derivatives: str = "cached"
     kernel_version: int = KERNEL_VERSION
     weight_key: str | None = None
+    baseline: str | None = None
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -88,6 +90,8 @@ class Header:
 
     def summary(self) -> dict[str, Any]:
         """What two stores must agree in."""
+        # Only where there is one: headers of stores without it stay as they were.
+        above = {} if self.baseline is None else {"baseline": self.baseline}
         return {
             "descriptor": self.descriptor.descriptor_type,
             "descriptor_hash": self.descriptor.descriptor_setup_hash,
@@ -96,6 +100,7 @@ class Header:
             "derivatives": self.derivatives,
             "kernel_version": self.kernel_version,
             "weight_key": self.weight_key,
+            **above,
         }
 
     def __str__(self) -> str:
@@ -134,6 +139,7 @@ class Header:
             getattr(torch, values["dtype"]),
             values["derivatives"],
             weight_key=values["weight_key"],
+            baseline=values.get("baseline"),
         )
         changed = header.descriptor.changed_since(values.get("descriptor_version", 1))
         if changed is not None:

@@ -10,7 +10,7 @@ import torch
 from ...data.keys import Keys
 from ...descriptor import construct_descriptor
 from ...files import checkpoint
-from ...preprocessing.scaling import warn_of_constant
+from ...preprocessing.scaling import from_file, warn_of_constant
 from ..potential import Potential
 from ..precision import dtype_of
 from .model import AtomisticModel
@@ -38,7 +38,7 @@ def read_run_folder(
             else, or names a class that is not loaded from files.
     """
     stored = checkpoint.load_folder(folder)
-    config, scalers = stored["config"], stored["normalizers"]
+    config, scalers = stored["config"], from_file(stored["normalizers"])
     descriptor = construct_descriptor(config["dataset"]["descriptor"])
     checkpoint.check_version(folder, stored, descriptor)
     warn_of_constant(scalers, str(folder))

@@ -1,0 +1,154 @@
+"""Kinds of baselines by name, and what a configuration asks for.
+
+A baseline is fixed, or fitted: "linear" fits energies of elements to the data, and what is fixed
+is taken off before. To add a kind is to write a class with what
+:class:`amptorch.data.baseline.Baseline` says and ``from_settings``, and its line in ``PLACES``, or
+to :func:`register` it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from ..data.baseline import Baseline, Contribution, State
+from ..errors import nearest
+
+LINEAR = "linear"
+
+# Where the kinds are that configurations and files may name. By name: some need rooms above.
+PLACES = {"elements": "amptorch.preprocessing.utils:AtomicCorrectionScaler"}
+_REGISTERED: dict[str, type[Any]] = {}
+
+
+def register(kind: type[Any]) -> type[Any]:
+    """Make a class of baselines known by its ``name``; the class, as for a decorator."""
+    _REGISTERED[kind.name] = kind
+    return kind
+
+
+def kind_named(name: object) -> type[Any]:
+    """The class of a name.
+
+    Raises:
+        ValueError: there is none; the nearest name is given.
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[str(name)]
+    if name not in PLACES:
+        known = [LINEAR, *PLACES, *_REGISTERED]
+        raise ValueError(f"baseline: unknown name {name!r}; {nearest(str(name), known)}")
+    module, _, kind = PLACES[str(name)].partition(":")
+    return getattr(import_module(module), kind)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a configuration asks for.
+
+    Attributes:
+        fixed: the baselines that are given, as one, or None.
+        linear: whether energies of elements are fitted to what is left.
+    """
+
+    fixed: Baseline | None = None
+    linear: bool = False
+
+    @classmethod
+    def of(cls, setting: object) -> Wanted:
+        """Of None, a name, ``{"name": ..., options}``, or a list of these; one made before is
+        given back.
+
+        Raises:
+            ValueError: anything else, a name that is not known, or bad options.
+        """
+        if isinstance(setting, Wanted):
+            return setting
+        fixed, linear = check(setting)
+        made = [kind_named(name).from_settings(**options) for name, options in fixed]
+        return cls(joined(made) if made else None, linear)
+
+
+def check(setting: object) -> tuple[list[tuple[str, dict[str, Any]]], bool]:
+    """Names and options of the fixed baselines, and whether "linear" is among the names.
+
+    Raises:
+        ValueError: a setting of another form, or a name that is not known.
+    """
+    entries = setting if isinstance(setting, (list, tuple)) else [setting]
+    named = [_named(entry) for entry in entries if entry is not None]
+    fixed = [entry for entry in named if entry != (LINEAR, {})]
+    for name, _ in fixed:
+        kind_named(name)
+    return fixed, len(fixed) < len(named)
+
+
+def _named(entry: object) -> tuple[str, dict[str, Any]]:
+    if isinstance(entry, str):
+        return entry, {}
+    if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
+        options = dict(entry)
+        return options.pop("name"), options
+    raise ValueError(
+        f"baseline: expected {LINEAR!r}, the name of a kind, a mapping with its 'name' and "
+        f"options, or a list of these, got {entry!r}"
+    )
+
+
+class Sum:
+    """Several baselines as one; files list its parts."""
+
+    name = "sum"
+
+    def __init__(self, parts: Sequence[Baseline]) -> None:
+        self.parts = list(parts)
+
+    def evaluate(self, images: Sequence[Atoms], forces: bool = True) -> Contribution:
+        """Sums over the parts."""
+        found = [part.evaluate(images, forces) for part in self.parts]
+        return Contribution(
+            np.sum([each.energy for each in found], 0),
+            _sums([each.energies_of_atoms(images) for each in found]),
+            _sums([each.forces for each in found]),
+            _sums([each.virials for each in found]),
+        )
+
+    def state(self) -> State:
+        """Those of the parts, with their names."""
+        return {"parts": to_state(self)}
+
+    @classmethod
+    def from_state(cls, state: State) -> Baseline:
+        """The baseline of :meth:`state`."""
+        return from_state(state["parts"])
+
+
+def _sums(parts: Sequence[Sequence[Any] | None]) -> list[Any] | None:
+    """Sums by frame, over the parts that have any."""
+    there = [part for part in parts if part is not None]
+    return [np.sum(each, 0) for each in zip(*there, strict=True)] if there else None
+
+
+def to_state(baseline: Baseline) -> list[dict[str, Any]]:
+    """Plain values and tensors that stand for a baseline in files."""
+    parts = baseline.parts if isinstance(baseline, Sum) else [baseline]
+    return [{"name": part.name, "state": dict(part.state())} for part in parts]
+
+
+def from_state(values: Sequence[Mapping[str, Any]]) -> Baseline:
+    """The baseline of :func:`to_state`.
+
+    Raises:
+        ValueError: of a kind that is not known.
+    """
+    return joined([kind_named(part["name"]).from_state(part["state"]) for part in values])
+
+
+def joined(parts: Sequence[Baseline]) -> Baseline:
+    """One baseline of one or more."""
+    return parts[0] if len(parts) == 1 else Sum(parts)
