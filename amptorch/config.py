@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
 
 from .dataset.settings import DatasetConfig
 from .errors import check_integer, check_keys, is_number
-from .fit import optimizers
-from .fit.settings import OptimConfig
+from .fit.settings import FitSettings, OptimConfig
 from .plain import plain
-from .potentials.networks.settings import ModelConfig
 from .potentials.precision import dtype_of
-from .potentials.registry import family_named
+from .potentials.registry import family_named, model_name
+from .potentials.settings import ModelSettings
 
 
 @dataclass
@@ -60,8 +57,8 @@ class CmdConfig:
 class Config:
     """All sections."""
 
-    model: ModelConfig
-    optim: OptimConfig
+    model: ModelSettings
+    optim: FitSettings
     dataset: DatasetConfig
     cmd: CmdConfig
 
@@ -81,62 +78,31 @@ class Config:
         if "early_stoppping_patience" in cmd:
             cmd.setdefault("early_stopping_patience", cmd.pop("early_stoppping_patience"))
             cmd.pop("early_stoppping_patience", None)
-        optim = config.get("optim", {})
-        suited = optimizers.defaults(optim.get("optimizer"), optim.get("optimizer_args", {}))
-        model = config.get("model", {})
+        model, optim = config.get("model", {}), config.get("optim", {})
+        family = family_named(model_name(model))
+        fit = family.name_of_fit(optim.get("fit"))
+        settings = family.fit_named(fit).Settings
         sections = cls(
-            _section(family_named(model.get("name", ModelConfig.name)).Settings, model, "model"),
-            _section(OptimConfig, {**suited, **optim}, "optim"),
+            _section(family.Settings, model, "model"),
+            _section(settings, {**settings.suited(optim), **optim, "fit": fit}, "optim"),
             _section(DatasetConfig, config.get("dataset", {}), "dataset"),
             _section(CmdConfig, cmd, "cmd"),
         )
         sections._check_forces()
         return sections
 
+    @property
+    def gradients(self) -> OptimConfig:
+        """The section "optim" of a fit by gradients."""
+        assert isinstance(self.optim, OptimConfig)
+        return self.optim
+
     def _check_forces(self) -> None:
         if self.model.get_forces:
             return
-        # The original ignores it too; the trainer says so.
-        self.optim.force_coefficient = 0.0
-        for name, expected in (("stress_coefficient", 0), ("cp_metric", "energy")):
-            value = getattr(self.optim, name)
-            if value != expected:
-                raise ValueError(
-                    f"optim: expected {name} {expected!r} where the model's get_forces is False, "
-                    f"got {value!r}"
-                )
+        self.optim.settle_without_forces()
         if self.dataset.target_scaling == "forces":
             raise ValueError("dataset: target_scaling 'forces' needs the model's get_forces True")
-
-    def loss_arguments(self) -> dict[str, Any]:
-        """Arguments of the loss; what is as by default is left out, except for the two that every
-        loss takes."""
-        optim = self.optim
-        given = {name: getattr(optim, name) for name in ("force_coefficient", "loss")}
-        for name in ("energy_loss", "huber_delta", "stress_coefficient", "balance"):
-            if getattr(optim, name) != _default(optim, name):
-                given[name] = getattr(optim, name)
-        return given if self.dataset.weight_key is None else {**given, "weighted": True}
-
-    def make_loss(self, loss: type[nn.Module]) -> nn.Module:
-        """A loss of this class.
-
-        Raises:
-            ValueError: it does not take one of the arguments, or not this value.
-        """
-        arguments = self.loss_arguments()
-        taken = inspect.signature(loss).parameters
-        for name in arguments:
-            if name not in taken and not any(p.kind == p.VAR_KEYWORD for p in taken.values()):
-                raise ValueError(f"optim: {loss.__name__} takes no argument {name!r}")
-        made = loss(**arguments)
-        if self.optim.gpus > 1 and getattr(made, "per_image", False):
-            raise ValueError("optim: this loss needs all images on one GPU, expected gpus <= 1")
-        return made
-
-
-def _default(section: Any, name: str) -> Any:
-    return type(section).__dataclass_fields__[name].default
 
 
 Section = TypeVar("Section")

@@ -45,7 +45,7 @@ HOT = (
     "amptorch.data.primes:join",
     "amptorch.fit.net:AtomsNet.train_step_single",
     "amptorch.fit.net:AtomsNet.get_loss",
-    "amptorch.potentials.networks.model:AtomisticModel.forward",
+    "amptorch.potentials.model:Model.forward",
     "amptorch.potentials.networks.model:AtomisticModel.atomic_energies_and_gradient",
     "amptorch.potentials.networks.model:AtomisticModel._by_kernel",
     "amptorch.kernels.networks:energies_and_slopes",

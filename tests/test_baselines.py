@@ -22,7 +22,7 @@ from amptorch.data.targets import TargetReader
 from amptorch.preprocessing import AtomicCorrectionScaler, baselines
 from amptorch.store import StoreError, build_store, open_store
 
-from .potentials import COSINE, GAUSSIAN, alloy_frames, config, trained, weights
+from .made_potentials import COSINE, GAUSSIAN, alloy_frames, config, trained, weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
 

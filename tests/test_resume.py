@@ -176,7 +176,7 @@ def test_a_worse_continuation_keeps_the_best_model(tmp_path):
     expected = first.predict(FRAMES)["energy"]
     second = AtomsTrainer(config(FRAMES, tmp_path, **with_epochs(sections, 3)))
     second.load_pretrained(first.cp_dir)
-    for group in second._resume_state["optimizer"]["param_groups"]:
+    for group in second._start.state["optimizer"]["param_groups"]:
         group["lr"] = 10.0
     second.train()
     assert not any(row["event_cp"] for row in second.net.history[15:])
@@ -323,7 +323,7 @@ def test_a_killed_run_goes_on_to_its_target(tmp_path):
     (folder,) = (tmp_path / "killed" / "checkpoints").iterdir()
     on = AtomsTrainer(config(FRAMES, tmp_path / "killed", **KILLED))
     on.load_pretrained(folder)
-    assert 15 <= on._resume_state["epochs"] < 40
+    assert 15 <= on._start.state["epochs"] < 40
     on.train()
     assert len(on.net.history) == 40
     whole = trained(FRAMES, tmp_path / "whole", **KILLED)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..data.frame import AtomsData
 from ..data.statistics import RunningStatistics
-from ..preprocessing.scaling import scalers_to_json
+from ..preprocessing.scaling import scalers_to_json, unscaled
 from ..store.errors import StoreError
 from ..store.header import Header
 from ..store.image import Image, pack_image
@@ -53,7 +53,7 @@ def convert_lmdb(original: str | Path, path: str | Path, verbose: bool = True) -
     images: dict[int, Bytes] = {}
     try:
         for place in tqdm(range(total), desc="converting", unit=" images", disable=not verbose):
-            frame, image = _records(_unscaled(source.read(0, place), source), header)
+            frame, image = _records(unscaled(source.read(0, place), source.scalers, True), header)
             running.add(image_statistics(frame, image))
             known = writer.image(place)
             if known is not None and known.key != image.key:
@@ -68,19 +68,6 @@ def convert_lmdb(original: str | Path, path: str | Path, verbose: bool = True) -
     finally:
         writer.close()
     return open_store(path)
-
-
-def _unscaled(data: AtomsData, source: PickledImages) -> AtomsData:
-    """Undo G' = factor G + shift and the scaling of the targets."""
-    factors, shifts = source.scalers["feature"].affine(data.atomic_numbers)
-    data.fingerprint = (data.fingerprint - shifts) / factors
-    if data.primes is not None:
-        data.primes = data.primes.scaled(1.0 / factors)
-    target = source.scalers["target"]
-    data.energy = target.denorm(data.energy.reshape(()), pred="energy")
-    if "forces" in data:
-        data.forces = target.denorm(data.forces, pred="forces")
-    return data
 
 
 def _records(data: AtomsData, header: Header) -> tuple[Frame, Image]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from ase import Atoms
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, RandomSampler
 
 from ..data.frame import AtomsBatch, AtomsData, collate
 from ..data.inspection import Inspection
@@ -22,6 +22,7 @@ from ..descriptor import Setup, construct_descriptor
 from ..preprocessing import AtomsToData
 from ..preprocessing.baselines import Wanted
 from ..preprocessing.scaling import fit_scalers, scale
+from .frames import Order
 
 __all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
 
@@ -121,8 +122,9 @@ class AtomsDataset(Dataset):
             settings = (self.forcetraining, self.dtype, self.a2d.derivatives)
             print(report_memory(self.images, self.descriptor, *settings))
         data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose, targets=targets)
+        self._statistics = Statistics.of(data)
         self.scalers = self._given or fit_scalers(
-            Statistics.of(data),
+            self._statistics,
             self.forcetraining,
             self.scaling,
             self._wanted,
@@ -137,6 +139,16 @@ class AtomsDataset(Dataset):
             for index, image in enumerate(data):
                 data[index] = image.to(self.dtype)
         return data
+
+    prefetch = False
+
+    def statistics(self) -> Statistics:
+        """Of the images before they were scaled."""
+        return self._statistics
+
+    def order(self, val_split: float = 0.0) -> Order:
+        """Any."""
+        return RandomSampler
 
     @property
     def input_dim(self) -> int:

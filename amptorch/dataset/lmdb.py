@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, RandomSampler
 
 from ..data.frame import AtomsData
 from ..data.memory import fits_on_device
+from ..data.statistics import Statistics
 from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..errors import nearest
 from ..preprocessing.baselines import Wanted
 from ..preprocessing.scaling import warn_of_sizes
 from ..store.lmdb_file import LMDBEnvironment
 from ..store.manifest import is_manifest
-from .loader import PartialCacheSampler
+from .frames import Order
+from .loader import ChunkSampler, PartialCacheSampler
 from .pickled_images import PickledImages
 from .store_images import StoreImages
 
@@ -68,6 +70,16 @@ class AtomsLMDBDataset(Dataset):
         self.feature_scaler = self.scalers["feature"]
         self.target_scaler = self.scalers["target"]
         self.baseline = self.scalers.get("baseline")
+
+    prefetch = True
+
+    def statistics(self) -> Statistics:
+        """Of the images before they were scaled."""
+        return self._images.statistics()
+
+    def order(self, val_split: float = 0.0) -> Order:
+        """One that reads neighbours together."""
+        return ChunkSampler
 
     def connect_db(self, lmdb_path: str | Path) -> LMDBEnvironment:
         """A file opened for reading; ``begin`` starts a transaction."""
@@ -124,6 +136,12 @@ class AtomsLMDBDatasetCache(AtomsLMDBDataset):
         if device is not None and fits_on_device(self.data_list, device):
             self.data_list = [data.to(device) for data in self.data_list]
 
+    prefetch = False
+
+    def order(self, val_split: float = 0.0) -> Order:
+        """Any."""
+        return RandomSampler
+
     def __getitem__(self, index: int) -> AtomsData:
         return self.data_list[index]
 
@@ -141,6 +159,11 @@ class AtomsLMDBDatasetPartialCache(AtomsLMDBDataset):
         super().__init__(db_paths, dtype, **store_options)
         self._loaded = -1
         self.loaded_data: list[AtomsData] = []
+
+    def order(self, val_split: float = 0.0) -> Order:
+        """One part after the other, always of the whole data set."""
+        sampler = PartialCacheSampler(self.length_list, val_split)
+        return lambda _: sampler
 
     def __getitem__(self, index: int) -> AtomsData:
         part, local = self._locate(index)

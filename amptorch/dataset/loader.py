@@ -11,10 +11,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, Subset
 
 from ..data.frame import AtomsData
-from .frames import Frames
-
-Order = Callable[[Frames], Sampler[int]]
-"""From a data set to the order in which its images are read."""
+from .frames import Images, Order
 
 Collate = Callable[[Sequence[AtomsData]], Any]
 """From images to a batch of them."""
@@ -41,7 +38,7 @@ class BatchLoader:
 
     def __init__(
         self,
-        dataset: Frames,
+        dataset: Images,
         batch_size: int,
         collate_fn: Collate,
         order: Order | None = None,
@@ -95,7 +92,7 @@ class ChunkSampler(Sampler):
         window: chunks that are shuffled together.
     """
 
-    def __init__(self, dataset: Frames, chunk: int = 64, window: int = 16) -> None:
+    def __init__(self, dataset: Images, chunk: int = 64, window: int = 16) -> None:
         self.size = len(dataset)
         self.chunk, self.window = chunk, window
         places = dataset.indices if isinstance(dataset, Subset) else range(self.size)

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ..data.frame import AtomsData
+from ..data.statistics import Statistics
 from ..descriptor import construct_descriptor
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION
 from ..files.safe_pickle import loads
 from ..plain import same
+from ..preprocessing.scaling import unscaled
 from ..store.lmdb_file import LMDBEnvironment
 
 _KEYS = ("length", "elements", "descriptor_setup", "feature_scaler", "target_scaler")
@@ -95,6 +97,11 @@ class PickledImages:
             changed = self.descriptor.changed_since(version)
             if changed is not None:
                 raise ValueError(f"lmdb_path: {file.path}: {changed}; write it again")
+
+    def statistics(self) -> Statistics:
+        """Of all images before they were scaled: goes through all of them."""
+        places = [(part, k) for part, length in enumerate(self.length_list) for k in range(length)]
+        return Statistics.of(unscaled(self.read(*place), self.scalers) for place in places)
 
     def read(self, part: int, local: int, keep: bool = False) -> AtomsData:
         """Image ``local`` of file ``part``; it shares nothing with the file."""

@@ -71,7 +71,7 @@ class StoreImages:
         ]
         self.length_list = [length for _, _, length in self._parts]
         self.scalers = scalers or fit_scalers(
-            self._statistics(verbose), forcetraining, scaling, wanted, target_scaling
+            self.statistics(verbose), forcetraining, scaling, wanted, target_scaling
         )
 
     def _check(self) -> None:
@@ -118,7 +118,8 @@ class StoreImages:
     def _targets(self) -> Iterator[Image]:
         return (store.image(index) for store in self._stores for index in range(len(store)))
 
-    def _statistics(self, verbose: bool) -> Statistics:
+    def statistics(self, verbose: bool = False) -> Statistics:
+        """Of all images before they are scaled."""
         return Statistics.joined([store.statistics(verbose) for store in self._stores])
 
     def read(self, part: int, local: int, keep: bool = False) -> AtomsData:

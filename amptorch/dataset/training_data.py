@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -26,14 +26,8 @@ from ..processes.group import first_alone, is_first
 from ..store import Header, build_store, open_store
 from ..store.image import image_of, pack_image
 from .in_memory import AtomsDataset
-from .lmdb import (
-    AtomsLMDBDataset,
-    AtomsLMDBDatasetCache,
-    AtomsLMDBDatasetPartialCache,
-    Paths,
-    get_lmdb_dataset,
-)
-from .loader import ChunkSampler, PartialCacheSampler
+from .lmdb import AtomsLMDBDataset, Paths, get_lmdb_dataset
+from .loaded import Loaded
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -49,10 +43,8 @@ class TrainingData:
         settings: the configuration.
         device: where the network is.
         scalers: to apply, instead of fitting them.
-        elements: in place of those found in the images.
-        setup: (fp_scheme, fp_params, cutoff_params, elements) of a checkpoint, in place of what
-            the data would decide: that is decided once.
-        check: is given the descriptor, and may raise, before anything is computed.
+        loaded: a checkpoint, which has decided elements and descriptor: they are decided once, and
+            another descriptor or other scalers are errors.
 
     Attributes:
         choice: what the data decided of the descriptor, or None.
@@ -63,17 +55,13 @@ class TrainingData:
         settings: Config,
         device: torch.device,
         scalers: Scalers | None = None,
-        elements: Sequence[str] | None = None,
-        setup: Setup | None = None,
-        check: Callable[[BaseDescriptor], None] = lambda descriptor: None,
+        loaded: Loaded | None = None,
     ) -> None:
         self.settings = settings
         self.device = device
         self.scalers = scalers
-        self.elements = elements
-        self.setup = setup
+        self.loaded = loaded
         self.choice: Choice | None = None
-        self.check = check
         self.forces = settings.model.get_forces
         self.dtype = settings.cmd.torch_dtype
         self.wanted = Wanted.of(settings.dataset.baseline)
@@ -89,9 +77,14 @@ class TrainingData:
         """The data set."""
         settings = self.settings.dataset
         settings.check_source()
+        dataset: AtomsDataset | AtomsLMDBDataset
         if settings.lmdb_path is not None:
-            return self._from_files(settings.lmdb_path, settings.cache)
-        return self._from_images(settings.raw_data)
+            dataset = self._from_files(settings.lmdb_path, settings.cache)
+        else:
+            dataset = self._from_images(settings.raw_data)
+        if self.loaded is not None:
+            self.loaded.check_scalers(dataset.scalers)
+        return dataset
 
     def _from_files(self, paths: Paths, cache: str) -> AtomsLMDBDataset:
         settings = self.settings.dataset
@@ -118,7 +111,8 @@ class TrainingData:
                 "optim: stress_coefficient needs all primes, expected fp_params without "
                 f"prime_threshold, got {descriptor.prime_threshold!r}"
             )
-        self.check(descriptor)
+        if self.loaded is not None:
+            self.loaded.check_descriptor(descriptor)
 
     def _from_images(self, raw_data: Source) -> AtomsDataset | AtomsLMDBDataset:
         settings = self.settings.dataset
@@ -131,7 +125,8 @@ class TrainingData:
         else:
             images = ImagesOf(source)
             found = Survey.of(inspection.watch(read_images(source, "raw_data")))
-        elements = list(settings.elements or self.elements or found.elements)
+        loaded = [] if self.loaded is None else self.loaded.descriptor.elements
+        elements = list(settings.elements or loaded or found.elements)
         setup = self._explicit(elements, images)
         descriptor = construct_descriptor(setup)
         self._check(descriptor)
@@ -163,8 +158,8 @@ class TrainingData:
         setup = settings.setup(elements)
         if not depends_on_data(settings.fp_params, settings.prune):
             return setup
-        if self.setup is not None:
-            return self.setup
+        if self.loaded is not None:
+            return self.loaded.setup
         self.choice = choose(setup, images, settings.prune, self.settings.cmd.verbose)
         self._say(self.choice.summary())
         return self.choice.setup
@@ -228,12 +223,9 @@ class TrainingData:
 
 def reading(dataset: object, val_split: float) -> dict[str, Any]:
     """How batches for training are read: keyword arguments of ``BatchLoader``."""
-    if isinstance(dataset, AtomsLMDBDatasetPartialCache):
-        sampler = PartialCacheSampler(dataset.length_list, val_split)
-        return {"order": lambda _: sampler, "prefetch": True}
-    if isinstance(dataset, AtomsLMDBDataset) and not isinstance(dataset, AtomsLMDBDatasetCache):
-        return {"order": ChunkSampler, "prefetch": True}
-    return {"order": RandomSampler, "prefetch": False}
+    if isinstance(dataset, (AtomsDataset, AtomsLMDBDataset)):
+        return {"order": dataset.order(val_split), "prefetch": dataset.prefetch}
+    return {"order": RandomSampler, "prefetch": False}  # a script's own
 
 
 def _is_large(raw_data: Source) -> TypeGuard[str | Path]:

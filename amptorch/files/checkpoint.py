@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import errno
 import io
+import json
 import os
 import pickle
 import shutil
@@ -200,6 +201,17 @@ def load_history(path: str | Path) -> History:
         return History.from_file(str(path))
     except ValueError as error:
         raise ValueError(f"{path}: not a whole history: {error}") from error
+
+
+def load_rows(folder: Path) -> list[dict[str, Any]]:
+    """The rows in the ``history.json`` of a folder; none without the file."""
+    file = folder / "history.json"
+    if not file.is_file():
+        return []
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: not a whole history: {error}") from error
 
 
 def snapshot(state: Any) -> Any:

@@ -32,10 +32,10 @@ def training_callbacks(
     """
     scores = evaluator(
         settings.dataset.val_split,
-        settings.optim.metric,
+        settings.gradients.metric,
         settings.cmd.identifier,
         settings.model.get_forces,
-        settings.optim.cp_metric,
+        settings.gradients.cp_metric,
         cp_dir,
     )
     # What loads the best model back comes last, after the state to go on from is kept; averaged
@@ -49,13 +49,13 @@ def training_callbacks(
 
 
 def _weights(settings: Config) -> list[tuple[str, Any]]:
-    annealing, decay = settings.optim.choice.annealing, settings.optim.ema
+    annealing, decay = settings.gradients.choice.annealing, settings.gradients.ema
     callbacks: list[tuple[str, Any]] = [] if annealing is None else [("annealing", annealing)]
     return [*callbacks, ("ema", WeightAverage(decay))] if decay else callbacks
 
 
 def _schedule(settings: Config) -> list[tuple[str, Any]]:
-    optim, callbacks = settings.optim, []
+    optim, callbacks = settings.gradients, []
     if optim.gradient_clip is not None:
         callbacks.append(("gradient_clip", GradientNormClipping(optim.gradient_clip)))
     if optim.scheduler is not None:

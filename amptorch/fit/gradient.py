@@ -1,101 +1,83 @@
-"""Training by gradients: the skorch net of a configuration, and its validation part."""
+"""The fit by gradients: a skorch net, trained, and judged when it ends."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import torch
-from skorch.dataset import ValidSplit
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from ..dataset.frames import Frames
-from ..dataset.in_memory import DataCollater
-from ..dataset.loader import BatchLoader
-from ..dataset.settings import DatasetConfig
-from ..dataset.training_data import reading
+from ..errors import Diverged
+from ..potentials.potential import Potential
 from ..processes import group
-from . import optimizers, resume, shared
-from .data_parallel import DataParallel, ParallelCollater
-from .net import AtomsNet
-from .optimizers.eager import without_compiler
-from .progress import EpochTable
-from .schedules import scheduler
-from .splits import InOrderSplit
+from .base import History, Run
+from .settings import FitSettings, OptimConfig
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from .net import AtomsNet
 
 
-def check_run(settings: Config, criterion: type[nn.Module], n_images: int) -> None:
-    """Raise a ``ValueError`` for a run that could not begin, or would end with its first epoch."""
-    shared.check_settings(settings)
-    settings.make_loss(criterion)
-    if settings.optim.scheduler is not None:
-        scheduler(settings.optim.scheduler, settings.optim.epochs)
-    fraction = settings.dataset.val_split
-    if fraction and not 1 <= int(n_images * fraction) < n_images:
-        raise ValueError(
-            f"dataset: val_split {fraction} of {n_images} images leaves no validation part"
-        )
-
-
-def train_split(settings: DatasetConfig, resumed: list[list[int]] | None = None) -> Any:
-    """What splits a data set into a training and a validation part; None takes all to train.
+class GradientFit:
+    """Training by gradients, or by an optimizer of ``amptorch.fit.optimizers``.
 
     Args:
-        settings: with ``val_split`` and ``val_split_mode``.
-        resumed: indices of both parts in the run that is gone on with.
+        run: what this is of.
+        net: to train, such as the one that a trainer's steps have made, with its callbacks and the
+            split of the validation part; without it one is made of the configuration.
+        go_on: train the net on from where it is.
     """
-    if not settings.val_split:
+
+    Settings: ClassVar[type[FitSettings]] = OptimConfig
+
+    def __init__(self, run: Run, net: AtomsNet | None = None, go_on: bool = False) -> None:
+        self._run, self._net, self._go_on = run, net, go_on
+
+    def run(self, potential: Potential, train: Frames, valid: Frames | None = None) -> History:
+        """Train the model; without ``valid`` a net may part ``train`` itself.
+
+        Raises:
+            Diverged: a loss is not finite; the best model until then is kept.
+
+        Warns:
+            FitWarning: nothing was learned; see ``amptorch.fit.outcome``.
+        """
+        from . import outcome
+
+        net = self._net or self._make_net(potential, train, valid)
+        failure = self._train(net, train)
+        # The first process alone has the checkpoint of the best model.
+        group.share(potential.model)
+        folder = None if self._run.folder is None else str(self._run.folder)
+        fits = outcome.settle(net, potential.model, train, folder, failure)
+        scores = ", ".join(f"{name} {fit.r2:.3f}" for name, fit in fits.items() if fit.r2)
+        self._run.say(f"R^2 on images of the data set: {scores}")
+        if group.is_first():
+            outcome.warn_of_poor_fit(fits, net, self._run.settings)
+        return net.history
+
+    def _train(self, net: AtomsNet, train: Frames) -> Diverged | None:
+        try:
+            (net.partial_fit if self._go_on else net.fit)(train, None)
+        except Diverged as error:
+            return error
         return None
-    if resumed is not None:
-        return resume.FixedSplit(resumed)
-    if settings.val_split_mode == "inorder":
-        return InOrderSplit(settings.val_split)
-    return ValidSplit(cv=settings.val_split)
 
+    def _make_net(self, potential: Potential, train: Frames, valid: Frames | None) -> AtomsNet:
+        from skorch.helper import predefined_split
 
-def make_net(
-    settings: Config,
-    model: nn.Module,
-    device: torch.device,
-    dataset: Frames | None,
-    optimizer: str | type,
-    **keywords: Any,
-) -> AtomsNet:
-    """The skorch net around a model.
+        from .callbacks import training_callbacks
+        from .nets import check_run, make_net, train_split
 
-    Args:
-        settings: the configuration.
-        model: what is trained.
-        device: where.
-        dataset: what it will be trained on, or None.
-        optimizer: class or name.
-        keywords: of skorch's net: criterion, train_split, callbacks, ``optimizer__...``.
-    """
-    optim, together = settings.optim, group.is_shared()
-    collate: Any = DataCollater(train=True, forcetraining=settings.model.get_forces)
-    module = model
-    if optim.gpus > 1:
-        collate = ParallelCollater(optim.gpus, collate)
-        module = DataParallel(model, output_device=device, num_gpus=optim.gpus)
-    choice = optimizers.choose(optimizer, {})
-    loader = shared.SharedBatchLoader if together else BatchLoader
-    read = reading(dataset, settings.dataset.val_split)
-    return (shared.SharedNet if together else choice.net)(
-        module=module,
-        optimizer=without_compiler(choice.optimizer),
-        lr=optim.lr,
-        batch_size=optim.batch_size,
-        max_epochs=optim.epochs,
-        iterator_train=loader,
-        iterator_train__collate_fn=collate,
-        iterator_valid=loader,
-        iterator_valid__collate_fn=collate,
-        device=device,
-        verbose=int(settings.cmd.verbose),
-        callbacks__print_log=EpochTable(),
-        **{f"iterator_train__{name}": value for name, value in read.items()},
-        **{f"criterion__{name}": value for name, value in settings.loss_arguments().items()},
-        **keywords,
-    )
+        settings, run = self._run.settings, self._run
+        optim = settings.gradients
+        check_run(settings, optim.loss_fn, len(train))
+        folder = str(run.folder) if run.folder is not None and group.is_first() else None
+        return make_net(
+            settings,
+            potential.model,
+            run.device,
+            train,
+            optimizer=optim.choice.optimizer,
+            criterion=optim.loss_fn,
+            train_split=train_split(settings.dataset) if valid is None else predefined_split(valid),
+            callbacks=training_callbacks(settings, None, folder, None),
+            **optim.choice.arguments,
+        )

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from ..data.frame import Labelled
-from ..dataset.frames import Frames
+from ..dataset.frames import Images
 from ..preprocessing.utils import TargetScaler
 from .best import BestCheckpoint, train_end_load_best_loss
 
@@ -62,8 +62,8 @@ def _error_sum(
     return float(total), error.numel()
 
 
-def _score(part: str, metric: str) -> Callable[[NeuralNet, Frames, object], float]:
-    def score(net: NeuralNet, X: Frames, y: object = None) -> float:
+def _score(part: str, metric: str) -> Callable[[NeuralNet, Images, object], float]:
+    def score(net: NeuralNet, X: Images, y: object = None) -> float:
         scaler = target_scaler_of(X)
         total, count = 0.0, 0
         for batch, target in net.get_iterator(net.get_dataset(X), training=False):
@@ -103,7 +103,7 @@ class MemEffEpochScoring(Callback):
         self.best = np.inf
 
     def on_train_begin(
-        self, net: NeuralNet, X: Frames | None = None, y: object = None, **kwargs: object
+        self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
     ) -> None:
         past = [row[self.name] for row in net.history if self.name in row]
         self.best = min(past, default=np.inf)

@@ -14,7 +14,7 @@ from torch.profiler import record_function
 from torch.utils.data import Subset
 
 from ..data.frame import AtomsBatch, Labelled
-from ..dataset.frames import Frames
+from ..dataset.frames import Images
 from ..errors import Diverged
 from ..files.checkpoint import snapshot
 
@@ -44,7 +44,7 @@ class AtomsNet(NeuralNet):
     _failure: Diverged | None = None
 
     def partial_fit(
-        self, X: Frames, y: object = None, classes: object = None, **fit_params: object
+        self, X: Images, y: object = None, classes: object = None, **fit_params: object
     ) -> AtomsNet:
         """skorch's.
 
@@ -70,14 +70,14 @@ class AtomsNet(NeuralNet):
             self.fail(f"the loss is {loss}")
 
     def on_train_begin(
-        self, net: NeuralNet, X: Frames | None = None, y: object = None, **kwargs: object
+        self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
     ) -> None:
         super().on_train_begin(net, X, y, **kwargs)
         self.finite_ = self._start = snapshot(self.module_.state_dict())
 
     def get_split_datasets(
-        self, X: Frames, y: object = None, **fit_params: object
-    ) -> tuple[Frames, Frames | None]:
+        self, X: Images, y: object = None, **fit_params: object
+    ) -> tuple[Images, Images | None]:
         """skorch's; keeps which images became which part."""
         train, valid = super().get_split_datasets(X, y, **fit_params)
         split = isinstance(train, Subset) and isinstance(valid, Subset)
@@ -87,8 +87,8 @@ class AtomsNet(NeuralNet):
     def on_epoch_begin(
         self,
         net: NeuralNet,
-        dataset_train: Frames | None = None,
-        dataset_valid: Frames | None = None,
+        dataset_train: Images | None = None,
+        dataset_valid: Images | None = None,
         **kwargs: object,
     ) -> None:
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
@@ -109,7 +109,7 @@ class AtomsNet(NeuralNet):
             self.finite_, self._begun = self._begun, None
 
     def on_train_end(
-        self, net: NeuralNet, X: Frames | None = None, y: object = None, **kwargs: object
+        self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
     ) -> None:
         super().on_train_end(net, X, y, **kwargs)
         self.moved_ = _change(self._start, self.module_.state_dict())

@@ -25,7 +25,7 @@ from ..processes import group
 
 if TYPE_CHECKING:
     from ..config import Config
-    from ..dataset.frames import ScaledFrames
+    from ..dataset.frames import Frames
     from .net import AtomsNet
 
 Array = NDArray[np.float64]
@@ -80,7 +80,7 @@ class Fit:
 def settle(
     net: AtomsNet,
     model: nn.Module,
-    dataset: ScaledFrames,
+    dataset: Frames,
     cp_dir: str | None,
     failure: Diverged | None,
 ) -> dict[str, Fit]:
@@ -116,7 +116,7 @@ def settle(
     raise Diverged(f"{failure}; {kept}{where}. {advice}")
 
 
-def tried(model: nn.Module, dataset: ScaledFrames, device: torch.device) -> dict[str, Fit]:
+def tried(model: nn.Module, dataset: Frames, device: torch.device) -> dict[str, Fit]:
     """Fits of "energy" and, where the model gives them, "forces" on some images of a data set."""
     model.eval()
     scaler, found = dataset.target_scaler, []
@@ -177,7 +177,7 @@ def warn_of_poor_fit(fits: dict[str, Fit], net: AtomsNet, settings: Config) -> N
     elif epochs >= EPOCHS_TO_LEARN:
         what = _poor(energies, forces, net, settings)
     if what is not None:
-        warnings.warn(f"training: nothing was learned: {what}", FitWarning, stacklevel=4)
+        warnings.warn(f"training: nothing was learned: {what}", FitWarning, stacklevel=5)
 
 
 def _is_constant(energies: Fit, forces: Fit | None) -> bool:
@@ -185,27 +185,24 @@ def _is_constant(energies: Fit, forces: Fit | None) -> bool:
 
 
 def _too_slow(net: AtomsNet, settings: Config) -> str:
-    optim = settings.optim
+    optim = settings.gradients
     if optim.scheduler is not None:
         return f"see lr ({optim.lr!r}) and scheduler (optim)"
     return f"lr {optim.lr!r} (optim) is too small, or epochs {len(net.history)} too few"
 
 
 def _dead(settings: Config) -> str:
-    if settings.model.initialization == "zero":
-        return "see initialization 'zero' (model)"
-    activation = getattr(settings.model.activation, "__name__", "")
-    return f"see lr ({settings.optim.lr!r}, optim) and activation ({activation}, model)"
+    return settings.model.advice(f"lr ({settings.gradients.lr!r}, optim)")
 
 
 def _poor(energies: Fit, forces: Fit | None, net: AtomsNet, settings: Config) -> str | None:
     if energies.is_poor:
-        advice = f"see lr ({settings.optim.lr!r}) and epochs ({len(net.history)})"
+        advice = f"see lr ({settings.gradients.lr!r}) and epochs ({len(net.history)})"
         if settings.dataset.baseline is None:
             advice += ", or set baseline 'linear' (dataset)"
         return f"R^2 of energies per atom is {energies.r2:.2f}; {advice}"
     if forces is not None and forces.is_poor:
-        coefficient = settings.optim.force_coefficient
+        coefficient = settings.gradients.force_coefficient
         return (
             f"R^2 of forces is {forces.r2:.2f}; see force_coefficient ({coefficient!r}, optim) and "
             f"target_scaling ({settings.dataset.target_scaling!r}, dataset)"

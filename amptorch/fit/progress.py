@@ -21,7 +21,7 @@ class EpochTable(PrintLog):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         done = len(net.history) - self._before
-        seconds = [row["dur"] for row in net.history[-RECENT:]]
+        seconds = [row["dur"] for row in net.history[self._before :][-RECENT:]]
         self._left = duration((net.max_epochs - done) * statistics.median(seconds))
         super().on_epoch_end(net, **kwargs)
 

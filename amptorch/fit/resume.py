@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import Subset
 
-from ..dataset.frames import Frames, part
+from ..dataset.frames import Images, part
 from ..files import checkpoint
 from ..files.safe_pickle import Unknown
 from ..plain import same
@@ -170,7 +170,7 @@ class FixedSplit:
         self.train, self.valid = split
 
     def __call__(
-        self, dataset: Frames, y: object = None, groups: object = None
+        self, dataset: Images, y: object = None, groups: object = None
     ) -> tuple[Subset, Subset]:
         """Training and validation subsets."""
         return part(dataset, self.train), part(dataset, self.valid)

@@ -15,12 +15,51 @@ from .losses import CustomLoss
 
 
 @dataclass
-class OptimConfig:
-    """Optimization."""
+class FitSettings:
+    """What the section has for every fit; that of a fit derives from this and adds its keys.
 
+    Attributes:
+        fit: name of the fit, among those of the model's family.
+        gpus: to fit on.
+        device: of the original, which does not use it either.
+        force_coefficient, stress_coefficient: weights of forces and stresses; stresses are read
+            where theirs is not 0.
+    """
+
+    fit: str = "gradients"
     gpus: int = 0
-    device: Any = None  # accepted as in the original, not used
+    device: Any = None
     force_coefficient: float = 0.0
+    stress_coefficient: float = 0.0
+
+    @classmethod
+    def suited(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Values that suit what is given, in place of the defaults."""
+        return {}
+
+    def settle_without_forces(self) -> None:
+        """Settle what a model without forces cannot follow.
+
+        Raises:
+            ValueError: a key that needs forces.
+        """
+        # The original ignores it too; the trainer says so.
+        self.force_coefficient = 0.0
+        self._expect_without_forces("stress_coefficient", 0)
+
+    def _expect_without_forces(self, name: str, expected: object) -> None:
+        value = getattr(self, name)
+        if value != expected:
+            raise ValueError(
+                f"optim: expected {name} {expected!r} where the model's get_forces is False, "
+                f"got {value!r}"
+            )
+
+
+@dataclass
+class OptimConfig(FitSettings):
+    """Optimization by gradients, and what stands beside them."""
+
     lr: float = 1e-1
     batch_size: int = 32
     epochs: int = 100
@@ -30,7 +69,6 @@ class OptimConfig:
     loss: str = "mse"
     energy_loss: str = "total"
     huber_delta: float = 1.0
-    stress_coefficient: float = 0.0
     balance: str | None = None
     gradient_clip: float | None = None
     ema: float = 0.0
@@ -57,6 +95,14 @@ class OptimConfig:
         optimizers.check_settings(self.choice, self)
         if self.scheduler is not None:
             check_keys(self.scheduler, ["policy", "params"], "optim, scheduler")
+
+    @classmethod
+    def suited(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return optimizers.defaults(given.get("optimizer"), given.get("optimizer_args", {}))
+
+    def settle_without_forces(self) -> None:
+        super().settle_without_forces()
+        self._expect_without_forces("cp_metric", "energy")
 
     @property
     def choice(self) -> optimizers.Choice:

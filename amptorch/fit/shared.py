@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from ..data.frame import AtomsBatch, Labelled
-from ..dataset.frames import Frames
+from ..dataset.frames import Images
 from ..dataset.loader import Batches, BatchLoader, Collate, Order
 from ..processes.group import is_shared
 from .net import AtomsNet, Step
@@ -32,9 +32,9 @@ def check_settings(settings: Config) -> None:
     """Raise a ``ValueError`` for what several processes cannot do together."""
     if not is_shared():
         return
-    optim = settings.optim
+    optim = settings.gradients
     for asked, what in (
-        (settings.model.batchnorm, "model: batchnorm would see a part of each batch"),
+        (settings.model.sees_whole_batches, "model: batchnorm would see a part of each batch"),
         (optim.gradient_clip is not None, "optim: gradient_clip would see a part of the gradient"),
         (optim.stress_coefficient > 0, "optim: stress_coefficient is for one process"),
         (settings.dataset.weight_key is not None, "dataset: weight_key is for one process"),
@@ -53,7 +53,7 @@ class SharedBatchLoader(BatchLoader):
 
     def __init__(
         self,
-        dataset: Frames,
+        dataset: Images,
         batch_size: int,
         collate_fn: Collate,
         order: Order | None = None,

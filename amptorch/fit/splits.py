@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch.utils.data import Subset
 
-from ..dataset.frames import Frames, part
+from ..dataset.frames import Images, part
 
 
 class InOrderSplit:
@@ -14,7 +14,7 @@ class InOrderSplit:
         self.val_frac = val_frac
 
     def __call__(
-        self, dataset: Frames, y: object = None, groups: object = None
+        self, dataset: Images, y: object = None, groups: object = None
     ) -> tuple[Subset, Subset]:
         """Training and validation subsets."""
         stop = len(dataset) - int(len(dataset) * self.val_frac)

@@ -9,8 +9,12 @@ import torch
 from . import saved
 from .potential import HasPotential, Potential
 from .registry import Format, families
+from .run_folder import is_run_folder, read_run_folder
 
-SAVED = Format("a saved potential", saved.fits, Potential.load)
+OF_ALL = (
+    Format("a saved potential", saved.fits, Potential.load),
+    Format("a checkpoint folder", is_run_folder, read_run_folder),
+)
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Potential:
@@ -28,7 +32,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Potential:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"path: no such file or folder: {path}")
-    formats = [SAVED, *(each for family in families().values() for each in family.formats)]
+    formats = [*OF_ALL, *(each for family in families().values() for each in family.formats)]
     for each in formats:
         if each.fits(path):
             return each.read(path, torch.device(device))

@@ -25,7 +25,7 @@ from ..errors import nearest
 from ..preprocessing import AtomsToData
 from ..preprocessing.scaling import Scalers, baselines_of
 from . import saved
-from .networks.model import AtomisticModel
+from .model import Model
 from .prediction import Array, Evaluation, Prediction, joined
 
 # Images evaluated together; more would not be faster and would cost memory.
@@ -54,7 +54,7 @@ class Potential:
         keys: names under which the training data held energy, forces, stress and virial.
     """
 
-    model: AtomisticModel
+    model: Model
     descriptor: BaseDescriptor
     scalers: Scalers
     keys: Keys = DEFAULT_KEYS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from ase import Atoms
@@ -51,6 +51,15 @@ class Evaluation(Prediction):
     descriptors: list[Array] = field(default_factory=list)
     unscaled: list[AtomsData] = field(default_factory=list)
     seconds: tuple[float, float] = (0.0, 0.0)
+
+    def to_dict(self, latent: bool, descriptors: bool) -> dict[str, Any]:
+        """As the original's ``predict`` gives it."""
+        found = {"energy": self.energy.tolist(), "atomic_energies": self.energies}
+        found.update(forces=self.forces, stress=self.stress)
+        found.update({"latent": self.latent} if latent else {})
+        found.update({"descriptors": self.descriptors} if descriptors else {})
+        fingerprints, forward = self.seconds
+        return {**found, "t_fingerPrint": fingerprints, "t_forwardPass": forward}
 
     def add(self, images: Sequence[Atoms], part: Contribution, forces: bool) -> None:
         """Add what a baseline gives of the same images, with forces where there are any."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -14,11 +14,34 @@ from ..errors import nearest
 if TYPE_CHECKING:
     import torch
 
-    from .networks.model import AtomisticModel
+    from ..descriptor.base_descriptor import BaseDescriptor
+    from .model import Model
     from .potential import Potential
+    from .settings import ModelSettings
 
 # Folders of this one, each with a ``family.py`` that has ``FAMILY``.
 FOLDERS = ("networks",)
+# The model that a configuration without a name means.
+DEFAULT = "bpnn"
+# Where fits are that several families have. By name: they know potentials, and not the reverse.
+GRADIENTS = "amptorch.fit.gradient:GradientFit"
+
+_modules = [f"{__package__}.{folder}.family" for folder in FOLDERS]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model is fed with.
+
+    Attributes:
+        elements: chemical symbols.
+        n_features: length of a fingerprint.
+        descriptor: that makes the fingerprints.
+    """
+
+    elements: Sequence[str]
+    n_features: int
+    descriptor: BaseDescriptor
 
 
 @dataclass(frozen=True)
@@ -44,28 +67,65 @@ class Family:
         name: of its folder.
         models: classes of models by the names that configurations give them.
         Settings: dataclass of the section "model" of a configuration.
-        make: a new model, from the values of that section, elements, the length of a fingerprint
-            and the precision.
+        make: a new model, from that section, :class:`Inputs` and the precision; with
+            ``get_stress`` its ``forward`` gives stresses.
         to_json: the plain values, beside its tensors, that a model is made of.
         from_json: the model of these, whose tensors have no numbers yet.
+        fits: where its fits are, "module:class", by the names that configurations give them; the
+            first is the default.
         formats: what it reads.
     """
 
     name: str
-    models: Mapping[str, type[AtomisticModel]]
-    Settings: type
-    make: Callable[..., AtomisticModel]
-    to_json: Callable[[AtomisticModel], dict[str, Any]]
-    from_json: Callable[[Mapping[str, Any]], AtomisticModel]
+    models: Mapping[str, type[Any]]
+    Settings: type[ModelSettings]
+    make: Callable[..., Model]
+    to_json: Callable[[Any], dict[str, Any]]
+    from_json: Callable[[Mapping[str, Any]], Model]
+    fits: Mapping[str, str]
     formats: tuple[Format, ...] = ()
+
+    def name_of_fit(self, name: str | None) -> str:
+        """The name, or that of the default fit in place of None.
+
+        Raises:
+            ValueError: the family has no fit of this name.
+        """
+        if name is None:
+            return next(iter(self.fits))
+        if name not in self.fits:
+            hint = nearest(str(name), self.fits)
+            raise ValueError(f"optim: models of {self.name} have no fit {name!r}; {hint}")
+        return name
+
+    def fit_named(self, name: str) -> type[Any]:
+        """The class of a fit, see :class:`amptorch.fit.base.Fit`."""
+        module, _, kind = self.fits[name].partition(":")
+        return getattr(import_module(module), kind)
+
+
+def register(module: str) -> None:
+    """Make a family known that stands in a module of one's own.
+
+    Args:
+        module: its name, such as "mine.family"; it has ``FAMILY``.
+    """
+    if module not in _modules:
+        _modules.append(module)
+    families.cache_clear()
 
 
 @cache
 def families() -> dict[str, Family]:
     """All families by name."""
     # By name: a family reads potentials, which are saved by way of their families.
-    modules = [import_module(f".{folder}.family", __package__) for folder in FOLDERS]
+    modules = [import_module(module) for module in _modules]
     return {module.FAMILY.name: module.FAMILY for module in modules}
+
+
+def model_name(section: Mapping[str, Any]) -> object:
+    """The model that a section "model" of a configuration names."""
+    return section.get("name", DEFAULT)
 
 
 def model_names() -> list[str]:

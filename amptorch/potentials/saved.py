@@ -15,7 +15,7 @@ from ..files import tensor_file
 from ..plain import packed, unpacked
 from ..preprocessing import baselines
 from ..preprocessing.scaling import KINDS, Scalers, with_state
-from .networks.model import AtomisticModel
+from .model import Model
 from .registry import families, family_of
 
 KIND, FORMAT = "a saved potential", 1
@@ -25,7 +25,7 @@ KIND, FORMAT = "a saved potential", 1
 class Parts:
     """What a :class:`amptorch.potentials.potential.Potential` is made of."""
 
-    model: AtomisticModel
+    model: Model
     descriptor: BaseDescriptor
     scalers: Scalers
     keys: Keys
@@ -75,7 +75,7 @@ def read(path: str | Path) -> Parts:
         raise ValueError(f"{path}: {KIND} that cannot be put together: {error}") from error
 
 
-def _model(family: str, values: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> AtomisticModel:
+def _model(family: str, values: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Model:
     model = families()[family].from_json(values)
     prefix = "model."
     state = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -120,6 +120,26 @@ def scale(data_list: Sequence[AtomsData], scalers: Scalers) -> None:
     scalers["target"].norm(data_list, disable_tqdm=True)
 
 
+def unscaled(data: AtomsData, scalers: Scalers, with_primes: bool = False) -> AtomsData:
+    """A copy of a scaled image as it was, in float64; fixed baselines stay off."""
+    factors, shifts = scalers["feature"].affine(data.atomic_numbers.cpu())
+    target = scalers["target"]
+    energy = target.denorm(data.energy.cpu().double().reshape(()), pred="energy")
+    if "baseline" in scalers:
+        energy = energy + scalers["baseline"].total(data.atomic_numbers.cpu())
+    plain = AtomsData(
+        fingerprint=(data.fingerprint.cpu().double() - shifts) / factors,
+        atomic_numbers=data.atomic_numbers.cpu(),
+        num_nodes=data.num_nodes,
+        energy=energy,
+    )
+    if "forces" in data:
+        plain.forces = target.denorm(data.forces.cpu().double(), pred="forces")
+    if with_primes and data.primes is not None:
+        plain.primes = data.primes.scaled(1.0 / factors)
+    return plain
+
+
 def _has_constant(scalers: Scalers) -> bool:
     """Whether predicted energies have a constant per frame."""
     return abs(float(scalers["target"].target_mean)) > NO_CONSTANT

@@ -175,8 +175,13 @@ class Wanted:
         derivatives = self.derivatives
         if derivatives == "auto":
             derivatives, source = self._choose(source, total, path, at_once)
-        of_reader = {"weight_key": self.reader.weight_key, "baseline": self.reader.baseline_key}
-        header = Header(self.setup, self.dtype, derivatives, **of_reader)
+        header = Header(
+            self.setup,
+            self.dtype,
+            derivatives,
+            weight_key=self.reader.weight_key,
+            baseline=self.reader.baseline_key,
+        )
         return header.as_stored(), source
 
     def _choose(

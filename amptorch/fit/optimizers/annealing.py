@@ -12,7 +12,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from tqdm import tqdm
 
 from ...data.frame import Labelled
-from ...dataset.frames import Frames, part
+from ...dataset.frames import Images, part
 
 
 class Annealing(Callback):
@@ -55,7 +55,7 @@ class Annealing(Callback):
         self.steps, self.updates = steps, updates
         self.move, self.frames = move, frames
 
-    def on_epoch_begin(self, net: NeuralNet, dataset_train: Frames, **kwargs: object) -> None:
+    def on_epoch_begin(self, net: NeuralNet, dataset_train: Images, **kwargs: object) -> None:
         if len(net.history) > 1:
             return
         self.trace_: list[dict[str, float]] = []
@@ -65,7 +65,7 @@ class Annealing(Callback):
             best = self._search(net, batches, parameters_to_vector(parameters))
             vector_to_parameters(best, parameters)
 
-    def _batches(self, net: NeuralNet, dataset: Frames) -> list[Labelled]:
+    def _batches(self, net: NeuralNet, dataset: Images) -> list[Labelled]:
         count = min(self.frames, len(dataset))
         chosen = [index * len(dataset) // count for index in range(count)]
         return list(net.get_iterator(part(dataset, chosen), training=False))

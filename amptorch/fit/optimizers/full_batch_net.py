@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from ...dataset.frames import Frames
+from ...dataset.frames import Images
 from ..net import AtomsNet, Step
 from .base import check_is_smooth
 from .full_batch import Vector
@@ -43,7 +43,7 @@ class FullBatchNet(AtomsNet):
     optimizer_: Any
 
     def fit_loop(
-        self, X: Frames, y: object = None, epochs: int | None = None, **kwargs: object
+        self, X: Images, y: object = None, epochs: int | None = None, **kwargs: object
     ) -> FullBatchNet:
         """skorch's, driven by the minimizer."""
         check_is_smooth(self.module_, self.optimizer_.method)

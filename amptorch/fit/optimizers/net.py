@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from ...data.frame import Labelled
-from ...dataset.frames import Frames
+from ...dataset.frames import Images
 from ..metrics import target_scaler_of
 from ..net import AtomsNet, Step
 from .base import check_is_smooth
@@ -39,7 +39,7 @@ class BatchNet(AtomsNet):
     optimizer_: Any
 
     def fit_loop(
-        self, X: Frames, y: object = None, epochs: int | None = None, **kwargs: object
+        self, X: Images, y: object = None, epochs: int | None = None, **kwargs: object
     ) -> BatchNet:
         """skorch's."""
         check_is_smooth(self.module_, type(self.optimizer_).__name__)

@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from ...files.safe_pickle import Unknown
-from ..registry import Family, Format
+from ..registry import GRADIENTS, Family, Inputs
 from .activations import ACTIVATIONS
 from .model import BPNN, AtomisticModel, SingleNN
-from .run_folder import is_run_folder, read_run_folder
 from .settings import ModelConfig
 
 MODELS: dict[str, type[AtomisticModel]] = {"bpnn": BPNN, "singlenn": SingleNN}
 
 
 def make(
-    section: Mapping[str, Any],
-    elements: Sequence[str],
-    n_features: int,
-    dtype: torch.dtype,
-    get_stress: bool = False,
+    settings: ModelConfig, inputs: Inputs, dtype: torch.dtype, get_stress: bool = False
 ) -> AtomisticModel:
     """A network with new weights.
 
     Args:
-        section: "model" of a configuration.
-        elements: chemical symbols.
-        n_features: length of a fingerprint.
+        settings: the section "model" of a configuration.
+        inputs: elements, and the length of a fingerprint.
         dtype: of the weights.
         get_stress: whether its ``forward`` gives stresses.
 
     Raises:
         ValueError: the section comes from a file and names a class that is not loaded from one.
     """
-    for value in section.values():
+    for value in vars(settings).values():
         if isinstance(value, Unknown):
             raise ValueError(
                 f"config.pt names {value.name}, which is not loaded from a file: give "
                 "AtomsTrainer a config with this class"
             )
-    kind = MODELS[str(section.get("name", ModelConfig.name)).lower()]
-    return kind(
-        elements=elements, input_dim=n_features, get_stress=get_stress, dtype=dtype, **section
+    return MODELS[settings.name](
+        elements=inputs.elements,
+        input_dim=inputs.n_features,
+        get_stress=get_stress,
+        dtype=dtype,
+        **vars(settings),
     )
 
 
@@ -90,10 +86,6 @@ def _activation(name: str) -> type[nn.Module]:
     return ACTIVATIONS[name]
 
 
-def _read(path: Path, device: torch.device) -> Any:
-    return read_run_folder(path, make, device)
-
-
 FAMILY = Family(
     name="networks",
     models=MODELS,
@@ -101,5 +93,5 @@ FAMILY = Family(
     make=make,
     to_json=to_json,
     from_json=from_json,
-    formats=(Format("a checkpoint folder", is_run_folder, _read),),
+    fits={"gradients": GRADIENTS},
 )

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from ...data.frame import AtomsBatch
-from ...data.primes import PairPrimes, frame_sums
 from ...kernels import networks
+from ..model import Model
 from .activations import of_kernel
 
 __all__ = [
@@ -128,7 +128,7 @@ class ElementMask(nn.Module):
         return self.mask(numbers)
 
 
-class AtomisticModel(nn.Module):
+class AtomisticModel(Model):
     """Sum over atoms of atomic energies; forces through the primes.
 
     A subclass adds its networks and says what share each has in an atom's energy.
@@ -165,9 +165,7 @@ class AtomisticModel(nn.Module):
         dtype: torch.dtype = torch.float64,
         element_mask: str = "trained",
     ) -> None:
-        super().__init__()
-        self.get_forces = get_forces
-        self.get_stress = get_stress
+        super().__init__(get_forces, get_stress)
         widths = list(hidden_layers or [num_nodes] * num_layers)
         # What makes the same network but for its weights.
         self.arguments: dict[str, Any] = {
@@ -230,61 +228,19 @@ class AtomisticModel(nn.Module):
         outputs = torch.cat([network(fingerprint) for network in self.perceptrons()], 1)
         return (outputs * self.shares(numbers)).sum(1)
 
-    def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
-        """Output [n_atoms, width] of layer index ``layer`` of each atom's network."""
-        raise NotImplementedError
-
-    def forward(self, batch: AtomsBatch) -> tuple[Tensor, ...]:
-        """Energies [n_images] and forces [n_atoms, 3] (empty without ``get_forces``); with
-        ``get_stress`` also stresses [n_images, 6] in Voigt order xx yy zz yz xz xy."""
-        if not self.get_forces:
-            energies, _ = self.energies_and_gradient(batch, gradient=False)
-            return energies, energies.new_empty(0)
-        energies, gradient = self.energies_and_gradient(batch, gradient=True)
-        primes = batch.primes
-        assert primes is not None, "forces need images converted with primes"
-        with record_function("amptorch::forces"):
-            if not self.get_stress:
-                return energies, primes.forces(gradient)
-            assert isinstance(primes, PairPrimes), "stresses need the vectors of pairs"
-            forces, virials = primes.forces_and_virials(gradient, batch.batch, batch.num_graphs)
-            return energies, forces, _voigt(virials) / batch.volume[:, None]
-
-    def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
-        """Energies [n_images] and, if asked for, dE/dG [n_atoms, n_features]."""
-        atomic, slope = self.atomic_energies_and_gradient(batch, gradient)
-        return frame_sums(atomic, batch.batch, batch.num_graphs), slope
-
     def atomic_energies_and_gradient(
         self, batch: AtomsBatch, gradient: bool
     ) -> tuple[Tensor, Tensor]:
-        """Energies of atoms [n_atoms] and, if asked for, dE/dG [n_atoms, n_features]."""
+        """The same as the base's, by the kernel of the networks where that does what they do."""
         with record_function("amptorch::forward"):
             fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
             shape = self.kernel_shape() if networks.compiled(fingerprint) else None
             if shape is None:
-                return self._by_autograd(fingerprint, numbers, gradient)
+                return self.by_autograd(fingerprint, numbers, gradient)
             parameters = [part for each in self.perceptrons() for part in each.parameters()]
             return networks.energies_and_slopes(
                 shape, fingerprint, self.shares(numbers), parameters, gradient
             )
-
-    def _by_autograd(
-        self, fingerprint: Tensor, numbers: Tensor, gradient: bool
-    ) -> tuple[Tensor, Tensor]:
-        differentiate = torch.is_grad_enabled()
-        with torch.set_grad_enabled(gradient or differentiate):
-            fingerprint.requires_grad_(gradient)
-            atomic = self.atomic_energies(fingerprint, numbers)
-            if not gradient:
-                return atomic, atomic.new_empty(0)
-            (slope,) = torch.autograd.grad(atomic.sum(), fingerprint, create_graph=differentiate)
-        return (atomic if differentiate else atomic.detach()), slope
-
-    @property
-    def num_params(self) -> int:
-        """Number of trainable parameters."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
 
 class BPNN(AtomisticModel):
@@ -334,10 +290,3 @@ class SingleNN(AtomisticModel):
 def _has_hooks(layer: nn.Module) -> bool:
     hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks)
     return any(hooks) or bool(layer._backward_pre_hooks)
-
-
-def _voigt(matrices: Tensor) -> Tensor:
-    """[n, 6], in the order xx yy zz yz xz xy, of matrices [n, 3, 3]; those off the diagonal are
-    averaged."""
-    symmetric = 0.5 * (matrices + matrices.transpose(1, 2))
-    return symmetric[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

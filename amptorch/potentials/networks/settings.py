@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from torch import nn
 
 from ...errors import check_choice, check_class, check_integer, is_number, nearest
+from ..registry import DEFAULT
+from ..settings import ModelSettings
 
 
 @dataclass
-class ModelConfig:
+class ModelConfig(ModelSettings):
     """Network: handed on to the model class as keyword arguments."""
 
-    name: str = "bpnn"
-    get_forces: bool = True
+    name: str = DEFAULT
     num_layers: int = 5
     num_nodes: int = 20
     hidden_layers: Sequence[int] | None = None
@@ -42,6 +43,15 @@ class ModelConfig:
             )
         if not (is_number(self.dropout_rate) and 0 <= self.dropout_rate < 1):
             raise ValueError(f"model: expected dropout_rate in [0, 1), got {self.dropout_rate!r}")
+
+    @property
+    def sees_whole_batches(self) -> bool:
+        return self.batchnorm
+
+    def advice(self, rate: str) -> str:
+        if self.initialization == "zero":
+            return "see initialization 'zero' (model)"
+        return f"see {rate} and activation ({getattr(self.activation, '__name__', '')}, model)"
 
 
 def _are_widths(value: object) -> bool:

@@ -1,0 +1,135 @@
+"""The skorch net of a configuration, its loss, and the validation part."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+from skorch.dataset import ValidSplit
+from torch import nn
+
+from ..dataset.frames import Images
+from ..dataset.in_memory import DataCollater
+from ..dataset.loader import BatchLoader
+from ..dataset.settings import DatasetConfig
+from ..dataset.training_data import reading
+from ..processes import group
+from . import optimizers, resume, shared
+from .data_parallel import DataParallel, ParallelCollater
+from .net import AtomsNet
+from .optimizers.eager import without_compiler
+from .progress import EpochTable
+from .schedules import scheduler
+from .splits import InOrderSplit
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+
+def check_run(settings: Config, criterion: type[nn.Module], n_images: int) -> None:
+    """Raise a ``ValueError`` for a run that could not begin, or would end with its first epoch."""
+    shared.check_settings(settings)
+    make_loss(settings, criterion)
+    if settings.gradients.scheduler is not None:
+        scheduler(settings.gradients.scheduler, settings.gradients.epochs)
+    check_parts(settings.dataset, n_images)
+
+
+def check_parts(settings: DatasetConfig, n_images: int) -> None:
+    """Raise a ``ValueError`` where ``val_split`` leaves one of the two parts empty."""
+    fraction = settings.val_split
+    if fraction and not 1 <= int(n_images * fraction) < n_images:
+        raise ValueError(
+            f"dataset: val_split {fraction} of {n_images} images leaves no validation part"
+        )
+
+
+def loss_arguments(settings: Config) -> dict[str, Any]:
+    """Arguments of the loss; what is as by default is left out, except for the two that every loss
+    takes."""
+    optim = settings.gradients
+    given = {name: getattr(optim, name) for name in ("force_coefficient", "loss")}
+    for name in ("energy_loss", "huber_delta", "stress_coefficient", "balance"):
+        if getattr(optim, name) != getattr(type(optim), name):
+            given[name] = getattr(optim, name)
+    return given if settings.dataset.weight_key is None else {**given, "weighted": True}
+
+
+def make_loss(settings: Config, loss: type[nn.Module]) -> nn.Module:
+    """A loss of this class.
+
+    Raises:
+        ValueError: it does not take one of the arguments, or not this value.
+    """
+    arguments = loss_arguments(settings)
+    taken = inspect.signature(loss).parameters
+    for name in arguments:
+        if name not in taken and not any(p.kind == p.VAR_KEYWORD for p in taken.values()):
+            raise ValueError(f"optim: {loss.__name__} takes no argument {name!r}")
+    made = loss(**arguments)
+    if settings.gradients.gpus > 1 and getattr(made, "per_image", False):
+        raise ValueError("optim: this loss needs all images on one GPU, expected gpus <= 1")
+    return made
+
+
+def train_split(settings: DatasetConfig, resumed: list[list[int]] | None = None) -> Any:
+    """What splits a data set into a training and a validation part; None takes all to train.
+
+    Args:
+        settings: with ``val_split`` and ``val_split_mode``.
+        resumed: indices of both parts in the run that is gone on with.
+    """
+    if not settings.val_split:
+        return None
+    if resumed is not None:
+        return resume.FixedSplit(resumed)
+    if settings.val_split_mode == "inorder":
+        return InOrderSplit(settings.val_split)
+    return ValidSplit(cv=settings.val_split)
+
+
+def make_net(
+    settings: Config,
+    model: nn.Module,
+    device: torch.device,
+    dataset: Images | None,
+    optimizer: str | type,
+    **keywords: Any,
+) -> AtomsNet:
+    """The skorch net around a model.
+
+    Args:
+        settings: the configuration.
+        model: what is trained.
+        device: where.
+        dataset: what it will be trained on, or None.
+        optimizer: class or name.
+        keywords: of skorch's net: criterion, train_split, callbacks, ``optimizer__...``.
+    """
+    optim, together = settings.gradients, group.is_shared()
+    collate: Any = DataCollater(train=True, forcetraining=settings.model.get_forces)
+    module = model
+    if optim.gpus > 1:
+        collate = ParallelCollater(optim.gpus, collate)
+        module = DataParallel(model, output_device=device, num_gpus=optim.gpus)
+    choice = optimizers.choose(optimizer, {})
+    loader = shared.SharedBatchLoader if together else BatchLoader
+    read = reading(dataset, settings.dataset.val_split)
+    return (shared.SharedNet if together else choice.net)(
+        module=module,
+        optimizer=without_compiler(choice.optimizer),
+        lr=optim.lr,
+        batch_size=optim.batch_size,
+        max_epochs=optim.epochs,
+        iterator_train=loader,
+        iterator_train__collate_fn=collate,
+        iterator_valid=loader,
+        iterator_valid__collate_fn=collate,
+        device=device,
+        verbose=int(settings.cmd.verbose),
+        callbacks__print_log=EpochTable(),
+        **{f"iterator_train__{name}": value for name, value in read.items()},
+        **{f"criterion__{name}": value for name, value in loss_arguments(settings).items()},
+        **keywords,
+    )
