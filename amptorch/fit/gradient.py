@@ -8,6 +8,7 @@ from ..dataset.frames import Frames
 from ..errors import Diverged
 from ..potentials.potential import Potential
 from ..processes import group
+from . import outcome
 from .base import History, Run
 from .settings import FitSettings, OptimConfig
 
@@ -39,8 +40,6 @@ class GradientFit:
         Warns:
             FitWarning: nothing was learned; see ``amptorch.fit.outcome``.
         """
-        from . import outcome
-
         net = self._net or self._make_net(potential, train, valid)
         failure = self._train(net, train)
         # The first process alone has the checkpoint of the best model.

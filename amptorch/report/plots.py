@@ -37,7 +37,7 @@ def write_plots(
     """Write all plots as PNG files to the folder ``out``; their names."""
     check_matplotlib()
     names = []
-    if history:
+    if history and _curves(history):
         learning_curve(history, out / "learning_curve.png")
         names.append("learning_curve.png")
     kinds: dict[str, Callable[[Mapping[str, Parity], str, Path], None]] = {
@@ -61,11 +61,7 @@ def best_epoch(history: Sequence[Mapping[str, Any]]) -> int | None:
 
 def learning_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Loss and energy and force errors against epochs; the best epoch is marked."""
-    curves = {
-        label: {kind: name for kind, name in names.items() if name in history[0]}
-        for label, names in _CURVES.items()
-    }
-    curves = {label: names for label, names in curves.items() if names}
+    curves = _curves(history)
     figure, axes = _figure(len(curves), width=4.0, height=3.6)
     epochs = [row["epoch"] for row in history]
     best = best_epoch(history)
@@ -77,6 +73,15 @@ def learning_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         axis.set(xlabel="epoch", ylabel=label, yscale="log")
     axes[0].legend(frameon=False)
     figure.savefig(path)
+
+
+def _curves(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Of ``_CURVES``, those that a history has."""
+    found = {
+        label: {kind: name for kind, name in names.items() if name in history[0]}
+        for label, names in _CURVES.items()
+    }
+    return {label: names for label, names in found.items() if names}
 
 
 def parity(parts: Mapping[str, Parity], quantity: str, path: Path) -> None:
