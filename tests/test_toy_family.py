@@ -134,6 +134,24 @@ def test_a_linear_model_is_fitted_by_gradients_too(tmp_path):
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_one_fit_goes_on_where_another_ended(tmp_path):
+    """The coefficients of the one are the start of the other; neither takes the other's state."""
+    first = trained("lines", FRAMES, tmp_path)
+    optim = {"fit": "gradients", "lr": 1e-6, "epochs": 2, "force_coefficient": 0.5}
+    made = toy_families.settings("lines", FRAMES, tmp_path, cmd={"verbose": True})
+    second = AtomsTrainer({**made, "optim": optim})
+    second.load_pretrained(first.cp_dir)
+    second.train()
+    assert [row["epoch"] for row in second.history] == [1, 2, 3]
+    expected = weights(first)["coefficients"]
+    torch.testing.assert_close(weights(second)["coefficients"], expected, atol=1e-4, rtol=0)
+    third = AtomsTrainer(toy_families.settings("lines", FRAMES, tmp_path))
+    third.load_pretrained(second.cp_dir)
+    third.train()
+    assert third.history[-1]["epoch"] > 1
+    torch.testing.assert_close(weights(third)["coefficients"], expected, rtol=1e-9, atol=1e-9)
+
+
 def test_the_fit_by_gradients_needs_no_trainer(tmp_path):
     expected = trained("waves", FRAMES, tmp_path)
     trainer = AtomsTrainer(toy_families.settings("waves", FRAMES, tmp_path, cmd={"debug": True}))
@@ -274,6 +292,19 @@ def test_from_the_command_line(run_dir, capsys, name):
     assert first["errors"]["test"] == second["errors"]["test"]
     assert main(["train", "config.yaml", "--resume", str(folder), "--no-plots"]) == 0
     assert len(list((run_dir / "checkpoints").iterdir())) == 2
+
+
+def test_a_history_is_logged(tmp_path):
+    logged: list[dict[str, Any]] = []
+
+    class Logged(AtomsTrainer):
+        def load_logger(self):
+            self.wandb_run = self
+            self.log = logged.append
+
+    trainer = Logged(toy_families.settings("lines", FRAMES, tmp_path, cmd={"logger": True}))
+    trainer.train()
+    assert logged == [dict(row) for row in trainer.history]
 
 
 def test_errors_name_the_section(tmp_path):

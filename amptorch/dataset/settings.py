@@ -31,7 +31,7 @@ class DatasetConfig:
     scaling: Mapping[str, Any] = field(
         default_factory=lambda: {"type": "normalize", "range": (0, 1)}
     )
-    baseline: Any = None  # see amptorch.preprocessing.baselines.Wanted
+    baseline: object = None  # see amptorch.preprocessing.baselines.Wanted
     target_scaling: str = "energy"
     weight_key: str | None = None
     keys: Mapping[str, str] | None = None

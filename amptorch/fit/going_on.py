@@ -35,9 +35,7 @@ class Start:
     def of(cls, folder: Path | None, stored: Mapping[str, Any], settings: Config) -> Start:
         """From a checkpoint folder, if its state is asked for, whose configuration had the section
         "optim" ``stored``, with a configuration that may be another."""
-        state = None if folder is None else resume.read(folder)
-        if state is not None and state.get("fit", "gradients") != settings.optim.fit:
-            state = None
+        state = None if folder is None else state_of(folder, settings.optim.fit)
         if settings.optim.fit != "gradients":
             return cls(state)
         changes = resume.Changes.between(stored, settings.gradients)
@@ -56,6 +54,13 @@ class Start:
             resume.load_optimizer(net.optimizer_, state)
         if (folder / "history.json").is_file():
             net.history = checkpoint.load_history(folder / "history.json")
+
+
+def state_of(folder: str | Path, fit: str) -> dict[str, Any] | None:
+    """What a run kept of itself in its folder, if it kept something, and its fit was this one."""
+    state = resume.read(folder)
+    # A fit by gradients does not say so.
+    return state if state is not None and state.get("fit", "gradients") == fit else None
 
 
 class Continuation:

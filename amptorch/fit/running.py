@@ -13,9 +13,8 @@ from ..potentials.registry import family_named
 from ..potentials.run_folder import RunFolder
 from ..preprocessing.scaling import to_file
 from ..processes import group
-from . import resume
 from .base import Fit, History, Run
-from .going_on import Continuation, Start
+from .going_on import Continuation, Start, state_of
 from .gradient import GradientFit
 from .steps import NetSteps
 
@@ -89,7 +88,7 @@ class Running(NetSteps):
     def _go_on(self) -> None:
         """Prepare to go on with a checkpoint, in a folder of its own."""
         if not self.by_gradients and self.cp_dir is not None:
-            self._start = Start(resume.read(self.cp_dir))
+            self._start = Start(state_of(self.cp_dir, self.settings.optim.fit))
         self._start_folder(self.cp_dir)
         if self.by_gradients:
             on = Continuation(self.net, self._start, self.settings.gradients.epochs)

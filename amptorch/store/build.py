@@ -72,15 +72,13 @@ def build_store(
         derivatives: "cached" (keep the pair Jacobian), "on_the_fly" (keep pairs), "none", or
             "auto": what the file has, if there is one; else "cached" where that fits into a
             quarter of the free disk and half of the free memory, by an estimate that is printed.
-        processes: that compute; 1 for this one alone, in its threads. Default 1 for few cores or
-            images, else the number of cores.
+        processes: that compute; 1: this one, in threads. Default 1 for few cores or images.
         forces: read forces, and stresses where there are any, and keep what training on them needs.
         chunk: images that are computed and written at a time: what a kill may lose at most.
         verbose: show a progress bar.
         weight_key: keep weights of images, read under this key of ``image.info``.
         keys: names of energy, forces, stress and virial, by these words.
-        look_first: read a file from end to end before its store is begun, so that a bad image is
-            found at once, and say what the images hold.
+        look_first: read a file from end to end first: a bad image is found at once.
         baseline: taken off energies, forces and stresses.
 
     Raises:
@@ -89,9 +87,7 @@ def build_store(
     """
     if chunk < 1:
         raise ValueError(f"chunk: expected at least 1, got {chunk!r}")
-    wanted = Wanted.of(
-        descriptor, dtype, derivatives, forces, weight_key, keys, verbose, baseline
-    )
+    wanted = Wanted.of(descriptor, dtype, derivatives, forces, weight_key, keys, verbose, baseline)
     if look_first and not Path(path).exists():
         wanted.look_at(source)
     total = count_images(source)

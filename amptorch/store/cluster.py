@@ -77,9 +77,7 @@ def build_with_dask(
         raise ValueError(f"images_of_a_shard: expected at least 1, got {images_of_a_shard!r}")
     folder = path.with_name(f"{path.stem}-shards")
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = Wanted.of(
-        descriptor, dtype, derivatives, forces, weight_key, keys, verbose, baseline
-    )
+    wanted = Wanted.of(descriptor, dtype, derivatives, forces, weight_key, keys, verbose, baseline)
     if not path.exists():
         wanted.look_at(source)
     total = count_images(source)
