@@ -17,7 +17,7 @@ from amptorch.data.primes import PairJacobian
 from amptorch.data.statistics import RunningStatistics, Statistics
 from amptorch.descriptor import BaseDescriptor, construct_descriptor
 from amptorch.preprocessing import AtomsToData
-from amptorch.preprocessing.scaling import Scalers, fit_scalers, scale
+from amptorch.preprocessing.scaling import Scalers, Scaling, fit_scalers, scale
 from amptorch.store import Frame, Header, Image, build_store, content_key, open_store
 from amptorch.store.image import pack_image
 from amptorch.store.record import pack_frame
@@ -69,9 +69,7 @@ class Optimized(Side):
         return fit_scalers(
             Statistics.of(records),
             True,
-            dataset.scaling,
-            dataset.baseline,
-            dataset.target_scaling,
+            Scaling(dataset.scaling, dataset.baseline, dataset.target_scaling),
         )
 
     def scaled(self, records: Sequence[AtomsData]) -> list[AtomsData]:

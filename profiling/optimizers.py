@@ -25,6 +25,7 @@ from skorch.callbacks import Callback
 
 from amptorch import AtomsTrainer
 from amptorch.dataset.in_memory import AtomsDataset
+from amptorch.preprocessing.scaling import Scaling
 
 from .report import Data, Figure, Report, Section, Table, finish, typed
 from .report.plots import figure_svg, panels
@@ -154,7 +155,7 @@ def run_one(
             list(test),
             trainer.config["dataset"]["descriptor"],
             save_fps=False,
-            scalers=trainer.scalers,
+            scaling=Scaling(scalers=trainer.scalers),
             dtype=trainer.settings.cmd.torch_dtype,
         )
         before = _largest_memory()

@@ -15,7 +15,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from amptorch import AtomsTrainer
 from amptorch.data.frame import AtomsBatch, collate
-from amptorch.data.targets import read_stress, read_weight
+from amptorch.data.targets import TargetReader, read_stress, read_weight
 from amptorch.descriptor import construct_descriptor
 from amptorch.fit.losses import CustomLoss, PerAtomLoss
 from amptorch.preprocessing import AtomsToData, TargetScaler
@@ -155,9 +155,8 @@ def stress_error(trainer: AtomsTrainer, frames: list[Atoms]) -> float:
 def test_the_model_gives_the_stress_that_is_predicted(derivatives, tmp_path):
     frames = stressed_frames()
     trainer = trained(frames, tmp_path, optim={"stress_coefficient": 1.0})
-    converter = AtomsToData(
-        trainer.descriptor, derivatives=derivatives, r_energy=True, r_stress=True
-    )
+    reader = TargetReader(forces=False, stress=True)
+    converter = AtomsToData(trainer.descriptor, derivatives=derivatives, reader=reader)
     data = converter.convert_all(frames, disable_tqdm=True)
     trainer.feature_scaler.norm(data, disable_tqdm=True)
     scaled = trainer.model(collate(data))[2] * trainer.target_scaler.target_std

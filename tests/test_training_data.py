@@ -16,6 +16,7 @@ from amptorch import AtomsTrainer
 from amptorch.data.statistics import Statistics
 from amptorch.dataset.convert import convert_lmdb
 from amptorch.dataset.lmdb import get_lmdb_dataset
+from amptorch.preprocessing.scaling import Scaling
 from amptorch.store import StoreError, build_store, open_store, write_manifest
 
 from .made_potentials import (
@@ -221,7 +222,7 @@ def test_float32_is_float64_rounded(tmp_path):
 def test_scalers_are_those_of_all_fingerprints_at_once(tmp_path, manifest, scaling, elementwise):
     """Against numpy on all of them in memory."""
     scaling = {**scaling, "elementwise": elementwise, "threshold": 1e-12}
-    dataset = get_lmdb_dataset([manifest], scaling=scaling, baseline="linear")
+    dataset = get_lmdb_dataset([manifest], scaling=Scaling(scaling, "linear"))
     raw = [open_store(manifest)[k] for k in range(len(FRAMES))]
     fingerprints = torch.cat([data.fingerprint for data in raw]).numpy()
     numbers = torch.cat([data.atomic_numbers for data in raw]).numpy()

@@ -18,7 +18,7 @@ from .primes import Primes
 SAMPLED = 8
 
 
-@dataclass(frozen=True)
+@dataclass
 class Survey:
     """What is to be known of images before they are converted.
 
@@ -32,6 +32,16 @@ class Survey:
     n_atoms: int
     elements: list[str]
     sample: list[tuple[int, Atoms]]
+    _kept: tuple[BaseDescriptor, dict[int, Environment]] | None = None
+
+    def neighbors(self, descriptor: BaseDescriptor) -> dict[int, Environment]:
+        """Neighbours in the images of the sample, by place; they are looked for once."""
+        if self._kept is None or self._kept[0] is not descriptor:
+            names = [f"image {place}" for place, _ in self.sample]
+            found = descriptor.environments([image for _, image in self.sample], names)
+            by_place = {place: each for (place, _), each in zip(self.sample, found, strict=True)}
+            self._kept = descriptor, by_place
+        return self._kept[1]
 
     @classmethod
     def of(cls, images: Iterable[Atoms]) -> Survey:
@@ -69,11 +79,8 @@ def estimate_memory(
     total = found.n_atoms * (descriptor.n_features * size + 8)
     if not forcetraining:
         return total
-    counts = [
-        (descriptor.environment(image, f"image {place}").n_pairs, len(image))
-        for place, image in found.sample
-    ]
-    pairs_per_atom = sum(pairs for pairs, _ in counts) / sum(atoms for _, atoms in counts)
+    neighbors = found.neighbors(descriptor).values()
+    pairs_per_atom = sum(each.n_pairs for each in neighbors) / sum(n.n_atoms for n in neighbors)
     n_touched = descriptor.touch.shape[2] if derivatives == "cached" else 0
     if descriptor.prime_threshold and derivatives == "cached":
         blocks = pairs_per_atom * n_touched + descriptor.n_features

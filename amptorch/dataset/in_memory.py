@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,31 @@ from torch.utils.data import Dataset, RandomSampler
 
 from ..data.frame import AtomsBatch, AtomsData, collate
 from ..data.inspection import Inspection
-from ..data.keys import Keys
-from ..data.memory import report_memory
+from ..data.memory import Survey, report_memory
 from ..data.reading import load_images
 from ..data.statistics import Statistics
-from ..data.targets import Targets
-from ..descriptor import Setup, construct_descriptor
+from ..data.targets import TargetReader, Targets
+from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..preprocessing import AtomsToData
-from ..preprocessing.baselines import Wanted
-from ..preprocessing.scaling import fit_scalers, scale
+from ..preprocessing.scaling import Scaling, fit_scalers, scale
 from .frames import Order
 
 __all__ = ["AtomsDataset", "DataCollater", "construct_descriptor"]
+
+
+@dataclass
+class Seen:
+    """What was found of images before they are converted.
+
+    Attributes:
+        descriptor: for them.
+        targets: of each.
+        survey: of all, with the neighbours in some.
+    """
+
+    descriptor: BaseDescriptor
+    targets: Sequence[Targets]
+    survey: Survey
 
 
 class AtomsDataset(Dataset):
@@ -35,21 +49,15 @@ class AtomsDataset(Dataset):
         descriptor_setup: (fp_scheme, fp_params, cutoff_params, elements).
         forcetraining: read forces and compute primes.
         save_fps: keep fingerprints on disk under ``cache_dir``.
-        scaling: see :class:`amptorch.preprocessing.FeatureScaler`.
+        scaling: see :class:`amptorch.preprocessing.FeatureScaler`, or all of the scaling.
         cores: of the original, which does not use it either.
         process: convert the images now; else call :meth:`process` later.
-        baseline: what is taken off targets, see ``amptorch.preprocessing.baselines.Wanted``:
-            "linear" fits energies of elements.
-        scalers: scalers to apply, by "feature", "target" and "baseline", instead of fitting.
         dtype: of the scaled values; statistics are always taken in float64.
         cache_dir: folder of ``save_fps``.
         verbose: print the memory estimate and show progress bars.
         derivatives: "cached" or "on_the_fly", see ``AtomsToData``.
-        target_scaling: see :class:`amptorch.preprocessing.TargetScaler`.
-        stress: read stresses.
-        weight_key: read weights of images under this key of ``info``.
-        keys: names of energy, forces, stress and virial, by these words.
-        targets: of the images, where they were read and looked at before.
+        reader: of energies, forces, stresses and weights.
+        seen: what was found of the images before.
 
     Attributes:
         scalers: what a checkpoint keeps, see :data:`amptorch.preprocessing.scaling.Scalers`.
@@ -61,75 +69,61 @@ class AtomsDataset(Dataset):
         descriptor_setup: Setup,
         forcetraining: bool = True,
         save_fps: bool = True,
-        scaling: dict[str, Any] | None = None,
+        scaling: Mapping[str, Any] | Scaling | None = None,
         cores: int = 1,
         process: bool = True,
         *,
-        baseline: object = None,
-        scalers: dict[str, Any] | None = None,
         dtype: torch.dtype = torch.float64,
         cache_dir: str = "processed",
         verbose: bool = False,
         derivatives: str = "cached",
-        target_scaling: str = "energy",
-        stress: bool = False,
-        weight_key: str | None = None,
-        keys: Mapping[str, str] | Keys | None = None,
-        targets: Sequence[Targets] | None = None,
+        reader: TargetReader | None = None,
+        seen: Seen | None = None,
     ) -> None:
         # Without images there still is a descriptor to look at.
         self.images = load_images(images, "images") if process or images else []
         self.descriptor_setup = descriptor_setup
-        self.descriptor = construct_descriptor(descriptor_setup)
+        self.descriptor = seen.descriptor if seen else construct_descriptor(descriptor_setup)
         self.elements = self.descriptor.elements
         self.forcetraining = forcetraining
-        self.scaling = scaling
-        self._wanted = Wanted.of(baseline)
-        self._given = scalers or {}
+        self.scaling = scaling if isinstance(scaling, Scaling) else Scaling(scaling)
         self.dtype = dtype
         self.verbose = verbose
         self.a2d = AtomsToData(
             self.descriptor,
-            r_energy=True,
-            r_forces=forcetraining,
             save_fps=save_fps,
             fprimes=forcetraining,
             derivatives=derivatives,
             cache_dir=cache_dir,
-            r_stress=stress,
-            weight_key=weight_key,
-            keys=keys,
-            baseline=self._given.get("fixed") if self._given else self._wanted.fixed,
+            reader=replace(
+                reader or TargetReader(forces=forcetraining), baseline=self.scaling.fixed
+            ),
         )
-        self.target_scaling = target_scaling
-        self._targets = targets
+        self._seen = seen
         self.data_list: list[AtomsData] = self.process() if process else []
 
-    def _read(self) -> list[Targets]:
-        """Targets of the images, looked at before anything is computed."""
+    def _look(self) -> Seen:
+        """Before anything is computed."""
         inspection = Inspection(self.a2d.reader)
         targets = inspection.read(self.images)
         inspection.require()
         inspection.warn()
         if self.verbose:
             print(inspection.summary())
-        return targets
+        return Seen(self.descriptor, targets, Survey.of(self.images))
 
     def process(self) -> list[AtomsData]:
         """Read, convert, fit scalers unless they were given, and scale."""
-        targets = self._read() if self._targets is None else self._targets
+        seen = self._seen or self._look()
         if self.verbose:
             settings = (self.forcetraining, self.dtype, self.a2d.derivatives)
-            print(report_memory(self.images, self.descriptor, *settings))
-        data = self.a2d.convert_all(self.images, disable_tqdm=not self.verbose, targets=targets)
-        self._statistics = Statistics.of(data)
-        self.scalers = self._given or fit_scalers(
-            self._statistics,
-            self.forcetraining,
-            self.scaling,
-            self._wanted,
-            self.target_scaling,
+            print(report_memory(seen.survey, self.descriptor, *settings))
+        known = seen.survey.neighbors(self.descriptor)
+        data = self.a2d.convert_all(
+            self.images, disable_tqdm=not self.verbose, targets=seen.targets, known=known
         )
+        self._statistics = Statistics.of(data)
+        self.scalers = fit_scalers(self._statistics, self.forcetraining, self.scaling)
         self.feature_scaler = self.scalers["feature"]
         self.target_scaler = self.scalers["target"]
         self.baseline = self.scalers.get("baseline")

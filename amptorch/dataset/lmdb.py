@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.data import Dataset, RandomSampler
@@ -17,10 +17,11 @@ from torch.utils.data import Dataset, RandomSampler
 from ..data.frame import AtomsData
 from ..data.memory import fits_on_device
 from ..data.statistics import Statistics
+from ..data.targets import TargetReader
 from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..errors import nearest
 from ..preprocessing.baselines import Wanted
-from ..preprocessing.scaling import warn_of_sizes
+from ..preprocessing.scaling import Scaling, warn_of_sizes
 from ..store.lmdb_file import LMDBEnvironment
 from ..store.manifest import is_manifest
 from .frames import Order
@@ -38,6 +39,8 @@ __all__ = [
 
 Paths = str | Path | Sequence[str | Path]
 
+ALL, FITTED = TargetReader(), Scaling()
+
 
 class AtomsLMDBDataset(Dataset):
     """Scaled images of LMDB files one after the other, read from the files whenever asked for.
@@ -46,8 +49,9 @@ class AtomsLMDBDataset(Dataset):
         db_paths: files, all stores and manifests or all of the original; the latter must agree in
             scalers, descriptor and elements.
         dtype: of the values handed out.
-        store_options: for stores, see :class:`amptorch.dataset.store_images.StoreImages`; files of
-            the original bring their scalers.
+        reader, scaling, verbose: for stores, see
+            :class:`amptorch.dataset.store_images.StoreImages`; files of the original bring their
+            scalers.
 
     Attributes:
         length_list: images of each part: of each file of the original, of runs of images of stores.
@@ -55,12 +59,18 @@ class AtomsLMDBDataset(Dataset):
     """
 
     def __init__(
-        self, db_paths: Paths, dtype: torch.dtype = torch.float64, **store_options: Any
+        self,
+        db_paths: Paths,
+        dtype: torch.dtype = torch.float64,
+        *,
+        reader: TargetReader = ALL,
+        scaling: Scaling = FITTED,
+        verbose: bool = False,
     ) -> None:
         paths = [db_paths] if isinstance(db_paths, (str, Path)) else list(db_paths)
         self.db_paths = [str(path) for path in paths]
         self.dtype = dtype
-        self._images = _open_images(self.db_paths, store_options)
+        self._images = _open_images(self.db_paths, reader, scaling, verbose)
         self.length_list = self._images.length_list
         self._ends = list(itertools.accumulate(self.length_list))
         self.elements = self._images.elements
@@ -128,9 +138,12 @@ class AtomsLMDBDatasetCache(AtomsLMDBDataset):
         db_paths: Paths,
         dtype: torch.dtype = torch.float64,
         device: torch.device | None = None,
-        **store_options: Any,
+        *,
+        reader: TargetReader = ALL,
+        scaling: Scaling = FITTED,
+        verbose: bool = False,
     ) -> None:
-        super().__init__(db_paths, dtype, **store_options)
+        super().__init__(db_paths, dtype, reader=reader, scaling=scaling, verbose=verbose)
         parts = range(len(self.length_list))
         self.data_list = [data for part in parts for data in self._read_part(part)]
         if device is not None and fits_on_device(self.data_list, device):
@@ -154,9 +167,15 @@ class AtomsLMDBDatasetPartialCache(AtomsLMDBDataset):
     """
 
     def __init__(
-        self, db_paths: Paths, dtype: torch.dtype = torch.float64, **store_options: Any
+        self,
+        db_paths: Paths,
+        dtype: torch.dtype = torch.float64,
+        *,
+        reader: TargetReader = ALL,
+        scaling: Scaling = FITTED,
+        verbose: bool = False,
     ) -> None:
-        super().__init__(db_paths, dtype, **store_options)
+        super().__init__(db_paths, dtype, reader=reader, scaling=scaling, verbose=verbose)
         self._loaded = -1
         self.loaded_data: list[AtomsData] = []
 
@@ -173,7 +192,7 @@ class AtomsLMDBDatasetPartialCache(AtomsLMDBDataset):
         return self.loaded_data[local]
 
 
-_CACHES: dict[str, type[AtomsLMDBDataset]] = {
+_CACHES: dict[str, Callable[..., AtomsLMDBDataset]] = {
     "no": AtomsLMDBDataset,
     "full": AtomsLMDBDatasetCache,
     "partial": AtomsLMDBDatasetPartialCache,
@@ -185,7 +204,10 @@ def get_lmdb_dataset(
     cache_type: str = "no",
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
-    **store_options: Any,
+    *,
+    reader: TargetReader = ALL,
+    scaling: Scaling = FITTED,
+    verbose: bool = False,
 ) -> AtomsLMDBDataset:
     """Data set of LMDB files.
 
@@ -194,16 +216,19 @@ def get_lmdb_dataset(
         cache_type: what is kept in memory: "no", "partial" (a part at a time) or "full" (all).
         dtype: of the values handed out.
         device: where cache "full" keeps them.
-        store_options: for stores.
+        reader, scaling, verbose: for stores.
     """
     if cache_type not in _CACHES:
         raise ValueError(f"cache: unknown type {cache_type!r}; {nearest(str(cache_type), _CACHES)}")
-    if cache_type == "full":
-        return AtomsLMDBDatasetCache(lmdb_paths, dtype, device, **store_options)
-    return _CACHES[cache_type](lmdb_paths, dtype, **store_options)
+    kind = _CACHES[cache_type]
+    if kind is AtomsLMDBDatasetCache:
+        kind = partial(AtomsLMDBDatasetCache, device=device)
+    return kind(lmdb_paths, dtype, reader=reader, scaling=scaling, verbose=verbose)
 
 
-def _open_images(paths: Sequence[str], options: dict[str, Any]) -> PickledImages | StoreImages:
+def _open_images(
+    paths: Sequence[str], reader: TargetReader, scaling: Scaling, verbose: bool
+) -> PickledImages | StoreImages:
     if not paths:
         raise ValueError("lmdb_path: expected at least one file, got none")
     kinds = [_is_store(Path(path)) for path in paths]
@@ -211,12 +236,12 @@ def _open_images(paths: Sequence[str], options: dict[str, Any]) -> PickledImages
         store, other = paths[kinds.index(True)], paths[kinds.index(False)]
         raise ValueError(f"lmdb_path: {store} is a store and {other} a file of the original")
     if all(kinds):
-        return StoreImages(paths, **options)
-    for option, name in (("stress", "stress_coefficient"), ("weight_key", "weight_key")):
-        if options.get(option):
+        return StoreImages(paths, reader, scaling, verbose)
+    asked = {"stress_coefficient": reader.stress, "weight_key": reader.weight_key}
+    for name, value in asked.items():
+        if value:
             raise ValueError(f"{name}: files of the original keep none; build a store")
-    wanted = Wanted.of(options.get("baseline"))
-    if wanted != Wanted() or options.get("target_scaling", "energy") != "energy":
+    if scaling.wanted != Wanted() or scaling.targets != "energy":
         raise ValueError(
             "dataset: baseline and target_scaling need a store: files of the original are scaled; "
             "`python -m amptorch convert` makes stores of them"

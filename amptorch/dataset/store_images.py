@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..data.baseline import Baseline, content_key
 from ..data.frame import AtomsData
 from ..data.statistics import Statistics
-from ..preprocessing.baselines import Wanted
-from ..preprocessing.scaling import Scalers, fit_scalers, scale
+from ..data.targets import TargetReader
+from ..preprocessing.scaling import Scaling, fit_scalers, scale
 from ..store import Image, StoreError, open_store
 
 # Images that cache "partial" holds in memory at a time: 1.2 GB of large frames in float32.
@@ -25,12 +24,10 @@ class StoreImages:
 
     Args:
         paths: stores and manifests; they must have the same header.
-        forcetraining: give forces and primes.
-        scaling, baseline, target_scaling: see :func:`amptorch.preprocessing.scaling.fit_scalers`.
-        scalers: to apply, instead of fitting them to the statistics of the stores.
+        reader: what the images must have: forces, and with them primes; stresses; weights, read
+            under its key when the stores were built.
+        scaling: fitted to the statistics of the stores.
         verbose: show a progress bar while fingerprints are gone through for these.
-        stress: images must have stresses.
-        weight_key: key of ``image.info`` under which weights were read when the stores were built.
 
     Attributes:
         length_list: images of each part; files are cut into parts of at most 512 images.
@@ -44,21 +41,15 @@ class StoreImages:
     def __init__(
         self,
         paths: Sequence[str | Path],
-        forcetraining: bool = True,
-        scaling: Mapping[str, Any] | None = None,
-        baseline: object = None,
-        target_scaling: str = "energy",
-        scalers: Scalers | None = None,
+        reader: TargetReader,
+        scaling: Scaling,
         verbose: bool = False,
-        stress: bool = False,
-        weight_key: str | None = None,
     ) -> None:
         self._stores = [open_store(path) for path in paths]
-        self.forcetraining = forcetraining
+        self.forcetraining = reader.forces
         self._check()
-        self._check_targets(stress, weight_key)
-        wanted = Wanted.of(baseline)
-        self._check_baseline(scalers.get("fixed") if scalers else wanted.fixed)
+        self._check_targets(reader.stress, reader.weight_key)
+        self._check_baseline(scaling.fixed)
         header = self._stores[0].header
         self.elements = header.elements
         self.descriptor_setup = header.setup
@@ -70,8 +61,8 @@ class StoreImages:
             for start in range(begin, end, IMAGES_OF_A_PART)
         ]
         self.length_list = [length for _, _, length in self._parts]
-        self.scalers = scalers or fit_scalers(
-            self.statistics(verbose), forcetraining, scaling, wanted, target_scaling
+        self.scalers = scaling.scalers or fit_scalers(
+            self.statistics(verbose), reader.forces, scaling
         )
 
     def _check(self) -> None:

@@ -17,15 +17,14 @@ from ..data.inspection import Inspection
 from ..data.keys import DEFAULT_KEYS
 from ..data.memory import Survey, estimate_memory, fits_in_memory
 from ..data.reading import ImagesOf, Source, load_images, read_images
-from ..data.targets import TargetReader, Targets
+from ..data.targets import TargetReader
 from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..descriptor.from_data import Choice, choose, depends_on_data
-from ..preprocessing.baselines import Wanted
-from ..preprocessing.scaling import Scalers
+from ..preprocessing.scaling import Scalers, Scaling
 from ..processes.group import first_alone, is_first
 from ..store import Header, build_store, open_store
 from ..store.image import image_of, pack_image
-from .in_memory import AtomsDataset
+from .in_memory import AtomsDataset, Seen
 from .lmdb import AtomsLMDBDataset, Paths, get_lmdb_dataset
 from .loaded import Loaded
 
@@ -59,18 +58,22 @@ class TrainingData:
     ) -> None:
         self.settings = settings
         self.device = device
-        self.scalers = scalers
         self.loaded = loaded
+        self.scaling = Scaling(
+            dict(settings.dataset.scaling),
+            settings.dataset.baseline,
+            settings.dataset.target_scaling,
+            scalers,
+        )
         self.choice: Choice | None = None
         self.forces = settings.model.get_forces
         self.dtype = settings.cmd.torch_dtype
-        self.wanted = Wanted.of(settings.dataset.baseline)
         self.reader = TargetReader(
             forces=self.forces,
             stress=settings.optim.stress_coefficient > 0,
             weight_key=settings.dataset.weight_key,
             keys=settings.dataset.target_keys,
-            baseline=scalers.get("fixed") if scalers else self.wanted.fixed,
+            baseline=self.scaling.fixed,
         )
 
     def load(self) -> AtomsDataset | AtomsLMDBDataset:
@@ -87,20 +90,14 @@ class TrainingData:
         return dataset
 
     def _from_files(self, paths: Paths, cache: str) -> AtomsLMDBDataset:
-        settings = self.settings.dataset
         dataset = get_lmdb_dataset(
             paths,
             cache,
             self.dtype,
             self.device,
-            forcetraining=self.forces,
-            scaling=dict(settings.scaling),
-            baseline=self.wanted,
-            target_scaling=settings.target_scaling,
-            scalers=self.scalers,
+            reader=self.reader,
+            scaling=self.scaling,
             verbose=self.settings.cmd.verbose,
-            stress=self.reader.stress,
-            weight_key=self.reader.weight_key,
         )
         self._check(dataset.descriptor)
         return dataset
@@ -144,7 +141,7 @@ class TrainingData:
             source = load_images(source)
         if targets is None:
             targets = [self.reader.read(image, f"image {k}") for k, image in enumerate(source)]
-        return self._in_memory(source, targets, setup, in_memory)
+        return self._in_memory(source, setup, Seen(descriptor, targets, found), in_memory)
 
     def _report(self, inspection: Inspection) -> None:
         inspection.require()
@@ -165,7 +162,7 @@ class TrainingData:
         return self.choice.setup
 
     def _in_memory(
-        self, images: list[Atoms], targets: list[Targets], setup: Setup, derivatives: str
+        self, images: list[Atoms], setup: Setup, seen: Seen, derivatives: str
     ) -> AtomsDataset:
         settings = self.settings
         return AtomsDataset(
@@ -173,18 +170,13 @@ class TrainingData:
             setup,
             forcetraining=self.forces,
             save_fps=settings.dataset.save_fps and not settings.cmd.debug and is_first(),
-            scaling=dict(settings.dataset.scaling),
-            baseline=self.wanted,
-            scalers=self.scalers,
+            scaling=self.scaling,
             dtype=self.dtype,
             cache_dir=str(Path(settings.cmd.run_dir) / "processed"),
             verbose=settings.cmd.verbose,
             derivatives=derivatives,
-            target_scaling=settings.dataset.target_scaling,
-            stress=self.reader.stress,
-            weight_key=self.reader.weight_key,
-            keys=self.reader.keys,
-            targets=targets,
+            reader=self.reader,
+            seen=seen,
         )
 
     def _through_a_store(self, source: str | Path | list[Atoms], setup: Setup) -> AtomsLMDBDataset:

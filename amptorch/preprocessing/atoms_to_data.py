@@ -11,9 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.arrays import Array
-from ..data.baseline import Baseline
 from ..data.frame import AtomsData
-from ..data.keys import Keys
 from ..data.primes import Primes, primes_of
 from ..data.targets import TargetReader, Targets
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
@@ -37,10 +35,7 @@ class AtomsToData:
         derivatives: "cached" computes the pair Jacobian here; "on_the_fly" leaves derivatives to
             the kernel's vjp at every force call.
         cache_dir: folder of ``save_fps``.
-        r_stress: read stresses.
-        weight_key: read weights under this key of ``image.info``.
-        keys: names of energy, forces, stress and virial, by these words.
-        baseline: taken off energies, forces and stresses.
+        reader: of what the images hold, in place of ``r_energy`` and ``r_forces``.
     """
 
     def __init__(
@@ -53,17 +48,12 @@ class AtomsToData:
         cores: int = 1,
         derivatives: str = "cached",
         cache_dir: str = "processed",
-        r_stress: bool = False,
-        weight_key: str | None = None,
-        keys: Mapping[str, str] | Keys | None = None,
-        baseline: Baseline | None = None,
+        reader: TargetReader | None = None,
     ) -> None:
         if derivatives not in ("cached", "on_the_fly"):
             raise ValueError(f"derivatives: expected 'cached' or 'on_the_fly', got {derivatives!r}")
         self.descriptor = descriptor
-        self.reader = TargetReader(
-            r_energy, r_forces, r_stress, weight_key, Keys.of(keys), baseline
-        )
+        self.reader = reader or TargetReader(r_energy, r_forces)
         self.fprimes = fprimes
         self.derivatives = derivatives
         self.cache = FingerprintCache(descriptor, cache_dir) if save_fps else None
@@ -82,9 +72,11 @@ class AtomsToData:
         disable_tqdm: bool = False,
         first: int = 0,
         targets: Sequence[Targets] | None = None,
+        known: Mapping[int, Environment] | None = None,
     ) -> list[AtomsData]:
         """All images, with a progress bar; errors number them from ``first``. Their ``targets`` are
-        read unless they are given."""
+        read unless they are given, and so are the neighbours in those that are not ``known`` by
+        their number."""
         data = []
         with tqdm(
             total=len(images), desc="fingerprints", unit=" images", disable=disable_tqdm
@@ -93,7 +85,7 @@ class AtomsToData:
                 chunk = images[start : start + CHUNK]
                 indices = range(first + start, first + start + len(chunk))
                 names = [f"image {index}" for index in indices]
-                environments = self.descriptor.environments(chunk, names)
+                environments = self._environments(chunk, indices, names, known or {})
                 read = (
                     map(self.reader.read, chunk, names)
                     if targets is None
@@ -104,6 +96,21 @@ class AtomsToData:
                     bar.update()
                 self._flush()
         return data
+
+    def _environments(
+        self,
+        images: Sequence[Atoms],
+        indices: Sequence[int],
+        names: Sequence[str],
+        known: Mapping[int, Environment],
+    ) -> list[Environment]:
+        new = [place for place, index in enumerate(indices) if index not in known]
+        found = iter(
+            self.descriptor.environments([images[k] for k in new], [names[k] for k in new])
+            if new
+            else []
+        )
+        return [known[index] if index in known else next(found) for index in indices]
 
     def _flush(self) -> None:
         if self.cache is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -34,14 +36,40 @@ class NotAdditiveWarning(UserWarning):
     """Energies have a constant per frame, so that they do not add up over atoms."""
 
 
+@dataclass(frozen=True)
+class Scaling:
+    """How a data set is scaled.
+
+    Attributes:
+        features: see :class:`FeatureScaler`.
+        baseline: what is taken off first, see :class:`amptorch.preprocessing.baselines.Wanted`;
+            "linear" fits energies of elements, see ``AtomicCorrectionScaler``.
+        targets: see :class:`TargetScaler`.
+        scalers: to apply, instead of fitting them.
+    """
+
+    features: Mapping[str, Any] | None = None
+    baseline: object = None
+    targets: str = "energy"
+    scalers: Scalers | None = None
+
+    @cached_property
+    def wanted(self) -> baselines.Wanted:
+        """What ``baseline`` asks for."""
+        return baselines.Wanted.of(self.baseline)
+
+    @property
+    def fixed(self) -> Baseline | None:
+        """What is taken off targets where they are read."""
+        return self.scalers.get("fixed") if self.scalers else self.wanted.fixed
+
+
 def fit_scalers(
     statistics: Statistics,
     forcetraining: bool,
-    scaling: Mapping[str, Any] | None = None,
-    baseline: object = None,
-    target_scaling: str = "energy",
+    scaling: Scaling | None = None,
 ) -> Scalers:
-    """Scalers of a data set from its statistics.
+    """Scalers of a data set from its statistics, unless they are given.
 
     Energies add up over atoms, but with the original's way, no baseline and target scaling
     "energy": the mean of the frames is taken off. The other target scalings, and fixed baselines,
@@ -50,22 +78,22 @@ def fit_scalers(
     Args:
         statistics: of the unscaled data, above fixed baselines.
         forcetraining: forces and primes are scaled too.
-        scaling: see :class:`FeatureScaler`.
-        baseline: "linear" takes per-element energies off first, see ``AtomicCorrectionScaler``;
-            fixed ones, see :class:`amptorch.preprocessing.baselines.Wanted`, are kept.
-        target_scaling: see :class:`TargetScaler`.
+        scaling: what is taken off and divided by.
 
     Warns:
         NotAdditiveWarning: frames differ in size where their mean is taken off.
     """
-    wanted = baselines.Wanted.of(baseline)
+    scaling = scaling or Scaling()
+    if scaling.scalers:
+        return scaling.scalers
+    wanted = scaling.wanted
     scalers: Scalers = {} if wanted.fixed is None else {"fixed": wanted.fixed}
-    additive = wanted != baselines.Wanted() or target_scaling != "energy"
+    additive = wanted != baselines.Wanted() or scaling.targets != "energy"
     if additive:
         scalers["baseline"] = AtomicCorrectionScaler(statistics, wanted.linear)
         statistics = statistics.above(scalers["baseline"].energies)
-    scalers["target"] = TargetScaler(statistics, forcetraining, target_scaling, shift=not additive)
-    scalers["feature"] = FeatureScaler(statistics, forcetraining, scaling)
+    scalers["target"] = TargetScaler(statistics, forcetraining, scaling.targets, shift=not additive)
+    scalers["feature"] = FeatureScaler(statistics, forcetraining, scaling.features)
     warn_of_sizes(scalers, statistics.sizes.tolist())
     return scalers
 

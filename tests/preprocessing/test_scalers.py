@@ -21,6 +21,7 @@ from amptorch.preprocessing import (
     FeatureScaler,
     TargetScaler,
 )
+from amptorch.preprocessing.scaling import Scaling
 
 from ..made_potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
 
@@ -265,7 +266,9 @@ def test_scalers_of_the_original_know_no_range():
 
 def test_given_scalers_are_applied():
     fitted = AtomsDataset(alloy_frames(6), SETUP, save_fps=False)
-    applied = AtomsDataset(alloy_frames(2), SETUP, save_fps=False, scalers=fitted.scalers)
+    applied = AtomsDataset(
+        alloy_frames(2), SETUP, save_fps=False, scaling=Scaling(scalers=fitted.scalers)
+    )
     for one, other in zip(fitted, applied, strict=False):
         torch.testing.assert_close(one.fingerprint, other.fingerprint)
         torch.testing.assert_close(one.energy, other.energy)
