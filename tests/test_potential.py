@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -151,14 +150,8 @@ def test_copies_predict_the_same(trainer, seen):
     assert_same(copied, potential)
 
 
-def in_process(potential: Potential) -> list[float]:
+def energies_of(potential: Potential) -> list[float]:
     return potential.predict(OTHERS).energy.tolist()
-
-
-def test_a_spawned_process_predicts_the_same(trainer):
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        found = pool.map_async(in_process, [trainer.potential]).get(timeout=120)
-    assert found == [in_process(trainer.potential)]
 
 
 def test_all_that_takes_a_trainer_takes_a_potential(trainer, file, tmp_path):
@@ -170,7 +163,7 @@ def test_all_that_takes_a_trainer_takes_a_potential(trainer, file, tmp_path):
         assert np.array_equal(image.get_forces(), expected["forces"][0])
     committee = Committee([trainer, file])
     assert committee.predict(OTHERS)["energy_std"].tolist() == [0.0] * len(OTHERS)
-    assert in_process(pickle.loads(pickle.dumps(committee)).trainers[1]) == expected["energy"]
+    assert energies_of(pickle.loads(pickle.dumps(committee)).trainers[1]) == expected["energy"]
     reports = [
         write_report(each, {"test": Part(OTHERS)}, tmp_path / "report", plots=False)
         for each in (trainer, trainer.potential)
@@ -189,14 +182,20 @@ def test_a_checkpoint_folder_opens_as_its_trainer_does(trainer):
     assert_same(potential, loaded.potential)
 
 
-def test_loading_a_file_imports_no_training(file):
+def test_another_process_predicts_the_same_and_imports_no_training(trainer, file):
+    """From a file and from a pickle; one process, as starting it takes longer than all else."""
     script = f"""
-import sys, amptorch
-assert amptorch.load({str(file)!r}).evaluate([], False).energy.shape == (0,)
+import json, pickle, sys, amptorch
+loaded = amptorch.load({str(file)!r})
+assert loaded.evaluate([], False).energy.shape == (0,)
 assert not [m for m in sys.modules if m.startswith(("amptorch.fit", "amptorch.trainer"))]
+pickled, images = pickle.load(sys.stdin.buffer)
+print(json.dumps([each.predict(images).energy.tolist() for each in (loaded, pickled)]))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    given = pickle.dumps((trainer.potential, OTHERS))
+    done = subprocess.run([sys.executable, "-c", script], input=given, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == [energies_of(trainer.potential)] * 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
