@@ -9,8 +9,8 @@ SOURCES := setup.py pyproject.toml constraints.txt $(wildcard amptorch/kernels/c
 # OpenBLAS with those of old machines, two threads.
 ELSEWHERE := AMPTORCH_CPU_CAPABILITY=baseline ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE \
 	OPENBLAS_CORETYPE=Nehalem OMP_NUM_THREADS=2 TEST_THREADS=2
-NUMERICS := tests/kernels tests/optimizers tests/test_physics.py tests/test_golden_training.py \
-	tests/test_golden_lmdb.py tests/profiling/test_original.py
+NUMERICS := tests/kernels tests/fit/optimizers tests/test_physics.py tests/test_golden_training.py \
+	tests/dataset/test_golden_lmdb.py tests/profiling/test_original.py
 
 .PHONY: help install demo test coverage check docs portable package gpu sanitize clean
 

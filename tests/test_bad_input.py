@@ -270,7 +270,7 @@ def test_logger_without_its_package(monkeypatch):
 
 
 def test_partial_cache_needs_the_last_frames_for_validation():
-    from .test_golden_lmdb import construct_lmdb
+    from .dataset.test_golden_lmdb import construct_lmdb
 
     construct_lmdb(Path("frames.lmdb"), cuco_frames(4), Path("normalizers.pt"))
     dataset = {"raw_data": None, "lmdb_path": ["frames.lmdb"], "cache": "partial", "val_split": 0.5}

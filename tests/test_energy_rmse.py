@@ -20,10 +20,10 @@ from profiling.demo import config, kept_apart
 from profiling.fit import fit
 from profiling.original.pipeline import Original
 
+from .dataset.test_golden_lmdb import construct_lmdb
 from .energy_rmse import ELEMENTS, Energies, errors, frames, settings, trained
+from .fit.test_distributed import torchrun
 from .made_potentials import FromFloat64
-from .test_distributed import torchrun
-from .test_golden_lmdb import construct_lmdb
 from .tolerances import DEMO_ENERGY, DEMO_FORCES, ENERGY_RMSE, ENERGY_RMSE_FLOAT32
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")

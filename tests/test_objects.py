@@ -27,6 +27,7 @@ from amptorch.store import build_store
 from amptorch.uncertainty import Committee
 from amptorch.uncertainty.committee import AmpTorchCommittee
 
+from .dataset.test_golden_lmdb import construct_lmdb
 from .made_potentials import (
     COSINE,
     GAUSSIAN,
@@ -38,7 +39,6 @@ from .made_potentials import (
     weights,
     with_emt,
 )
-from .test_golden_lmdb import construct_lmdb
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
 

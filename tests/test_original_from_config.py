@@ -28,8 +28,8 @@ from amptorch.descriptor.Gaussian import GaussianDescriptorSet
 from amptorch.preprocessing.calculator import DescriptorCalculator
 from amptorch.store import build_store
 
+from .dataset.test_golden_lmdb import construct_lmdb
 from .systems import GOLDEN_FINGERPRINTS, golden_cases, golden_frame
-from .test_golden_lmdb import construct_lmdb
 from .tolerances import GOLDEN_FINGERPRINT, GOLDEN_FLOOR, GOLDEN_PRIME, GOLDEN_PRIME_FLOOR
 
 THRESHOLD = 1e-5

@@ -18,8 +18,8 @@ from amptorch.files.safe_pickle import loads, torch_load
 from amptorch.store import StoreError, build_store, open_store
 from amptorch.store.header import Header
 
+from .dataset.test_golden_lmdb import construct_lmdb, put
 from .made_potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, cuco_frames, trained
-from .test_golden_lmdb import construct_lmdb, put
 
 ELEMENTS = ["Cu", "C", "O"]
 

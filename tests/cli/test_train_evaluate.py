@@ -20,9 +20,9 @@ from amptorch.cli import main
 from amptorch.cli.config_file import read_config
 from amptorch.fit.losses import PerAtomLoss
 
+from ..dataset.test_golden_lmdb import construct_lmdb
+from ..fit.test_distributed import torchrun
 from ..made_potentials import GAUSSIAN, alloy_frames, cuco_frames
-from ..test_distributed import torchrun
-from ..test_golden_lmdb import construct_lmdb
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "water_iron.yaml"

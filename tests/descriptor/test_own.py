@@ -28,8 +28,8 @@ from amptorch.store import Header, StoreError, build_store, content_key, open_st
 from amptorch.store.frames import frame_records
 from amptorch.store.worker import WorkerProcess
 
+from ..dataset.test_golden_lmdb import construct_lmdb
 from ..made_potentials import COSINE, GAUSSIAN, config, cuco_frames, history, trained
-from ..test_golden_lmdb import construct_lmdb
 
 ROOT = Path(__file__).parents[2]
 ELEMENTS = ["Cu", "C", "O"]

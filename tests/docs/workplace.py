@@ -23,7 +23,7 @@ from amptorch.config import Config
 from amptorch.descriptor import construct_descriptor
 from amptorch.store import build_store
 
-from ..test_golden_lmdb import construct_lmdb
+from ..dataset.test_golden_lmdb import construct_lmdb
 from .blocks import ROOT, Block, fragment
 
 SECTIONS = ("model", "optim", "dataset", "cmd")

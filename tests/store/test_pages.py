@@ -10,8 +10,8 @@ import pytest
 from amptorch.store import FingerprintStore, lmdb_file, pages
 from amptorch.store.shard import Shard
 
+from ..dataset.test_training_memory import copper
 from ..made_potentials import COSINE, GAUSSIAN, cuco_frames
-from ..test_training_memory import copper
 from .conftest import build
 
 pytestmark = pytest.mark.skipif(

@@ -26,9 +26,9 @@ from amptorch.store.image import Image, pack_image
 from amptorch.store.keys import place_key
 from amptorch.store.verify import verify
 
+from ..dataset.test_golden_lmdb import construct_lmdb
 from ..made_potentials import COSINE, GAUSSIAN
 from ..systems import SHARED
-from ..test_golden_lmdb import construct_lmdb
 from .conftest import SETUP, assert_same_data, build, contents
 from .test_damage import flip
 

@@ -20,7 +20,7 @@ from amptorch.fit.metrics import (
 )
 from amptorch.preprocessing import TargetScaler
 
-from .made_potentials import cuco_frames, trained
+from ..made_potentials import cuco_frames, trained
 
 SCORES = {
     ("energy", "mae"): mae_energy_score,

@@ -22,7 +22,8 @@ from amptorch.files.checkpoint import new_folder
 from amptorch.fit import best
 from amptorch.potentials.networks.activations import Cosine
 
-from .made_potentials import (
+from ..dataset.test_golden_lmdb import construct_lmdb, lmdb_config
+from ..made_potentials import (
     COSINE,
     GAUSSIAN,
     GAUSSIAN_G5,
@@ -32,7 +33,6 @@ from .made_potentials import (
     trained,
     with_emt,
 )
-from .test_golden_lmdb import construct_lmdb, lmdb_config
 
 FRAMES = cuco_frames(6)
 FILES = ["config.pt", "normalizers.pt", "params.pt"]

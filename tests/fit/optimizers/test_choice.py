@@ -12,7 +12,7 @@ from amptorch.config import Config
 from amptorch.fit.losses import PerAtomLoss
 from amptorch.fit.optimizers import LBFGSB, SOAP, KalmanFilter, base, choose
 
-from ..made_potentials import config, cuco_frames, trained
+from ...made_potentials import config, cuco_frames, trained
 from ..test_resume import assert_same_run, gone_on, with_epochs
 from .problems import FRAMES, TANH, loaded
 

@@ -20,8 +20,8 @@ from amptorch.preprocessing.scaling import NotAdditiveWarning
 from amptorch.store import build_store
 from amptorch.uncertainty.committee import AmpTorchCommittee, Committee
 
-from .made_potentials import COSINE, GAUSSIAN, alloy_frames, config, trained, with_emt
-from .test_golden_lmdb import construct_lmdb
+from ..dataset.test_golden_lmdb import construct_lmdb
+from ..made_potentials import COSINE, GAUSSIAN, alloy_frames, config, trained, with_emt
 
 TOLERANCE = 1e-10  # eV/atom
 SETUP = ("gaussian", GAUSSIAN, COSINE, ["Cu", "Pd"])

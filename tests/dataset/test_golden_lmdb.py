@@ -24,8 +24,8 @@ from amptorch.dataset.lmdb import (
 from amptorch.preprocessing import AtomsToData, FeatureScaler, TargetScaler
 from amptorch.preprocessing.scaling import NotAdditiveWarning
 
-from .made_potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, cuco_frames, history, with_emt
-from .systems import SHARED
+from ..made_potentials import COSINE, GAUSSIAN, GAUSSIAN_G5, cuco_frames, history, with_emt
+from ..systems import SHARED
 
 GOLDEN = SHARED / "golden" / "lmdb"
 CACHES = {

@@ -18,7 +18,7 @@ from amptorch.dataset.in_memory import construct_descriptor
 from amptorch.preprocessing import AtomsToData
 from amptorch.store import build_store
 
-from .made_potentials import COSINE, GMP, GMP_ORDER_NORM, alloy_frames, config, history, trained
+from ..made_potentials import COSINE, GMP, GMP_ORDER_NORM, alloy_frames, config, history, trained
 
 ELEMENTS = ["Cu", "Pd"]
 THRESHOLD = 0.02

@@ -16,10 +16,10 @@ import torch
 from amptorch import AtomsTrainer
 from amptorch.store import build_store
 
-from .made_potentials import COSINE, GAUSSIAN
-from .shared_training import RUNS, frames, result, settings
+from ..made_potentials import COSINE, GAUSSIAN
+from ..shared_training import RUNS, frames, result, settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def torchrun(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ from amptorch import AtomsTrainer
 from amptorch.files import checkpoint
 from amptorch.fit import resume
 
-from .made_potentials import config, cuco_frames, history, trained, weights
+from ..made_potentials import config, cuco_frames, history, trained, weights
 
 FRAMES = cuco_frames(10)
 SCHEDULERS: dict[str, Any] = {
@@ -282,7 +282,7 @@ import sys, time
 import amptorch.fit.callbacks, amptorch.fit.state
 from amptorch import AtomsTrainer
 from tests.made_potentials import config
-from tests.test_resume import FRAMES, KILLED
+from tests.fit.test_resume import FRAMES, KILLED
 import torch
 from skorch.callbacks import Callback
 
@@ -305,7 +305,7 @@ KILLED: dict[str, Any] = {
 
 
 def test_a_killed_run_goes_on_to_its_target(tmp_path):
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path / "killed")],
         cwd=root,

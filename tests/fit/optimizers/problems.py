@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from amptorch import AtomsTrainer
 from amptorch.data.frame import collate
 
-from ..made_potentials import GAUSSIAN, config, cuco_frames
+from ...made_potentials import GAUSSIAN, config, cuco_frames
 
 FRAMES = cuco_frames(6)
 ALPHA = 0.5

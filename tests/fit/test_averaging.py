@@ -14,7 +14,7 @@ import amptorch.fit.callbacks
 from amptorch import AtomsTrainer
 from amptorch.fit.schedules import WarmupCosine
 
-from .made_potentials import config, cuco_frames, history, trained, weights
+from ..made_potentials import config, cuco_frames, history, trained, weights
 
 FRAMES = cuco_frames(10)
 

@@ -24,7 +24,7 @@ from amptorch.potentials.registry import families
 from amptorch.report import Part, write_report
 from amptorch.uncertainty import Committee
 
-from .made_potentials import GMP_ORDER_NORM, SCHEMES, alloy_frames, trained
+from ..made_potentials import GMP_ORDER_NORM, SCHEMES, alloy_frames, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
 

@@ -8,7 +8,7 @@ import torch
 
 from amptorch import AtomsTrainer
 
-from ..made_potentials import config, trained
+from ...made_potentials import config, trained
 from .problems import FRAMES, TANH, plain_loss, sections
 
 ARGUMENTS = {"Tmax": 0.5, "Tmin": 1e-3, "steps": 400, "updates": 8, "move": 0.05, "frames": 6}

@@ -20,9 +20,9 @@ from amptorch import AtomsTrainer
 from amptorch.files import checkpoint
 from amptorch.fit import resume
 
-from .made_potentials import alloy_frames, config
-from .processes import forked_after_importing
-from .test_training_data import store
+from ..dataset.test_training_data import store
+from ..made_potentials import alloy_frames, config
+from ..processes import forked_after_importing
 
 FRAMES = alloy_frames(12)
 EPOCHS = 60

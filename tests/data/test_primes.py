@@ -17,7 +17,7 @@ from amptorch.dataset.in_memory import construct_descriptor
 from amptorch.potentials.networks.model import BPNN, SingleNN
 from amptorch.preprocessing import AtomsToData, FeatureScaler, sparse_block_diag
 
-from .made_potentials import SCHEMES, alloy_frames
+from ..made_potentials import SCHEMES, alloy_frames
 
 ELEMENTS = ["Cu", "Pd"]
 FORMS = {"cached": PairJacobian, "on_the_fly": OnTheFly, "sparse": SparsePrimes}

@@ -11,7 +11,7 @@ from amptorch.data.frame import collate
 from amptorch.fit.optimizers import jacobian
 from amptorch.preprocessing import AtomsToData
 
-from ..made_potentials import alloy_frames, config, cuco_frames
+from ...made_potentials import alloy_frames, config, cuco_frames
 
 FRAMES = alloy_frames(2) + cuco_frames(2)
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 2e-4}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from amptorch.dataset.lmdb import PartialCacheSampler, get_lmdb_dataset
 
-from .made_potentials import cuco_frames, listing
+from ..made_potentials import cuco_frames, listing
 from .test_golden_lmdb import construct_lmdb, rewrite
 
 

@@ -11,8 +11,8 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from .made_potentials import config, cuco_frames, listing, trained
-from .test_bad_input import assert_refused
+from ..made_potentials import config, cuco_frames, listing, trained
+from ..test_bad_input import assert_refused
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from amptorch.errors import Diverged, FitWarning
 from amptorch.fit.losses import CustomLoss
 from amptorch.fit.optimizers import Annealing
 
-from .made_potentials import alloy_frames, config, history, trained, weights
+from ..made_potentials import alloy_frames, config, history, trained, weights
 
 FRAMES = alloy_frames(12)
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")

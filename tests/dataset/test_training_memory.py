@@ -12,10 +12,10 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from .made_potentials import COSINE, GAUSSIAN
+from ..made_potentials import COSINE, GAUSSIAN
 from .test_training_data import store
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Trains an epoch and prints the most memory, in MB, that this process had since it began.
 EPOCH = """
 import sys

@@ -21,7 +21,7 @@ from amptorch.fit.losses import CustomLoss, PerAtomLoss
 from amptorch.preprocessing import AtomsToData, TargetScaler
 from amptorch.preprocessing.scaling import NotAdditiveWarning
 
-from .made_potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
+from ..made_potentials import COSINE, GAUSSIAN, alloy_frames, config, cuco_frames, trained
 
 SIZES = [3, 1, 5, 2]
 PENALTIES: dict[str, Any] = {

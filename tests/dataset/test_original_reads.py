@@ -17,8 +17,8 @@ from amptorch.descriptor.Gaussian import GaussianDescriptorSet
 from amptorch.files.safe_pickle import torch_load
 from amptorch.fit.losses import CustomLoss
 
-from .made_potentials import GAUSSIAN, alloy_frames, config, trained
-from .systems import SHARED
+from ..made_potentials import GAUSSIAN, alloy_frames, config, trained
+from ..systems import SHARED
 
 FRAMES = alloy_frames(4)
 GOLDEN = SHARED / "golden" / "training"

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from amptorch import AtomsTrainer
 from amptorch.fit.optimizers import BFGS, LBFGSB
 
-from ..made_potentials import config, trained
+from ...made_potentials import config, trained
 from .problems import FRAMES, LINEAR, TANH, LinearProblem, loaded, plain_loss, sections, start_of
 
 METHODS = {"lbfgs": "L-BFGS-B", "bfgs": "BFGS"}

@@ -19,7 +19,8 @@ from amptorch.dataset.lmdb import get_lmdb_dataset
 from amptorch.preprocessing.scaling import Scaling
 from amptorch.store import StoreError, build_store, open_store, write_manifest
 
-from .made_potentials import (
+from ..fit.test_losses import stressed_frames
+from ..made_potentials import (
     COSINE,
     GAUSSIAN,
     GAUSSIAN_G5,
@@ -31,7 +32,6 @@ from .made_potentials import (
     trained,
 )
 from .test_golden_lmdb import construct_lmdb
-from .test_losses import stressed_frames
 
 FRAMES = alloy_frames(10)
 SETUP = ("gaussian", GAUSSIAN, COSINE, ["Cu", "Pd"])
