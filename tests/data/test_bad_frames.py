@@ -96,12 +96,21 @@ FRAMES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         r"raw_data: file not found: nowhere\.traj",
     ),
     "unreadable file": (lambda: "text.traj", ValueError, r"raw_data: cannot read text\.traj"),
-    "a folder": (lambda: ".", FileNotFoundError, "raw_data: file not found: ."),
+    "a folder without data": (
+        lambda: Path("empty").mkdir() or "empty",
+        FileNotFoundError,
+        "raw_data: empty: expected a folder with",
+    ),
     "empty list": (list, ValueError, "raw_data: expected at least one image, got none"),
     "not images": (
-        lambda: [*cuco_frames(2), "CuCO"],
+        lambda: [*cuco_frames(2), 3],
         ValueError,
-        r"raw_data: expected ase\.Atoms, entry 2 is str",
+        r"raw_data: expected ase\.Atoms, entry 2 is int",
+    ),
+    "no file": (
+        lambda: [*cuco_frames(2), "CuCO"],
+        FileNotFoundError,
+        "raw_data: file not found: CuCO",
     ),
     "no calculator": (
         lambda: edited(no_calculator),

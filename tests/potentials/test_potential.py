@@ -223,10 +223,14 @@ def test_classes_of_the_users_own_are_refused_by_name(tmp_path, trainer):
     potential = copy.deepcopy(trainer.potential)
     descriptor = potential.descriptor
     potential.model = BPNN(["Cu", "Pd"], descriptor.n_features, activation=Squared)
-    with pytest.raises(ValueError, match=r"activation tests\.test_potential\.Squared is not one"):
+    with pytest.raises(
+        ValueError, match=r"activation tests\.potentials\.test_potential\.Squared is not one"
+    ):
         potential.save(tmp_path / "saved")
     potential.model = MyNetwork(["Cu", "Pd"], descriptor.n_features)
-    with pytest.raises(ValueError, match=r"tests\.test_potential\.MyNetwork is a class of no fam"):
+    with pytest.raises(
+        ValueError, match=r"tests\.potentials\.test_potential\.MyNetwork is a class of no fam"
+    ):
         potential.save(tmp_path / "saved")
     assert not list(tmp_path.iterdir())
 
