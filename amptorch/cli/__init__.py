@@ -6,11 +6,31 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from . import convert, evaluate, fingerprint, info, machine, merge, train, verify
+from . import (
+    committee,
+    completion,
+    convert,
+    data,
+    evaluate,
+    finetune,
+    fingerprint,
+    info,
+    init,
+    machine,
+    md,
+    merge,
+    predict,
+    relax,
+    train,
+    verify,
+)
 from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
-COMMANDS = (train, evaluate, fingerprint, info, verify, merge, convert, machine)
+COMMANDS = (
+    *(train, evaluate, predict, finetune, committee, relax, md, data, init),
+    *(fingerprint, info, verify, merge, convert, machine, completion),
+)
 STATUS = "exit status: 0 good, 1 failed, 2 wrong usage, 130 interrupted"
 
 

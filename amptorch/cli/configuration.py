@@ -27,20 +27,33 @@ def configuration(arguments: argparse.Namespace) -> Config:
     Raises:
         WrongUsage: neither data nor a configuration, or two configurations.
     """
-    config = _given(arguments.data, arguments.resume)
+    chosen = choose_configuration(arguments, arguments.resume)
+    if arguments.quiet:
+        chosen.config["cmd"]["verbose"] = False
+    if chosen.config["cmd"].get("verbose", True):
+        print("\n".join(chosen.summary()))
+    return chosen.config
+
+
+def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> Recipe:
+    """The configuration, with the reasons of what was chosen.
+
+    Args:
+        arguments: with ``data``, ``keys``, ``preset``, ``potential`` and ``changes``.
+        resume: folder of a run whose configuration is taken where none is given.
+    """
+    config = _given(arguments.data, resume)
     if arguments.keys:
         section = config.setdefault("dataset", {})
         section["keys"] = _named(given_keys(arguments.keys, Keys.of(section.get("keys"))))
     whole = {**config, **_touched(arguments.changes, config)}
     chosen = completed(whole, arguments.preset, arguments.potential)
     apply(chosen.config, arguments.changes)
-    cmd = chosen.config["cmd"]
-    cmd.setdefault("identifier", _identifier(chosen.config["dataset"]))
-    if arguments.quiet:
-        cmd["verbose"] = False
-    if cmd.get("verbose", True):
-        print("\n".join(chosen.summary()))
-    return chosen.config
+    for change in arguments.changes:
+        section, _, key = change.partition("=")[0].partition(".")
+        chosen.reasons.pop((section, key), None)
+    chosen.config["cmd"].setdefault("identifier", _identifier(chosen.config["dataset"]))
+    return chosen
 
 
 def _touched(changes: Sequence[str], config: Config) -> Config:

@@ -78,12 +78,20 @@ def run(arguments: argparse.Namespace) -> None:
         finally:
             lines += how_to_go_on(trainer.cp_dir)
     seconds = time.monotonic() - begun
-    group.first_alone(lambda: _report(trainer, test, seconds, arguments))
+    group.first_alone(lambda: finish(trainer, test, seconds, arguments))
 
 
-def _report(
+def finish(
     trainer: AtomsTrainer, test: dict[str, Part], seconds: float, arguments: argparse.Namespace
 ) -> None:
+    """Report a run, and say where what it made is.
+
+    Args:
+        trainer: that has trained.
+        test: images kept apart, if any.
+        seconds: what making the data set and training took.
+        arguments: with ``out`` and ``plots``.
+    """
     settings = trainer.settings
     parts: dict[str, Part] = {}
     if settings.dataset.raw_data is not None:

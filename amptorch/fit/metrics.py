@@ -149,12 +149,12 @@ def evaluator(
         metric: "mae" or "mse".
         identifier: name of the run.
         forcetraining: follow forces too.
-        cp_metric: "energy" or "forces", the error whose best model is kept.
+        cp_metric: "energy", "forces" or "loss", the error whose best model is kept.
         cp_dir: folder of checkpoints; None keeps none.
     """
     for name, value, known in (
         ("metric", metric, ("mae", "mse")),
-        ("cp_metric", cp_metric, _PARTS),
+        ("cp_metric", cp_metric, (*_PARTS, "loss")),
     ):
         if value not in known:
             raise ValueError(f"{name}: expected one of {known}, got {value!r}")
@@ -168,6 +168,8 @@ def evaluator(
                 callbacks.append((name, MemEffEpochScoring(part, metric, on_train, name)))
     if cp_dir is not None:
         monitored = f"{'val' if val_split else 'train'}_{cp_metric}_{metric}_best"
+        if cp_metric == "loss":
+            monitored = f"{'valid' if val_split else 'train'}_loss_best"
         callbacks.append(("cp", BestCheckpoint(monitor=monitored, dirname=cp_dir)))
         callbacks.append(("load_best", train_end_load_best_loss(identifier)))
     return callbacks

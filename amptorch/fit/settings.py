@@ -81,7 +81,7 @@ class OptimConfig(FitSettings):
             check_integer(self, name, "optim", least=1)
         check_class(self, "loss_fn", "optim", "amptorch.potentials.networks.model.CustomLoss")
         check_choice(self, "metric", ("mae", "mse"), "optim")
-        check_choice(self, "cp_metric", ("energy", "forces"), "optim")
+        check_choice(self, "cp_metric", ("energy", "forces", "loss"), "optim")
         for name in ("lr", "gradient_clip"):
             value = getattr(self, name)
             if value is not None and not (is_number(value) and value > 0):
@@ -102,7 +102,8 @@ class OptimConfig(FitSettings):
 
     def settle_without_forces(self) -> None:
         super().settle_without_forces()
-        self._expect_without_forces("cp_metric", "energy")
+        if self.cp_metric != "loss":
+            self._expect_without_forces("cp_metric", "energy")
 
     @property
     def choice(self) -> optimizers.Choice:

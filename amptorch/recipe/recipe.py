@@ -87,7 +87,7 @@ def _agree(sections: dict[str, dict[str, Any]], given: Mapping[str, Any]) -> Non
     if sections["model"].get("get_forces", True):
         return
     if "optim" not in given:
-        sections["optim"].update(force_coefficient=0.0, cp_metric="energy")
+        sections["optim"]["force_coefficient"] = 0.0
     if sections["dataset"].get("target_scaling") == "forces":
         sections["dataset"]["target_scaling"] = "per_atom"
 

@@ -52,7 +52,8 @@ MULTIPOLES: dict[str, dict[str, list[float]]] = {
     "MCSHs": {"orders": [0, 1, 2, 3], "sigmas": [0.4, 0.8, 1.2, 1.6, 2.0]}
 }
 
-VALUES_A_WEIGHT = 6.0
+VALUES_A_WEIGHT = 7.0
+STEP = 0.5  # learning rate times width
 NARROWEST, WIDEST = 16, 96
 ATOMS_A_BATCH = (400, 1600)  # smaller and larger frames than these make of 8
 BATCHES = (2, 32)
@@ -67,14 +68,15 @@ def of(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield from _optim(facts, preset)
     yield from _dataset(facts, preset)
     yield "cmd", "dtype", "float32", "half the memory of float64, errors as small"
-    yield "cmd", "seed", 0, ""
+    yield "cmd", "seed", 0, "of the first weights and the order of frames"
 
 
 def _model(facts: Facts, preset: Preset) -> Iterator[Rule]:
     few = len(facts.elements) <= MOST_ELEMENTS
     why = "a network for each element" if few else "one network, as there are many elements"
     yield "model", "name", "bpnn" if few else "singlenn", why
-    yield "model", "get_forces", facts.forces, "" if facts.forces else "not every frame has forces"
+    why = "every frame has forces" if facts.forces else "not every frame has forces"
+    yield "model", "get_forces", facts.forces, why
     width = network_width(facts, preset)
     why = f"so many that {facts.n_values} values fitted are about {VALUES_A_WEIGHT:g} a weight"
     yield "model", "hidden_layers", [width, width], f"{why}, within {NARROWEST} and {WIDEST}"
@@ -84,8 +86,9 @@ def _model(facts: Facts, preset: Preset) -> Iterator[Rule]:
 def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
     batch = batch_size(facts)
     steps = math.ceil(facts.n_frames / batch)
-    yield "optim", "optimizer", "soap", ""
-    yield "optim", "lr", 1e-2, ""
+    yield "optim", "optimizer", "soap", "has trained best with any amount of data"
+    rate = float(f"{STEP / network_width(facts, preset):.2g}")
+    yield "optim", "lr", rate, f"{STEP:g} over the width of the network"
     yield "optim", "batch_size", batch, f"frames have {facts.size:.0f} atoms in the mean"
     epochs = max(FEWEST, EPOCHS * min(1.0, math.sqrt(STEPS / steps)))
     yield "optim", "epochs", max(1, round(preset.epochs * epochs)), f"{steps} steps each"
@@ -94,8 +97,13 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
         weight = min(max(100.0 / facts.size**2, 1e-3), 10.0)
         why = "100 over the square of the mean number of atoms"
         yield "optim", "force_coefficient", float(f"{weight:.3g}"), why
-    yield "optim", "cp_metric", "forces" if facts.forces else "energy", ""
-    yield "optim", "scheduler", {"policy": "WarmupCosine", "params": {"floor": 0.0}}, ""
+    yield (
+        "optim",
+        "cp_metric",
+        "loss",
+        "energies and forces choose the best epoch, weighted as in training",
+    )
+    yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"
 
 
 def _dataset(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -105,18 +113,19 @@ def _dataset(facts: Facts, preset: Preset) -> Iterator[Rule]:
     why = "frames that choose the best epoch" if share else "too few frames to keep any apart"
     yield "dataset", "val_split", share, why
     yield from _descriptor(facts, preset)
-    yield "dataset", "scaling", {"type": "standardize", "threshold": 1e-3}, ""
+    why = "features that vary by less are not blown up"
+    yield "dataset", "scaling", {"type": "standardize", "threshold": 1e-3}, why
     scaling = "forces" if facts.forces else "per_atom"
-    yield "dataset", "target_scaling", scaling, ""
+    yield "dataset", "target_scaling", scaling, "targets of the network are about 1"
     yield "dataset", "baseline", "linear", "energies then add up over atoms"
-    yield "dataset", "save_fps", False, ""
+    yield "dataset", "save_fps", False, "to compute fingerprints anew takes seconds"
 
 
 def _descriptor(facts: Facts, preset: Preset) -> Iterator[Rule]:
     number = len(facts.elements)
     if number > MOST_ELEMENTS:
         yield "dataset", "fp_scheme", "gmpordernorm", f"as many features for {number} elements"
-        yield "dataset", "fp_params", MULTIPOLES, ""
+        yield "dataset", "fp_params", MULTIPOLES, "docs/descriptors.md"
         return
     yield "dataset", "fp_scheme", "gaussian", "symmetry functions, chosen from the data"
     size = dict(functions(number, preset))

@@ -34,7 +34,9 @@ def test_even_shells():
 
 
 def test_even_centered():
-    np.testing.assert_allclose(grids.even_centered(6.0, 3), [0.0, 0.2 * 10**-0.5, 0.2], rtol=1e-14)
+    expected = [0.0, 0.02, 0.02 * np.sqrt(10.0), 0.2]
+    np.testing.assert_allclose(grids.even_centered(6.0, 4), expected, rtol=1e-14)
+    np.testing.assert_allclose(grids.even_centered(6.0, 2), [0.0, 0.2], rtol=1e-14)
     assert grids.even_centered(6.0, 1) == [0.0]
 
 

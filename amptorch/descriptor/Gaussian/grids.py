@@ -43,9 +43,9 @@ def even_shells(nearest: float, cutoff: float, number: int) -> NDArray[np.float6
 
 def even_centered(cutoff: float, number: int) -> NDArray[np.float64]:
     """eta of ``number`` functions about the atom: 0, which leaves the cutoff function alone, and
-    7.2 / rc^2 10^(-k / (number - 1)), k = number-2..0, whose widths are 0.26 to 0.8 rc."""
+    from 0.72 / rc^2 to 7.2 / rc^2 in equal ratios (of two the last), widths of 0.83 to 0.26 rc."""
     n = _at_least(number, 1)
-    steps = np.arange(n - 2, -1, -1) / max(n - 1, 1)
+    steps = np.arange(n - 2, -1, -1) / max(n - 2, 1)
     return np.concatenate([[0.0], 7.2 * check_cutoff(cutoff) ** -2 * 10.0**-steps])
 
 

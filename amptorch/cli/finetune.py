@@ -1,0 +1,138 @@
+"""``finetune``: train a potential further, on other frames."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from torch import nn
+
+from ..data.reading import elements_of, load_images
+from ..files import checkpoint
+from ..recipe import Facts, choose
+from ..trainer import AtomsTrainer
+from .config_file import apply, with_classes
+from .interrupt import how_to_go_on, noticed
+from .options import DATA, add_output, add_recipe, add_time
+from .parser import WrongUsage, examples
+from .train import finish
+
+SLOWER = 0.3  # of the learning rate of a new network
+
+
+def add_command(commands: Any) -> None:
+    """Add this command to a parser."""
+    parser = commands.add_parser(
+        "finetune",
+        help="train a potential further, on other frames",
+        description="Train the potential of a run further. It keeps weights, scalers and "
+        "descriptor; optimizer and schedule begin anew, with the values that `amptorch train` "
+        f"would take for the frames but {SLOWER:g} of its learning rate.",
+        epilog=examples(
+            "amptorch finetune checkpoints/RUN new.extxyz --time 5m",
+            "amptorch finetune checkpoints/RUN new.extxyz --old data.extxyz --share 0.5 --freeze 1",
+        ),
+    )
+    parser.add_argument("run_of", type=Path, metavar="RUN", help="checkpoint folder")
+    parser.add_argument("data", nargs="+", metavar="DATA", help=DATA)
+    parser.add_argument("--old", metavar="DATA", help="frames that it was trained on, to mix in")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="old frames for a new one, at most (1)"
+    )
+    parser.add_argument(
+        "--freeze", type=int, default=0, metavar="N", help="leave the first N layers as they are"
+    )
+    add_recipe(parser)
+    add_time(parser)
+    parser.add_argument("--out", type=Path, help="folder of the report, default the checkpoint's")
+    parser.add_argument("--no-plots", dest="plots", action="store_false", help="text only")
+    add_output(parser)
+    parser.set_defaults(run=run, test=None)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, and report."""
+    begun = time.monotonic()
+    stored = checkpoint.load_folder(arguments.run_of)["config"]
+    images = load_images(arguments.data, "data")
+    _check_elements(images, stored["dataset"]["descriptor"][3], arguments.run_of)
+    images += old_frames(arguments.old, arguments.share, len(images))
+    config = configuration(stored, images, arguments)
+    with tempfile.TemporaryDirectory() as scratch, noticed("training") as lines:
+        trainer = AtomsTrainer(config)
+        try:
+            trainer.load_pretrained(_weights_alone(arguments.run_of, Path(scratch)))
+            freeze(trainer.model, arguments.freeze)
+            trainer.train()
+        finally:
+            lines += how_to_go_on(trainer.cp_dir)[:1]
+    finish(trainer, {}, time.monotonic() - begun, arguments)
+
+
+def configuration(
+    stored: dict[str, Any], images: list[Atoms], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """That of the run, with the optimization that suits the frames."""
+    keys = stored["dataset"].get("keys") or {}
+    chosen = choose(Facts.of(images, keys), arguments.preset, arguments.potential).config
+    if stored["model"].get("get_forces", True) is False:
+        chosen["optim"].pop("force_coefficient", None)
+    chosen["optim"]["lr"] *= SLOWER
+    dataset = {**stored["dataset"], "raw_data": images, "lmdb_path": None, "prune": None}
+    dataset.update({key: chosen["dataset"][key] for key in ("val_split", "save_fps")})
+    cmd = {key: stored["cmd"][key] for key in ("dtype",) if key in stored.get("cmd", {})}
+    cmd.update(seed=0, identifier=f"finetuned-{arguments.run_of.name}"[:60])
+    cmd.update(verbose=not arguments.quiet, time_limit=arguments.time)
+    optim = with_classes({"optim": chosen["optim"]})["optim"]
+    config = {"model": stored["model"], "optim": optim, "dataset": dataset, "cmd": cmd}
+    apply(config, arguments.changes)
+    return with_classes(config)
+
+
+def _check_elements(images: Sequence[Atoms], elements: Sequence[str], run_of: Path) -> None:
+    new = [each for each in elements_of(images) if each not in elements]
+    if new:
+        raise ValueError(
+            f"data: {run_of} knows {', '.join(elements)}, expected frames of these, got "
+            f"{', '.join(new)} too: train on all frames together"
+        )
+
+
+def old_frames(source: str | None, share: float, n_new: int) -> list[Atoms]:
+    """Frames spread evenly over old ones, at most so many for each new one."""
+    if share < 0:
+        raise WrongUsage(f"--share: expected a number >= 0, got {share:g}")
+    if source is None:
+        return []
+    images = load_images(source, "--old")
+    number = min(round(share * n_new), len(images))
+    return [images[k * len(images) // number] for k in range(number)]
+
+
+def _weights_alone(run_of: Path, scratch: Path) -> Path:
+    """A copy of a run that has no state to go on from."""
+    folder = scratch / run_of.name
+    folder.mkdir()
+    for name in checkpoint.NEEDED:
+        shutil.copyfile(run_of / name, folder / name)
+    return folder
+
+
+def freeze(model: Any, number: int) -> None:
+    """Keep the first layers of all networks of a model as they are.
+
+    Raises:
+        WrongUsage: it has not so many layers beside the last.
+    """
+    for network in model.perceptrons():
+        layers = [layer for layer in network.model_net if isinstance(layer, nn.Linear)]
+        if not 0 <= number < len(layers):
+            raise WrongUsage(f"--freeze: expected 0 to {len(layers) - 1} layers, got {number}")
+        for layer in layers[:number]:
+            layer.requires_grad_(False)

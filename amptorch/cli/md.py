@@ -1,0 +1,85 @@
+"""``md``: a quick check: whether the energy of a run without a thermostat stays."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.io.trajectory import Trajectory
+from tqdm import tqdm
+
+from ..ase_utils import AmpTorch
+from .checks import add_check, draw, one_frame
+from .options import add_output
+from .parser import examples
+
+RECORDS = 200  # points of the picture, and frames of the trajectory
+
+
+def add_command(commands: Any) -> None:
+    """Add this command to a parser."""
+    parser = commands.add_parser(
+        "md",
+        help="run molecular dynamics without a thermostat, as a check",
+        description="Run molecular dynamics (velocity Verlet) without a thermostat and print and "
+        "draw the drift of the total energy: it tells whether forces are the slope of the energy "
+        "and the time step is short enough.",
+        epilog=examples("amptorch md checkpoints/RUN start.extxyz --temperature 300 --steps 2000"),
+    )
+    add_check(parser, "md.traj")
+    parser.add_argument("--temperature", type=float, default=300.0, metavar="K", help="at first")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--timestep", type=float, default=1.0, metavar="FS")
+    parser.add_argument("--seed", type=int, default=0, help="of the velocities")
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run, print, draw."""
+    atoms = one_frame(arguments.data)
+    atoms.calc = AmpTorch(arguments.run_of)
+    times, totals = dynamics(atoms, arguments)
+    slope = float(np.polyfit(times, totals, 1)[0]) if len(times) > 1 else 0.0
+    print(f"{arguments.steps} steps, {times[-1]:.3f} ps")
+    print(f"drift of the total energy: {slope:+.3f} meV/atom/ps")
+    print(f"spread of the total energy: {np.ptp(totals):.3f} meV/atom")
+    print(f"temperature at last: {atoms.get_temperature():.0f} K")
+    print(f"atoms outside the range seen in training, over all steps: {atoms.calc.n_outside}")
+    label = "total energy - its first value (meV/atom)"
+    print(f"{arguments.out}{draw(arguments, times, totals, 'time (ps)', label)}")
+
+
+def draw_momenta(atoms: Atoms, temperature: float, seed: int) -> None:
+    """Momenta of the Maxwell-Boltzmann distribution (K), whose sum is zero."""
+    random = np.random.default_rng(seed)
+    masses = atoms.get_masses()[:, None]
+    momenta = random.standard_normal((len(atoms), 3)) * np.sqrt(masses * units.kB * temperature)
+    atoms.set_momenta(momenta - masses * momenta.sum(0) / masses.sum())
+
+
+def dynamics(atoms: Atoms, arguments: argparse.Namespace) -> tuple[list[float], list[float]]:
+    """Times (ps) and total energies relative to the first (meV/atom)."""
+    from ase.md.verlet import VelocityVerlet
+
+    draw_momenta(atoms, arguments.temperature, arguments.seed)
+    run = VelocityVerlet(atoms, timestep=arguments.timestep * units.fs)
+    times: list[float] = []
+    totals: list[float] = []
+
+    def record() -> None:
+        times.append(run.get_time() / units.fs / 1e3)
+        totals.append(atoms.get_total_energy() / len(atoms) * 1e3)
+
+    every = max(arguments.steps // RECORDS, 1)
+    run.attach(record, interval=every)
+    with (
+        Trajectory(str(arguments.out), "w", atoms) as trajectory,
+        tqdm(total=arguments.steps, unit="step", disable=arguments.quiet) as bar,
+    ):
+        run.attach(trajectory.write, interval=every)
+        run.attach(lambda: bar.update(min(every, arguments.steps - bar.n)), interval=every)
+        run.run(arguments.steps)
+    return times, [total - totals[0] for total in totals]
