@@ -20,7 +20,8 @@ from ase.io import read
 from numpy.typing import NDArray
 
 from amptorch import AtomsTrainer
-from amptorch.cli.config_file import read_config
+from amptorch.cli.config_file import read_config, with_classes
+from amptorch.recipe import Facts, choose
 from amptorch.report import evaluate
 
 from .report import Data, Figure, Report, Section, Table, finish, typed
@@ -85,11 +86,14 @@ def train_and_test(
     seed: int,
     train: list[Atoms],
     test: list[Atoms],
-    config: Mapping[str, Any],
+    config: Mapping[str, Any] | None,
     members: int = 1,
 ) -> Run:
-    """Train so many networks, of seeds one after the other; the errors of their mean."""
+    """Train so many networks, of seeds one after the other; the errors of their mean. Without a
+    configuration the rules of ``amptorch train`` choose one from the training frames."""
     begun = time.perf_counter()
+    if config is None:
+        config = with_classes(choose(Facts.of(train)).config)
     trainers = [_trained(seed + member, train, config) for member in range(members)]
     seconds = time.perf_counter() - begun
     energies, forces = differences(trainers, test)
@@ -181,7 +185,7 @@ def add_command(commands: Any) -> None:
     summary = __doc__.splitlines()[0]
     parser: argparse.ArgumentParser = commands.add_parser("accuracy", help=summary)
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
-    parser.add_argument("--config", type=Path, required=True, help="as of python -m amptorch train")
+    parser.add_argument("--config", type=Path, help="as of amptorch train; default: its rules")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     kept = parser.add_mutually_exclusive_group(required=True)
     kept.add_argument("--test", type=int, default=0, help="frames kept apart, the last ones")
@@ -207,10 +211,11 @@ def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     frames = read(arguments.data, ":")
     _check(arguments, len(frames))
-    config = read_config(arguments.config, arguments.set)
+    config = read_config(arguments.config, arguments.set) if arguments.config else None
+    name = arguments.config.stem if arguments.config else "the rules"
     report = Report(
         "accuracy",
-        f"Accuracy of {arguments.config.stem} on {arguments.data.stem}",
+        f"Accuracy of {name} on {arguments.data.stem}",
         typed(
             "accuracy",
             data=arguments.data,
@@ -225,7 +230,8 @@ def _command(arguments: argparse.Namespace) -> None:
         ),
     )
     report.data["frames"] = Data.of(arguments.data, frames)
-    report.settings = {"configuration": arguments.config.read_text(encoding="utf-8")}
+    if arguments.config:
+        report.settings = {"configuration": arguments.config.read_text(encoding="utf-8")}
     runs = []
     for split in splits(frames, arguments.test, arguments.folds, arguments.seeds):
         runs.append(train_and_test(*split, config, arguments.members))
@@ -236,6 +242,8 @@ def _command(arguments: argparse.Namespace) -> None:
 
 def _check(arguments: argparse.Namespace, n_frames: int) -> None:
     """Refuse what leaves nothing to train or to judge."""
+    if arguments.set and not arguments.config:
+        raise SystemExit("--set: expected a --config to change, got none")
     if arguments.members < 1:
         raise SystemExit(f"--members: expected 1 or more, got {arguments.members}")
     for name in ("test", "folds"):

@@ -149,7 +149,8 @@ def evaluator(
         metric: "mae" or "mse".
         identifier: name of the run.
         forcetraining: follow forces too.
-        cp_metric: "energy", "forces" or "loss", the error whose best model is kept.
+        cp_metric: "energy" or "forces", the error whose best model is kept, or "loss", that of
+            training.
         cp_dir: folder of checkpoints; None keeps none.
     """
     for name, value, known in (
@@ -169,7 +170,7 @@ def evaluator(
     if cp_dir is not None:
         monitored = f"{'val' if val_split else 'train'}_{cp_metric}_{metric}_best"
         if cp_metric == "loss":
-            monitored = f"{'valid' if val_split else 'train'}_loss_best"
+            monitored = "train_loss_best"
         callbacks.append(("cp", BestCheckpoint(monitor=monitored, dirname=cp_dir)))
         callbacks.append(("load_best", train_end_load_best_loss(identifier)))
     return callbacks

@@ -59,7 +59,7 @@ ATOMS_A_BATCH = (400, 1600)  # smaller and larger frames than these make of 8
 BATCHES = (2, 32)
 BATCHES_A_PASS = 10  # at least
 EPOCHS, STEPS, FEWEST = 240, 40, 30
-VALIDATION = 0.05
+VALIDATION, MANY = 0.05, 400
 
 
 def of(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -75,6 +75,8 @@ def _model(facts: Facts, preset: Preset) -> Iterator[Rule]:
     few = len(facts.elements) <= MOST_ELEMENTS
     why = "a network for each element" if few else "one network, as there are many elements"
     yield "model", "name", "bpnn" if few else "singlenn", why
+    if few:
+        yield "model", "element_mask", "fixed", "nothing of the other elements' networks"
     why = "every frame has forces" if facts.forces else "not every frame has forces"
     yield "model", "get_forces", facts.forces, why
     width = network_width(facts, preset)
@@ -97,21 +99,17 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
         weight = min(max(100.0 / facts.size**2, 1e-3), 10.0)
         why = "100 over the square of the mean number of atoms"
         yield "optim", "force_coefficient", float(f"{weight:.3g}"), why
-    yield (
-        "optim",
-        "cp_metric",
-        "loss",
-        "energies and forces choose the best epoch, weighted as in training",
-    )
+    why = "of training: the schedule ends with small steps, and few frames choose badly"
+    yield "optim", "cp_metric", "loss", why
     yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"
 
 
 def _dataset(facts: Facts, preset: Preset) -> Iterator[Rule]:
     if facts.keys:
         yield "dataset", "keys", dict(facts.keys), "by their looks: ASE reads no energy"
-    share = VALIDATION if facts.n_frames * VALIDATION >= 1 else 0.0
-    why = "frames that choose the best epoch" if share else "too few frames to keep any apart"
-    yield "dataset", "val_split", share, why
+    many = facts.n_frames >= MANY
+    why = "frames whose errors are shown" if many else f"fewer frames than {MANY}: all train"
+    yield "dataset", "val_split", VALIDATION if many else 0.0, why
     yield from _descriptor(facts, preset)
     why = "features that vary by less are not blown up"
     yield "dataset", "scaling", {"type": "standardize", "threshold": 1e-3}, why

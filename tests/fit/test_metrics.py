@@ -83,7 +83,7 @@ def test_callbacks():
     callbacks = dict(evaluator(0.1, "mae", "run", True, "forces", "folder"))
     assert callbacks["cp"].monitor == "val_forces_mae_best"
     callbacks = dict(evaluator(0.1, "mae", "run", True, "loss", "folder"))
-    assert callbacks["cp"].monitor == "valid_loss_best"
+    assert callbacks["cp"].monitor == "train_loss_best"
     assert [name for name, _ in evaluator(0, "mse", "run", False)] == ["train_energy_mse"]
     assert (
         dict(evaluator(0, "mse", "run", False, cp_dir="x"))["cp"].monitor == "train_energy_mse_best"
