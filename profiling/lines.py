@@ -47,7 +47,7 @@ HOT = (
     "amptorch.fit.net:AtomsNet.get_loss",
     "amptorch.potentials.model:Model.forward",
     "amptorch.potentials.networks.model:AtomisticModel.atomic_energies_and_gradient",
-    "amptorch.potentials.networks.model:AtomisticModel._by_kernel",
+    "amptorch.potentials.networks.model:AtomisticModel.kernel_shape",
     "amptorch.kernels.networks:energies_and_slopes",
     "amptorch.kernels.networks:_Networks.forward",
     "amptorch.kernels.networks:_Networks.backward",
