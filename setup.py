@@ -98,7 +98,11 @@ setup(
     entry_points={"console_scripts": ["amptorch = amptorch.__main__:main"]},
     python_requires=">=3.10",
     packages=find_packages(include=["amptorch", "amptorch.*"]),
-    package_data={"amptorch.descriptor": ["data/*.json"], "amptorch": ["py.typed", "_native.pyi"]},
+    package_data={
+        "amptorch": ["py.typed", "_native.pyi"],
+        "amptorch.descriptor": ["data/*.json"],
+        "amptorch.report": ["page.css", "page.js"],
+    },
     ext_modules=[native_extension()],
     cmdclass={"build_ext": BuildExtension},
     install_requires=[

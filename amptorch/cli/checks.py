@@ -9,7 +9,7 @@ from pathlib import Path
 from ase import Atoms
 
 from ..data.reading import load_images
-from ..report.plots import check_matplotlib
+from ..report.pictures import check_matplotlib
 
 
 def add_check(parser: argparse.ArgumentParser, out: str) -> None:

@@ -8,34 +8,46 @@ from typing import Any
 
 from ..data.reading import load_images
 from ..potentials.potential import Potential
-from ..report import Part, summary, write_report
-from ..report.plots import check_matplotlib
+from ..report import Part, write_report
 from ..trainer import AtomsTrainer
-from .settings import add_keys, given_keys
+from . import reporting
+from .options import DATA, add_data, add_output
+from .parser import examples
+from .settings import given_keys
 
 
 def add_command(commands: Any) -> None:
     """Add this command to a parser."""
-    parser = commands.add_parser("evaluate", help="report the errors of a trained potential")
+    parser = commands.add_parser(
+        "evaluate",
+        help="report the errors of a trained potential",
+        description="Predict images and report the errors: as a page of figures, text and JSON.",
+        epilog=examples(
+            "amptorch evaluate checkpoints/2026-01-31-12-00-00-data test.extxyz --out report",
+            "amptorch evaluate saved.potential a.extxyz b.traj --out report --chemiscope",
+        ),
+    )
     parser.add_argument("checkpoint", help="checkpoint folder or saved potential")
-    parser.add_argument("data", type=Path, help="file of images that ASE reads, with energies")
+    add_data(parser, f"with energies: {DATA}")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    add_keys(parser)
-    parser.add_argument("--no-plots", dest="plots", action="store_false", help="text only")
+    reporting.add_options(parser)
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Load, evaluate, write the report, print the table of errors."""
-    if arguments.plots:
-        check_matplotlib()
+    reporting.check(arguments)
     images = load_images(arguments.data, "data")
     source = _opened(arguments.checkpoint)
-    name = f"{Path(arguments.checkpoint).name} on {arguments.data.name}"
-    parts = {"test": Part(images, arguments.data)}
+    data = [Path(each).name for each in arguments.data]
+    name = f"{Path(arguments.checkpoint).name} on {', '.join(data)}"
+    parts = {"test": Part(images, reporting.one_file(arguments.data))}
     keys = given_keys(arguments.keys, source.potential.keys)
-    report = write_report(source, parts, arguments.out, name, plots=arguments.plots, keys=keys)
-    print(f"\n{summary(report)}\n\nreport: {arguments.out / 'report.html'}")
+    also = reporting.also(arguments)
+    plots, out = arguments.plots, arguments.out
+    report = write_report(source, parts, out, name, plots=plots, keys=keys, also=also)
+    reporting.show(report, arguments.out)
 
 
 def _opened(path: str) -> AtomsTrainer | Potential:

@@ -17,6 +17,7 @@ from ..data.reading import elements_of, load_images
 from ..files import checkpoint
 from ..recipe import Facts, choose
 from ..trainer import AtomsTrainer
+from . import reporting
 from .config_file import apply, with_classes
 from .interrupt import how_to_go_on, noticed
 from .options import DATA, add_output, add_recipe, add_time
@@ -51,13 +52,14 @@ def add_command(commands: Any) -> None:
     add_recipe(parser)
     add_time(parser)
     parser.add_argument("--out", type=Path, help="folder of the report, default the checkpoint's")
-    parser.add_argument("--no-plots", dest="plots", action="store_false", help="text only")
+    reporting.add_options(parser)
     add_output(parser)
     parser.set_defaults(run=run, test=None)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, and report."""
+    reporting.check(arguments)
     begun = time.monotonic()
     stored = checkpoint.load_folder(arguments.run_of)["config"]
     images = load_images(arguments.data, "data")

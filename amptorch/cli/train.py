@@ -13,9 +13,9 @@ from ..data.reading import load_images
 from ..data.targets import TargetReader
 from ..files.config_text import CONFIG_TEXT
 from ..processes import group
-from ..report import Part, summary, training_parts, write_report
-from ..report.plots import check_matplotlib
+from ..report import Part, training_parts, write_report
 from ..trainer import AtomsTrainer
+from . import reporting
 from .config_file import with_classes
 from .configuration import configuration
 from .interrupt import how_to_go_on, noticed
@@ -53,7 +53,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="checkpoint folder to go on from"
     )
-    parser.add_argument("--no-plots", dest="plots", action="store_false", help="text only")
+    reporting.add_options(parser)
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -62,8 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Train, evaluate, write the report, print the table of errors; under ``torchrun`` the first
     process does all but the training."""
     begun = time.monotonic()
-    if arguments.plots:
-        check_matplotlib()
+    reporting.check(arguments)
     config = configuration(arguments)
     test = {} if arguments.test is None else {"test": _test_part(arguments.test, config)}
     if arguments.time is not None:
@@ -90,27 +89,21 @@ def finish(
         trainer: that has trained.
         test: images kept apart, if any.
         seconds: what making the data set and training took.
-        arguments: with ``out`` and ``plots``.
+        arguments: with ``out`` and what :func:`.reporting.add_options` adds.
     """
     settings = trainer.settings
     parts: dict[str, Part] = {}
     if settings.dataset.raw_data is not None:
         raw_data = settings.dataset.raw_data
-        parts = training_parts(trainer, load_images(raw_data), _one_file(raw_data))
+        parts = training_parts(trainer, load_images(raw_data), reporting.one_file(raw_data))
     folder = Path(trainer.cp_dir or settings.cmd.run_dir)
     out = arguments.out or folder / "report"
     name = settings.cmd.identifier or "training"
-    report = write_report(trainer, {**parts, **test}, out, name, seconds, arguments.plots)
-    print(f"\n{summary(report)}\n\nreport: {out / 'report.html'}")
+    also, parts = reporting.also(arguments), {**parts, **test}
+    report = write_report(trainer, parts, out, name, seconds, arguments.plots, also=also)
+    reporting.show(report, out)
     if trainer.cp_dir is not None:
         print(f"potential: {folder}\nconfiguration: {folder / CONFIG_TEXT}")
-
-
-def _one_file(raw_data: Any) -> Path | None:
-    """The file of the images, where they are those of one whole file."""
-    names = [raw_data] if isinstance(raw_data, (str, Path)) else list(raw_data)
-    one = len(names) == 1 and isinstance(names[0], (str, Path)) and Path(names[0]).is_file()
-    return Path(names[0]) if one else None
 
 
 def _test_part(name: str, config: dict[str, dict[str, Any]]) -> Part:
@@ -120,4 +113,4 @@ def _test_part(name: str, config: dict[str, dict[str, Any]]) -> Part:
     inspection = Inspection(TargetReader(forces=False, keys=keys))
     inspection.read(images)
     inspection.warn()
-    return Part(images, _one_file(name))
+    return Part(images, reporting.one_file(name))

@@ -1,20 +1,16 @@
-"""Reports of a fit: errors, plots, JSON, Markdown and one HTML page."""
+"""Reports of a fit: errors, figures, JSON, text, Markdown and one HTML page."""
 
-from .errors import Evaluation, Parity, evaluate
+from .errors import Evaluation, Parity
 from .fit import Part, training_parts, write_report
-from .markdown import table
+from .predicting import evaluate
 from .sections import errors_table
-
-
-def summary(report: dict) -> str:
-    """The table of errors of a report, as Markdown."""
-    return table(errors_table(report["errors"]))
-
+from .text import summary
 
 __all__ = [
     "Evaluation",
     "Parity",
     "Part",
+    "errors_table",
     "evaluate",
     "summary",
     "training_parts",

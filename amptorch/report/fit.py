@@ -1,27 +1,34 @@
-"""A report of a fit: numbers as JSON, text as Markdown, everything in one HTML page, and plots."""
+"""A report of a fit: numbers as JSON, text, figures, and everything in one HTML page."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from ase import Atoms
 
 from ..data.keys import Keys
 from ..descriptor.from_data import Choice
+from ..errors import nearest
 from ..potentials.potential import HasPotential, Potential
-from . import html, markdown
-from .errors import Evaluation, evaluate
-from .machine import describe
-from .plots import best_epoch, write_plots
+from . import markdown, text
+from .chemiscope import write_chemiscope
+from .content import WORST, model, report_of, settings
+from .drawing import figures_of, write_figures
+from .errors import Evaluation
+from .learning import History
+from .page import page
+from .pictures import check_matplotlib, write_pictures
+from .predicting import evaluate
 from .sections import sections
+from .worst import write_worst
 
-WORST = 10
+EXTRAS = ("pictures", "chemiscope")
 
 
 @dataclass
@@ -51,11 +58,12 @@ class Part:
 class Run(HasPotential, Protocol):
     """A potential with what is known of its training: a trainer."""
 
+    config: dict[str, Any]
     verbose: bool
     descriptor_choice: Choice | None
 
     @property
-    def history(self) -> Sequence[Mapping[str, Any]]:
+    def history(self) -> History:
         """Losses and errors of every epoch."""
 
     @property
@@ -83,8 +91,10 @@ def write_report(
     seconds: float | None = None,
     plots: bool = True,
     keys: Keys | None = None,
+    also: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Evaluate a potential and write ``report.json``, ``report.md``, ``report.html`` and plots.
+    """Evaluate a potential and write ``report.html``, ``.md``, ``.txt``, ``.json``,
+    ``worst.extxyz`` and figures.
 
     Args:
         trainer: a trained or loaded :class:`amptorch.AtomsTrainer`, or a potential, of whose
@@ -93,68 +103,73 @@ def write_report(
         out: folder to write.
         name: title of the report.
         seconds: what making the data set and training took.
-        plots: draw plots, with matplotlib.
+        plots: draw figures, in the page and as SVG files.
         keys: names of energy, forces, stress and virial, default those of the training data.
+        also: any of "pictures", PNG files under the names that MedeA gives them, with matplotlib;
+            and "chemiscope", an input of that viewer, ``chemiscope.json.gz``.
 
     Returns:
         What ``report.json`` holds; energies in eV per atom, forces in eV/Å, stresses in eV/Å^3.
+
+    Raises:
+        ImportError: "pictures" without matplotlib.
+        ValueError: another name in ``also``.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    check_extras(also)
     run = None if isinstance(trainer, Potential) else trainer
     show = run is not None and run.verbose
     evaluations = {
         kind: evaluate(trainer, part.images, part.indices, keys, show)
         for kind, part in parts.items()
     }
-    history = [] if run is None else run.history
-    report = {
-        "name": name,
+    history: History = [] if run is None else run.history
+    about = {
         "data": {kind: part.describe() for kind, part in parts.items()},
-        "model": _model(trainer.potential, None if run is None else run.descriptor_choice),
-        "training": _training(history, seconds),
-        **_errors(evaluations),
-        "machine": describe(),
+        "model": model(trainer.potential, None if run is None else run.descriptor_choice),
+        "settings": None if run is None else settings(run.config),
     }
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    images = write_plots(evaluations, history, out) if plots else []
-    content = sections(report, images)
-    (out / "report.md").write_text(markdown.page(name, content), encoding="utf-8")
-    (out / "report.html").write_text(html.page(name, content, out), encoding="utf-8")
+    report = report_of(name, about, evaluations, history, seconds)
+    write_files(report, evaluations, history, Path(out), plots, also)
     return report
 
 
-def _model(potential: Potential, choice: Choice | None) -> dict[str, Any]:
-    descriptor = potential.descriptor
-    return {
-        "elements": potential.elements,
-        "descriptor": descriptor.descriptor_type,
-        "features": int(descriptor.n_features),
-        "cutoff": float(descriptor.cutoff),
-        "parameters": int(potential.model.num_params),
-        "dtype": str(potential.dtype).removeprefix("torch."),
-        "chosen_from_data": None if choice is None else choice.to_json(),
-    }
+def write_files(
+    report: Mapping[str, Any],
+    evaluations: Mapping[str, Evaluation],
+    history: History,
+    out: Path,
+    plots: bool = True,
+    also: Sequence[str] = (),
+) -> None:
+    """Write all files of a report to a folder, see :func:`write_report`."""
+    out.mkdir(parents=True, exist_ok=True)
+    whole = json.dumps(_finite(report), indent=2, allow_nan=False)
+    (out / "report.json").write_text(whole + "\n", encoding="utf-8")
+    figures = figures_of(report, evaluations, history) if plots else []
+    content = sections(report, write_figures(figures, out))
+    (out / "report.md").write_text(markdown.page(report["name"], content), encoding="utf-8")
+    (out / "report.txt").write_text(text.page(report["name"], content), encoding="utf-8")
+    (out / "report.html").write_text(page(report, evaluations, figures), encoding="utf-8")
+    write_worst(evaluations, WORST, out / "worst.extxyz")
+    if "pictures" in also:
+        write_pictures(evaluations, history, out)
+    if "chemiscope" in also:
+        write_chemiscope(report["name"], evaluations, out / "chemiscope.json.gz")
 
 
-def _training(history: Sequence[Mapping[str, Any]], seconds: float | None) -> dict[str, Any]:
-    durations = [row["dur"] for row in history if "dur" in row]
-    return {
-        "epochs": len(history),
-        "best_epoch": best_epoch(history),
-        "seconds": {
-            "data set and training": seconds,
-            "an epoch": float(np.median(durations)) if durations else None,
-        },
-    }
+def check_extras(also: Sequence[str]) -> None:
+    """Raise what :func:`write_report` raises of ``also``, before any work is done."""
+    for name in also:
+        if name not in EXTRAS:
+            raise ValueError(f"also: unknown {name!r}; {nearest(name, EXTRAS)}")
+    if "pictures" in also:
+        check_matplotlib()
 
 
-def _errors(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
-    of_groups = {kind: each.by_group() for kind, each in evaluations.items()}
-    return {
-        "errors": {kind: each.errors() for kind, each in evaluations.items()},
-        "forces_by_element": {kind: each.forces_by_element() for kind, each in evaluations.items()},
-        "by_group": {kind: groups for kind, groups in of_groups.items() if groups},
-        "extrapolation": {k: each.extrapolation for k, each in evaluations.items()},
-        "worst": {kind: each.worst(WORST) for kind, each in evaluations.items()},
-    }
+def _finite(value: Any) -> Any:
+    """The same with null, as JSON has it, for what is no finite number."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,7 +1,6 @@
 """HTML pages that need no other file and no network.
 
-``page`` makes one of the sections of a fit; reports of another kind build theirs of the same parts:
-``document``, ``prose`` and ``table``.
+Pages of every kind of report are made of these parts: ``document``, ``prose`` and ``table``.
 """
 
 from __future__ import annotations
@@ -9,10 +8,10 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Sequence
+from hashlib import sha256
 from html import escape
-from pathlib import Path
 
-from .sections import Section, Table
+from .sections import Table
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --words: #222; --faint: #68707a; --line: #dcdfe3;
@@ -34,34 +33,28 @@ th.number, td.number { text-align: right; }
 .wide { overflow-x: auto; }
 img { max-width: 100%; margin: .3rem; background: #fff; }
 """
-# A browser that obeys it asks for nothing, whatever the page holds, and runs no script.
+# A browser that obeys it asks for nothing, whatever the page holds, and runs no script but the one
+# whose checksum is added.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 # A target has no colon, so no scheme, and no slash in front: it leads to the page or a file beside.
 LINK = re.compile(r"\[([^\]]+)\]\(((?!/)[\w.#/-]+)\)")
 NUMBER = re.compile(r"[-+−]?\.?\d.*|[-+−]?inf|nan|", re.DOTALL)
 
 
-def page(title: str, sections: Sequence[Section], folder: Path) -> str:
-    """The page; images are read from ``folder`` and become part of it."""
-    body = [f"<h1>{escape(title)}</h1>"]
-    for section in sections:
-        if section.heading:
-            body.append(f"<h2>{escape(section.heading)}</h2>")
-        body += [f"<p>{prose(text)}</p>" for text in section.text]
-        body += [table(each) for each in section.tables]
-        body += [_image(folder / name) for name in section.images]
-    return document(title, body)
-
-
-def document(title: str, body: Sequence[str], style: str = "") -> str:
-    """A whole page of elements, with ``style`` after that of all pages."""
+def document(title: str, body: Sequence[str], style: str = "", script: str = "") -> str:
+    """A whole page of elements, with ``style`` after that of all pages, and one script at its end,
+    the only one that runs."""
+    policy, end = POLICY, ""
+    if script:
+        checksum = b64encode(sha256(script.encode()).digest()).decode("ascii")
+        policy, end = f"{POLICY}; script-src 'sha256-{checksum}'", f"<script>{script}</script>\n"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width">\n<link rel="icon" href="data:,">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n"
         + "\n".join(body)
-        + "\n</body>\n</html>\n"
+        + f"\n{end}</body>\n</html>\n"
     )
 
 
@@ -92,9 +85,3 @@ def _row(tag: str, cells: Sequence[str], kinds: Sequence[str]) -> str:
 
 def _is_number(cell: str) -> bool:
     return NUMBER.fullmatch(LINK.sub(r"\1", cell)) is not None
-
-
-def _image(path: Path) -> str:
-    data = b64encode(path.read_bytes()).decode("ascii")
-    name = escape(path.stem.replace("_", " "))
-    return f'<img alt="{name}" src="data:image/png;base64,{data}">'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from .sections import Section, Table
 
@@ -31,4 +32,4 @@ def _escape(text: str) -> str:
 
 
 def _name(image: str) -> str:
-    return image.removesuffix(".png").replace("_", " ")
+    return Path(image).stem.replace("_", " ")

@@ -1,10 +1,16 @@
-"""What a report shows, in order: headings with text, tables and plots, in no markup."""
+"""What a report says in words and tables, in order and in no markup."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from .remarks import r2_text
+from .units import QUANTITIES, TABULATED, Quantity, number
+from .words import Report, cost, machine, model, verdict
+
+MOST = 100  # rows of a table by name; the others stand in report.json
 
 
 @dataclass
@@ -25,72 +31,99 @@ class Section:
     images: list[str] = field(default_factory=list)
 
 
-_COLUMNS = {
-    "energy": ("energy", "meV/atom", 1000.0, 1),
-    "forces": ("force", "eV/Å", 1.0, 3),
-    "stress": ("stress", "meV/Å³", 1000.0, 2),
-}
-
-
-def sections(report: Mapping[str, Any], images: Sequence[str]) -> list[Section]:
+def sections(report: Report, images: Sequence[str]) -> list[Section]:
     """The sections of a report, see ``amptorch.report.write_report``."""
-    curve = [name for name in images if name == "learning_curve.png"]
     found = [
-        Section("", [_data(report), _training(report)], [errors_table(report["errors"])]),
-        Section(
-            "Extrapolation",
-            [f"{kind}: {text}." for kind, text in report["extrapolation"].items() if text],
-        ),
-        Section("Learning curve", images=curve),
-        Section("Predicted against reference", images=[n for n in images if n not in curve]),
-        Section(
-            "Forces by element",
-            tables=[_named(report["forces_by_element"], lambda each: {"forces": each})],
-        ),
-        Section("Groups", tables=[_named(report["by_group"], lambda each: each)]),
-        *(_worst(kind, each) for kind, each in report["worst"].items()),
-        _chosen(report["model"]["chosen_from_data"]),
-        Section("Machine", [_machine(report["machine"])]),
+        Section("", [verdict(report), model(report)], verdict_tables(report)),
+        Section("Warnings", [f"* {each}" for each in report["warnings"]]),
+        Section("Figures", images=list(images)),
+        *tables_of_parts(report),
+        *(worst(kind, each) for kind, each in report["worst"].items()),
+        Section("Frames and cost", [cost(report)], [sets(report), checksums(report)]),
+        chosen(report["model"]["chosen_from_data"]),
+        Section("Settings", tables=[settings(report)]),
+        Section("Machine", [machine(report["machine"])]),
     ]
     for section in found:
         section.tables = [table for table in section.tables if table.rows]
+        section.text = [text for text in section.text if text]
     return [each for each in found if each.text or each.tables or each.images]
+
+
+def verdict_tables(report: Report) -> list[Table]:
+    """The errors of each quantity in each unit: a row a set."""
+    tables = []
+    for quantity in TABULATED:
+        name = f"{quantity.plural} ({quantity.unit})"
+        header = [name, "RMSE", "MAE", "largest", "R²", "values"]
+        rows = [
+            [kind, *_row(quantity, own)]
+            for kind, errors in report["errors"].items()
+            if quantity.name in errors
+            for own in [errors[quantity.name]]
+        ]
+        tables.append(Table(header, rows))
+    return [table for table in tables if table.rows]
+
+
+def _row(quantity: Quantity, own: Mapping[str, Any]) -> list[str]:
+    errors = [quantity.text(own[key]) for key in ("rmse", "mae", "max")]
+    return [*errors, r2_text(own), str(own["values"])]
 
 
 def errors_table(errors: Mapping[str, Mapping[str, Mapping[str, Any]]], label: str = "") -> Table:
     """RMSE, MAE and R² by row and quantity."""
-    quantities = [name for name in _COLUMNS if any(name in each for each in errors.values())]
-    header, rows = [label], []
-    for name in quantities:
-        what, unit, _, _ = _COLUMNS[name]
-        header += [f"{what} RMSE ({unit})", f"{what} MAE ({unit})", f"{what} R²"]
-    for kind, each in errors.items():
-        cells = [_cells(name, each.get(name)) for name in quantities]
-        rows.append([kind, *(cell for three in cells for cell in three)])
+    found = [each for each in QUANTITIES if any(each.name in row for row in errors.values())]
+    header = [label]
+    for quantity in found:
+        header += [f"{quantity.short} {what} ({quantity.unit})" for what in ("RMSE", "MAE")]
+        header.append(f"{quantity.short} R²")
+    rows = [
+        [kind, *(cell for quantity in found for cell in _cells(quantity, each))]
+        for kind, each in errors.items()
+    ]
     return Table(header, rows)
 
 
-def _cells(quantity: str, errors: Mapping[str, Any] | None) -> list[str]:
-    if errors is None:
+def _cells(quantity: Quantity, errors: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    own = errors.get(quantity.name)
+    if own is None:
         return ["", "", ""]
-    _, _, factor, digits = _COLUMNS[quantity]
-    r2 = "" if errors["r2"] is None else f"{errors['r2']:.4f}"
-    return [f"{factor * errors[kind]:.{digits}f}" for kind in ("rmse", "mae")] + [r2]
+    return [quantity.text(own["rmse"]), quantity.text(own["mae"]), r2_text(own)]
 
 
-def _named(parts: Mapping[str, Mapping[str, Any]], errors_of: Any) -> Table:
+def tables_of_parts(report: Report) -> list[Section]:
+    """Errors by element, group and size."""
+
+    def of_forces(each: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"forces": each}
+
+    return [
+        Section("Forces by element", tables=[_named(report["forces_by_element"], of_forces)]),
+        Section("Groups", tables=[_named(report["by_group"], dict)]),
+        Section("Number of atoms", tables=[_named(report["by_size"], dict)]),
+    ]
+
+
+def _named(
+    parts: Mapping[str, Mapping[str, Any]], errors_of: Callable[[Any], Mapping[str, Any]]
+) -> Table:
     """A table whose rows are the entries of each part."""
     rows = {
         f"{name}, {kind}" if name else f"(none), {kind}": errors_of(each)
         for kind, entries in parts.items()
         for name, each in entries.items()
     }
-    return errors_table(rows)
+    table = errors_table(dict(list(rows.items())[:MOST]))
+    if len(rows) > MOST:
+        rest = [f"{len(rows) - MOST} more, see report.json"]
+        table.rows.append(rest + [""] * (len(table.header) - 1))
+    return table
 
 
-def _worst(kind: str, worst: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
+def worst(kind: str, frames: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
+    """The worst frames of a set by energy and by force."""
     header = [
-        "frame",
         "formula",
         "group",
         "energy error (meV/atom)",
@@ -98,8 +131,8 @@ def _worst(kind: str, worst: Mapping[str, Sequence[Mapping[str, Any]]]) -> Secti
         "largest force error (eV/Å)",
     ]
     tables = [
-        Table([f"{header[0]} by {what}", *header[1:]], [_frame(each) for each in frames])
-        for what, frames in worst.items()
+        Table([f"frame by {what}", *header], [_frame(each) for each in found])
+        for what, found in frames.items()
     ]
     return Section(f"Worst frames, {kind}", tables=tables)
 
@@ -110,35 +143,8 @@ def _frame(each: Mapping[str, Any]) -> list[str]:
     return [str(each["frame"]), each["formula"], each["group"], energy, *forces]
 
 
-def _data(report: Mapping[str, Any]) -> str:
-    parts = []
-    for kind, data in report["data"].items():
-        low, high = data["atoms"]
-        atoms = f"{low}" if low == high else f"{low} to {high}"
-        source = f" of {data['file']} (sha256 {data['sha256'][:16]}…)" if "file" in data else ""
-        parts.append(f"{kind}: {data['frames']} frames of {atoms} atoms{source}")
-    return "; ".join(parts) + "."
-
-
-def _training(report: Mapping[str, Any]) -> str:
-    model, training = report["model"], report["training"]
-    text = (
-        f"{model['descriptor']}, {model['features']} features, cutoff {model['cutoff']:g} Å, "
-        f"{model['parameters']} parameters, {model['dtype']}"
-    )
-    seconds = training["seconds"]
-    if training["epochs"]:
-        text += f"; {training['epochs']} epochs"
-    if training["best_epoch"] is not None:
-        text += f", the best is {training['best_epoch']}"
-    if seconds["data set and training"] is not None:
-        text += f"; data set and training {seconds['data set and training']:.0f} s"
-    if seconds["an epoch"] is not None:
-        text += f", an epoch {seconds['an epoch']:.2f} s"
-    return text + "."
-
-
-def _chosen(choice: Mapping[str, Any] | None) -> Section:
+def chosen(choice: Mapping[str, Any] | None) -> Section:
+    """Symmetry functions that the data decided."""
     if choice is None:
         return Section()
     counts = [[element, str(number)] for element, number in choice["functions"].items()]
@@ -154,9 +160,40 @@ def _chosen(choice: Mapping[str, Any] | None) -> Section:
     )
 
 
-def _machine(machine: Mapping[str, Any]) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, "
-        f"Python {machine['python']}, {packages}."
+def settings(report: Report) -> Table:
+    """The configuration, a row a key."""
+    return Table(
+        ["key", "value"],
+        [
+            [f"{section}: {key}", str(value)]
+            for section, values in (report["settings"] or {}).items()
+            for key, value in values.items()
+        ],
+    )
+
+
+def sets(report: Report) -> Table:
+    """Frames of each set, and what predicting an atom of it took."""
+    spent = report["cost"]["prediction"]
+    rows = []
+    for kind, each in report["data"].items():
+        low, high = each["atoms"]
+        atoms = str(low) if low == high else f"{low}–{high}"
+        cost = (
+            [number(spent[kind][n], 0) for n in ("fingerprints", "model")] if kind in spent else []
+        )
+        rows.append([kind, str(each["frames"]), atoms, *(cost or ["", ""])])
+    header = ["", "frames", "atoms", "fingerprints (µs/atom)", "model (µs/atom)"]
+    return Table(header, rows)
+
+
+def checksums(report: Report) -> Table:
+    """Of the files that the frames come from."""
+    return Table(
+        ["set", "file", "sha256"],
+        [
+            [kind, each["file"], each["sha256"]]
+            for kind, each in report["data"].items()
+            if "file" in each
+        ],
     )

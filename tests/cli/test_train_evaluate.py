@@ -66,7 +66,16 @@ def run(*arguments: str) -> None:
 def test_train_equals_the_python_interface(folder, capsys):
     run("train", "config.yaml", "--test", "test.extxyz", "--out", "report")
     report = json.loads((folder / "report" / "report.json").read_text())
-    assert "| test | " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines() if line.startswith("test ")]
+    # In meV/atom, eV/Å: of energies and forces.
+    assert [float(row[1]) for row in rows] == pytest.approx(
+        [
+            1000 * report["errors"]["test"]["energy"]["rmse"],
+            report["errors"]["test"]["forces"]["rmse"],
+        ],
+        rel=0.02,
+    )
 
     config = read_config("config.yaml")
     trainer = AtomsTrainer({**config, "cmd": {**config["cmd"], "debug": True}})
@@ -88,7 +97,7 @@ def test_evaluate_gives_the_errors_of_the_run(folder):
     evaluated = json.loads((folder / "again" / "report.json").read_text())
     assert evaluated["errors"] == {"test": trained["errors"]["test"]}
     assert evaluated["training"]["epochs"] == trained["training"]["best_epoch"]
-    assert (folder / "again" / "learning_curve.png").is_file()
+    assert (folder / "again" / "figures" / "learning_energy.svg").is_file()
 
 
 def test_evaluate_takes_a_saved_potential(folder):
@@ -233,7 +242,19 @@ def test_test_images_are_looked_at_before_training(folder, capsys):
     assert not (folder / "checkpoints").exists()
 
 
-def test_plots_are_asked_for_before_training(folder, capsys, monkeypatch):
+def test_a_report_with_pictures_and_for_chemiscope(folder):
+    """Of several sources, that name no one file."""
+    run("train", "config.yaml", "--no-plots", "--out", "trained", "--pictures", "--chemiscope")
+    assert (folder / "trained" / "Energies_DFT_vs_MLP.png").is_file()
+    assert (folder / "trained" / "chemiscope.json.gz").is_file()
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    run("evaluate", checkpoint, "test.extxyz", "train.extxyz@0:2", "--out", "again")
+    report = json.loads((folder / "again" / "report.json").read_text())
+    assert report["data"]["test"] == {"frames": 4, "atoms": [4, 4]}
+    assert not list((folder / "again").glob("*.png"))
+
+
+def test_pictures_are_asked_for_before_training(folder, capsys, monkeypatch):
     original = builtins.__import__
 
     def without(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -242,7 +263,7 @@ def test_plots_are_asked_for_before_training(folder, capsys, monkeypatch):
         return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    assert main(["train", "config.yaml"]) == 1
+    assert main(["train", "config.yaml", "--pictures"]) == 1
     assert "pip install 'amptorch[plots]'" in capsys.readouterr().err
     assert not (folder / "checkpoints").exists()
 

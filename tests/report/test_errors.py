@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
@@ -10,7 +11,10 @@ from ase import Atoms
 
 from amptorch.potentials import prediction
 from amptorch.preprocessing import ExtrapolationWarning
-from amptorch.report.errors import Evaluation, Frame, Parity, evaluate
+from amptorch.report.errors import Evaluation, Frame, Parity, size_bins
+from amptorch.report.predicting import evaluate
+
+from . import synthetic
 
 pytestmark = pytest.mark.filterwarnings("ignore:extrapolation")
 
@@ -92,6 +96,61 @@ def test_no_groups(trainer, frames):
         del image.info["group"]
         image.calc = original.calc
     assert evaluate(trainer, bare).by_group() == {}
+
+
+def test_config_type_is_a_group_too():
+    """``group`` comes first."""
+    image = Atoms("Cu", info={"config_type": "slab"})
+    energy = Parity(np.zeros(1), np.zeros(1))
+    assert Frame(0, image, energy, None, None).group == "slab"
+    image.info["group"] = "bulk"
+    assert Frame(0, image, energy, None, None).group == "bulk"
+
+
+@pytest.mark.parametrize("quantity", ["energy", "forces", "stress"])
+def test_by_group_and_size_of_many_frames(quantity):
+    evaluation = synthetic.evaluation(300, sizes=tuple(range(2, 42, 2)))
+    groups, sizes = evaluation.by_group(), evaluation.by_size(size_bins([evaluation]))
+    assert list(groups) == sorted(synthetic.GROUPS)
+    assert len(sizes) == 8
+    for name, errors in groups.items():
+        chosen = [frame for frame in evaluation.frames if frame.image.info["config_type"] == name]
+        parts = [getattr(frame, quantity) for frame in chosen]
+        expected = plain(
+            *(
+                np.concatenate([getattr(p, n).ravel() for p in parts])
+                for n in ("reference", "predicted")
+            )
+        )
+        assert errors[quantity] == pytest.approx(expected, rel=1e-9), name
+    counts = [errors["energy"]["values"] for errors in sizes.values()]
+    assert sum(counts) == 300
+    ends = [tuple(map(int, name.split("–"))) for name in sizes]
+    assert ends[0][0] == 2
+    assert ends[-1][-1] == 40
+    assert all(high[0] > low[-1] for low, high in itertools.pairwise(ends))
+
+
+def test_sets_share_the_bins_of_sizes():
+    one, other = synthetic.evaluation(5, sizes=(4,)), synthetic.evaluation(5, sizes=(4, 8))
+    assert one.by_size(size_bins([one])) == {}
+    assert set(one.by_size(size_bins([one, other]))) == {"4"}
+    assert set(other.by_size(size_bins([one, other]))) == {"4", "8"}
+
+
+def test_values_know_their_frames():
+    evaluation = synthetic.evaluation(7)
+    values = evaluation.parity("forces")
+    frames, within = values.owners(np.arange(values.difference.size))
+    for value, place, index in zip(values.predicted.ravel(), frames, within, strict=True):
+        assert value == evaluation.frames[place].forces.predicted.ravel()[index]
+
+
+def test_what_is_no_number_is_worst():
+    frames = [frame(0, 0.1, 1.0), frame(1, np.nan, 2.0), frame(2, -0.2, np.inf)]
+    evaluation = Evaluation(frames)
+    assert evaluation.order("energy") == [1, 2, 0]
+    assert evaluation.order("forces") == [2, 1, 0]
 
 
 def frame(index: int, energy: float, force: float | None) -> Frame:

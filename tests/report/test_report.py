@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,24 @@ import numpy as np
 import pytest
 
 from amptorch.report import Part, summary, training_parts, write_report
-from amptorch.report.errors import evaluate
-from amptorch.report.html import prose
+from amptorch.report.fit import write_files
+from amptorch.report.html import document, prose
 from amptorch.report.html import table as html_table
-from amptorch.report.plots import best_epoch, learning_curve, write_plots
+from amptorch.report.learning import best_epoch, curves
 from amptorch.report.sections import Table
 
 from ..made_potentials import trained
+from . import synthetic
 
-IMAGES = {
-    "learning_curve.png",
-    *(
-        f"{n}_{q}.png"
-        for n in ("parity", "difference", "errors")
-        for q in ("energy", "forces", "stress")
-    ),
+SETS = ("training", "validation", "test")
+FIGURES = {
+    *(f"learning_{name}" for name in ("loss", "energy", "forces")),
+    *(f"errors_{name}" for name in ("energy", "forces", "stress")),
+    *(f"{name}_by_group" for name in ("energy", "forces", "stress")),
+    "forces_by_element",
+    *(f"parity_{name}_{kind}" for name in ("energy", "forces", "stress") for kind in SETS),
 }
+WRITTEN = {"report.html", "report.json", "report.md", "report.txt", "worst.extxyz"}
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,31 @@ def test_validation_errors_are_those_of_the_best_epoch(trainer, written):
     assert errors["forces"]["mae"] == pytest.approx(row["val_forces_mae"], rel=1e-5)
 
 
+def test_learning_curves_are_in_the_units_of_the_tables(trainer, written):
+    """The best epoch of the curves is the validation error of the tables: in meV/atom."""
+    history, errors = trainer.net.history, written[1]["errors"]["validation"]
+    found = {curve.name: curve for curve in curves(history, {"training": 4.0, "validation": 4.0})}
+    best = best_epoch(history) - 1
+    assert found["energy"].unit == "meV/atom"
+    assert found["energy"].lines["validation"][best] == pytest.approx(
+        1000 * errors["energy"]["mae"], rel=1e-5
+    )
+    assert found["forces"].lines["validation"][best] == pytest.approx(
+        errors["forces"]["mae"], rel=1e-5
+    )
+
+
+def test_curves_of_squares_and_of_unknown_frames():
+    """Metric "mse" gives RMSE; energies whose frames are not there stay those of frames."""
+    rows = [{"epoch": n, "train_loss": 1.0 / n, "train_energy_mse": 4.0 / n**2} for n in (1, 2)]
+    loss, energy = curves(rows, {"training": 8.0})
+    assert loss.lines == {"training": [1.0, 0.5]}
+    assert energy.lines["training"] == pytest.approx([250.0, 125.0])
+    assert (energy.unit, energy.label) == ("meV/atom", "energy RMSE")
+    assert curves(rows, {})[1].lines["training"] == pytest.approx([2.0, 1.0])
+    assert curves(rows, {})[1].unit == "eV a frame"
+
+
 def test_json_is_what_was_returned(written):
     out, report = written
     assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report))
@@ -72,19 +100,37 @@ def test_json_is_what_was_returned(written):
     assert report["extrapolation"]["training"] == ""
     assert "lie outside the range seen in training" in report["extrapolation"]["test"]
     assert set(report["worst"]) == {"training", "validation", "test"}
+    assert report["settings"]["model"]["num_nodes"] == 4
+    assert "raw_data" not in report["settings"]["dataset"]
+    assert report["cost"]["training"] > 0
+    assert all(each["model"] > 0 for each in report["cost"]["prediction"].values())
 
 
 def test_markdown(written):
     out, report = written
     text = (out / "report.md").read_text()
-    assert summary(report) in text
     shown = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
-    assert set(shown) == IMAGES
+    assert set(shown) == {f"figures/{name}.svg" for name in FIGURES}
     assert all((out / name).is_file() for name in shown)
-    for heading in ("Forces by element", "Groups", "Worst frames, test", "Machine"):
+    for heading in ("Forces by element", "Groups", "Worst frames, test", "Machine", "Warnings"):
         assert f"\n## {heading}\n" in text
     rmse = 1000 * report["errors"]["test"]["energy"]["rmse"]
     assert f"| test | {rmse:.1f} |" in text
+
+
+def test_text(written):
+    out, report = written
+    text = (out / "report.txt").read_text()
+    assert summary(report).split("\n\n")[0] in text
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 130
+    (gpa,) = (place for place, line in enumerate(lines) if line.startswith("Stresses (GPa)"))
+    row = next(line.split() for line in lines[gpa + 2 :] if line.startswith("validation"))
+    # CODATA: 1 eV/Å^3 is 160.2177 GPa.
+    expected = 160.2177 * report["errors"]["validation"]["stress"]["rmse"]
+    assert float(row[1]) == pytest.approx(expected, rel=1e-3)
+    assert "too few" in text
+    assert "image" not in summary(report) or "lie outside" in summary(report)
 
 
 class Page(HTMLParser):
@@ -95,6 +141,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.addresses: list[str] = []
         self.open: list[str] = []
+        self.handlers: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
@@ -103,28 +150,72 @@ class Page(HTMLParser):
         for name, value in attrs:
             if name in ("src", "href", "srcset", "data", "action", "poster", "background"):
                 self.addresses.append(str(value))
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
 
-def test_the_page_needs_nothing_else(written):
-    out, _ = written
-    text = (out / "report.html").read_text()
+def parsed(text: str) -> Page:
     page = Page()
     page.feed(text)
+    return page
+
+
+def check_alone(text: str) -> None:
+    """A page asks for nothing and runs but the script whose checksum its policy names."""
+    page = parsed(text)
     assert not page.open
-    assert not {"script", "iframe", "object", "base", "form"} & set(page.tags)
-    prefix = "data:image/png;base64,"
+    assert not page.handlers
+    assert not {"iframe", "object", "base", "form", "img"} & set(page.tags)
     icon, *images = page.addresses
     assert icon == "data:,"
-    assert len(images) == len(IMAGES)
     for address in images:
+        prefix = "data:image/png;base64,"
         assert address.startswith(prefix)
         assert b64decode(address.removeprefix(prefix)).startswith(b"\x89PNG")
-    assert "default-src 'none'" in text
-    rest = re.sub(r'src="data:[^"]*"', "", text)
-    assert not re.search(r"https?:|//|url\(|@import", rest)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    checksum = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert (
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{checksum}'"
+        in text
+    )
+    assert not re.search(r"\beval\b|new Function|innerHTML|fetch\(|import\(", script)
+    rest = text.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(script, "")
+    assert not re.search(r"https?:|url\(|@import", rest)
+
+
+def test_the_page_needs_nothing_else(written):
+    text = (written[0] / "report.html").read_text()
+    check_alone(text)
+    assert {name for name in FIGURES if f'<figure id="{name}">' in text} == FIGURES
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text)
+    content = json.loads(data.group(1))
+    assert set(content["points"]) == {name for name in FIGURES if name.startswith("parity")}
+    assert len(content["frames"]) == text.count("<canvas")
+
+
+def test_a_hundred_thousand_frames(tmp_path):
+    """A small page, whose points are those that matter."""
+    evaluations = {
+        kind: synthetic.evaluation(n, n) for kind, n in (("training", 100_000), ("test", 1000))
+    }
+    rows = synthetic.history(20, 18)
+    report = synthetic.report("Many", evaluations, rows)
+    write_files(report, evaluations, rows, tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert len(text.encode()) < 3e6
+    check_alone(text)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*")) < 6e6
+    content = json.loads(re.search(r'id="data">(.*?)</script>', text).group(1))
+    points = content["points"]["parity_energy_training"]
+    assert len(points["frame"]) <= 500
+    assert report["worst"]["training"]["energy"][0]["frame"] in points["frame"]
 
 
 def test_text_is_escaped(written):
@@ -132,6 +223,21 @@ def test_text_is_escaped(written):
     text = (out / "report.html").read_text()
     assert "<h1>A &lt;fit&gt; &amp; more</h1>" in text
     assert "frames &lt;&amp;&gt;.txt" in text
+
+
+def test_text_cannot_end_the_script_of_data(tmp_path):
+    evaluations = {"test": synthetic.evaluation(12)}
+    for frame in evaluations["test"].frames:
+        frame.image.info["group"] = "</script><b>"
+    report = synthetic.report("Hostile", evaluations, [])
+    write_files(report, evaluations, [], tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    check_alone(text)
+    assert "<b>" not in text
+
+
+def test_a_page_without_a_script_runs_none():
+    assert "script" not in document("Bare", ["<p>words</p>"])
 
 
 def test_columns_of_numbers_are_aligned_on_the_right():
@@ -162,11 +268,8 @@ def test_without_forces_training_or_plots(run_dir, frames):
     assert set(report["errors"]["test"]) == {"energy"}
     assert report["forces_by_element"] == {"test": {}}
     assert report["worst"]["test"]["forces"] == []
-    assert sorted(path.name for path in (run_dir / "r").iterdir()) == [
-        "report.html",
-        "report.json",
-        "report.md",
-    ]
+    assert {path.name for path in (run_dir / "r").iterdir()} == WRITTEN
+    assert "<svg" not in (run_dir / "r" / "report.html").read_text()
 
 
 def test_the_best_epoch_is_the_last_that_was_kept():
@@ -175,23 +278,32 @@ def test_the_best_epoch_is_the_last_that_was_kept():
     assert best_epoch(history[2:]) is None
 
 
-def test_a_curve_of_squares(tmp_path):
-    """Histories of metric "mse", and of a run that kept no best epoch."""
-    history = [{"epoch": n, "train_loss": 1.0 / n, "train_energy_mse": 2.0 / n} for n in (1, 2, 3)]
-    learning_curve(history, tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").stat().st_size > 1000
+def test_nothing_to_evaluate_on(trainer, tmp_path):
+    """As after training from a store: the learning curve alone."""
+    report = write_report(trainer, {}, tmp_path)
+    assert report["errors"] == {}
+    text = (tmp_path / "report.html").read_text()
+    assert "No frames to evaluate on." in text
+    assert '<figure id="learning_energy">' in text
+    assert {path.name for path in tmp_path.iterdir()} == {*WRITTEN, "figures"} - {"worst.extxyz"}
 
 
-def test_plots_leave_pyplot_alone(trainer, frames, tmp_path):
-    import matplotlib
+def test_predictions_that_are_no_numbers(tmp_path):
+    """JSON has null for them, figures leave them out, and a warning says so."""
+    evaluations = {"test": synthetic.evaluation(20)}
+    evaluations["test"].frames[3].energy.predicted[:] = np.nan
+    evaluations["test"].frames[5].forces.predicted[1] = np.inf
+    report = synthetic.report("Broken", evaluations, [])
+    assert any("1 predicted energies are not finite" in each for each in report["warnings"])
+    write_files(report, evaluations, [], tmp_path, also=["chemiscope"])
+    read = json.loads((tmp_path / "report.json").read_text())
+    assert read["errors"]["test"]["energy"]["rmse"] is None
+    text = (tmp_path / "report.html").read_text()
+    check_alone(text)
+    assert not re.search(r'[dxy]="[^"]*(nan|inf)', text)
 
-    backend = matplotlib.rcParams._get_backend_or_none()
-    names = write_plots({"other": evaluate(trainer, frames[7:])}, [], tmp_path)
-    assert names == ["parity_energy.png", "difference_energy.png", "errors_energy.png"]
-    assert matplotlib.rcParams._get_backend_or_none() == backend
 
-
-def test_no_matplotlib(trainer, frames, tmp_path, monkeypatch):
+def test_page_and_text_need_no_matplotlib(trainer, frames, tmp_path, monkeypatch):
     original = builtins.__import__
 
     def without(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -202,9 +314,13 @@ def test_no_matplotlib(trainer, frames, tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     parts = {"test": Part(frames[:2])}
     with pytest.raises(
-        ImportError, match=r"plots need matplotlib: pip install 'amptorch\[plots\]'"
+        ImportError, match=r"pictures need matplotlib: pip install 'amptorch\[plots\]'"
     ):
-        write_report(trainer, parts, tmp_path)
-    assert np.isfinite(
-        write_report(trainer, parts, tmp_path, plots=False)["errors"]["test"]["energy"]["rmse"]
-    )
+        write_report(trainer, parts, tmp_path, also=["pictures"])
+    assert not list(tmp_path.iterdir())
+    assert np.isfinite(write_report(trainer, parts, tmp_path)["errors"]["test"]["energy"]["rmse"])
+
+
+def test_extras_that_are_not_known(trainer, frames, tmp_path):
+    with pytest.raises(ValueError, match=r"also: unknown 'picture'; .*'pictures'"):
+        write_report(trainer, {"test": Part(frames[:2])}, tmp_path, also=["picture"])
