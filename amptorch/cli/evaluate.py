@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Load, evaluate, write the report, print the table of errors."""
     reporting.check(arguments)
     images = load_images(arguments.data, "data")
-    source = _opened(arguments.checkpoint)
+    source = _opened(arguments.checkpoint, verbose=not arguments.quiet)
     data = [Path(each).name for each in arguments.data]
     name = f"{Path(arguments.checkpoint).name} on {', '.join(data)}"
     parts = {"test": Part(images, reporting.one_file(arguments.data))}
@@ -50,10 +50,11 @@ def run(arguments: argparse.Namespace) -> None:
     reporting.show(report, arguments.out)
 
 
-def _opened(path: str) -> AtomsTrainer | Potential:
+def _opened(path: str, verbose: bool) -> AtomsTrainer | Potential:
     """A saved potential, or the trainer of a checkpoint folder, which has its history."""
     if Path(path).is_file():
         return Potential.load(path)
     trainer = AtomsTrainer()
     trainer.load_pretrained(path, gpu2cpu=True)
+    trainer.verbose = trainer.verbose and verbose
     return trainer

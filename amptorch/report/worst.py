@@ -11,7 +11,6 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols, covalent_radii
 from ase.data.colors import jmol_colors
-from ase.io import write
 
 from .errors import Array, Evaluation, Frame, Name
 
@@ -36,6 +35,9 @@ def write_worst(evaluations: Mapping[str, Evaluation], number: int, path: Path) 
     ``predicted_energy`` (eV), ``predicted_forces`` (eV/Å), ``predicted_stress`` (eV/Å^3), the set,
     the frame's index, its group and by what it is among the worst stand beside them.
     """
+    # It takes half a second to import.
+    from ase.io import write
+
     images = [
         _labelled(kind, evaluation.frames[place], by)
         for kind, evaluation in evaluations.items()

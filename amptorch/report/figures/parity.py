@@ -118,7 +118,7 @@ class _Drawing:
         unit = f"({quantity.axis_unit})"
         label = f"reference {quantity.short} {unit}"
         parts = surround(self.x, self.y, "", f"predicted {quantity.short} {unit}")
-        parts += surround(self.x, self.below, label, f"error ({quantity.unit})", 3)
+        parts += surround(self.x, self.below, label, f"error ({quantity.unit})", 4)
         parts.append(line([self.x.start, self.x.end], [self.y.start, self.y.end], "exact"))
         zero = self.below(0.0)
         parts.append(line([self.x.start, self.x.end], [zero, zero], "exact"))
