@@ -42,6 +42,9 @@ def page(tmp_path_factory):
 def test_silent_and_as_wide_as_the_window(page: Page, file, width, columns, dark):
     page.open(file, width, dark=dark)
     assert page.value("document.documentElement.scrollWidth") == width
+    unfold = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+    page.value(unfold)
+    assert page.value("document.documentElement.scrollWidth") == width
     assert page.messages == []
     assert page.requests == []
     boxes = np.array(page.value(BOXES))
