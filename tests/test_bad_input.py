@@ -119,7 +119,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown cutoff function": (
         "dataset",
         {"cutoff_params": {"cutoff_func": "Cosin"}},
-        "cutoff_params: expected cutoff_func 'Cosine' or 'Polynomial', got 'Cosin'",
+        "cutoff_params: unknown cutoff_func 'Cosin'; did you mean 'cosine'",
     ),
     "gamma of the cutoff function": (
         "dataset",

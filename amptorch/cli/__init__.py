@@ -12,6 +12,7 @@ from . import (
     convert,
     data,
     evaluate,
+    export,
     finetune,
     fingerprint,
     info,
@@ -28,7 +29,7 @@ from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (
-    *(train, evaluate, predict, finetune, committee, relax, md, data, init),
+    *(train, evaluate, predict, finetune, committee, relax, md, data, export, init),
     *(fingerprint, info, verify, merge, convert, machine, completion),
 )
 STATUS = "exit status: 0 good, 1 failed, 2 wrong usage, 130 interrupted"

@@ -71,3 +71,14 @@ def given_keys(pairs: Sequence[str], keys: Keys) -> Keys:
         given[kind] = name
     Keys.of(given)
     return replace(keys, **given)
+
+
+def add_units(parser: argparse.ArgumentParser) -> None:
+    """Add ``--length-unit`` and ``--energy-unit`` to a command."""
+    for what, example in (("length", "Bohr"), ("energy", "Hartree")):
+        default = {"length": "Å", "energy": "eV"}[what]
+        parser.add_argument(
+            f"--{what}-unit",
+            metavar="UNIT",
+            help=f"unit of files that do not say theirs, such as {example}; default {default}",
+        )

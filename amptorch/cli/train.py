@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.inspection import Inspection
 from ..data.keys import Keys
-from ..data.reading import load_images
+from ..data.reading import in_units, load_images
 from ..data.targets import TargetReader
 from ..files.config_text import CONFIG_TEXT
 from ..processes import group
@@ -95,7 +95,7 @@ def finish(
     parts: dict[str, Part] = {}
     if settings.dataset.raw_data is not None:
         raw_data = settings.dataset.raw_data
-        parts = training_parts(trainer, load_images(raw_data), reporting.one_file(raw_data))
+        parts = training_parts(trainer, load_images(settings.dataset.source), reporting.one_file(raw_data))
     folder = Path(trainer.cp_dir or settings.cmd.run_dir)
     out = arguments.out or folder / "report"
     name = settings.cmd.identifier or "training"
@@ -108,8 +108,10 @@ def finish(
 
 def _test_part(name: str, config: dict[str, dict[str, Any]]) -> Part:
     """The images kept apart, looked at before training, which may take hours."""
-    images = load_images(name, "--test")
-    keys = Keys.of(config.get("dataset", {}).get("keys"))
+    dataset = config.get("dataset", {})
+    units = dataset.get("length_unit"), dataset.get("energy_unit")
+    images = load_images(in_units(name, *units), "--test")
+    keys = Keys.of(dataset.get("keys"))
     inspection = Inspection(TargetReader(forces=False, keys=keys))
     inspection.read(images)
     inspection.warn()

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ase import Atoms
 
+from .n2p2 import looks_like_one, read_n2p2_frames
 from .sources import parts_of
+from .units import Units
 from .xyz import count_xyz_frames, read_xyz_frames
 
 Source = str | Path | Iterable[Atoms] | Sequence[str | Path]
@@ -31,7 +33,9 @@ def load_images(raw_data: Source, name: str = "raw_data") -> list[Atoms]:
     return images
 
 
-def read_images(source: Source, name: str = "source") -> Iterator[Atoms]:
+def read_images(
+    source: Source, name: str = "source", units: Units | None = None
+) -> Iterator[Atoms]:
     """The images of what a name stands for (see :func:`amptorch.data.sources.parts_of`), or of an
     iterable of images and of such names, one after the other.
 
@@ -39,22 +43,26 @@ def read_images(source: Source, name: str = "source") -> Iterator[Atoms]:
 
     Args:
         name: of the source, in errors.
+        units: of a file that does not say them, which are those of n2p2; default Å and eV.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a file that is not read to its end, or an entry that is not ``Atoms``.
+        ValueError: a file that is not read to its end, an entry that is not ``Atoms``, or units for
+            what has its own.
     """
     for index, entry in enumerate([source] if isinstance(source, (str, Path)) else source):
         if isinstance(entry, (str, Path)):
             for part in parts_of(entry, name):
-                yield from part.of(_read(part.path, name))
+                yield from part.of(_read(part.path, name, units))
+        elif isinstance(entry, Atoms) and units is not None:
+            raise ValueError(f"{name}: units are of files, images are in Å and eV")
         elif isinstance(entry, Atoms):
             yield entry
         else:
             raise ValueError(f"{name}: expected ase.Atoms, entry {index} is {type(entry).__name__}")
 
 
-def _names(source: Source) -> bool:
+def has_names(source: Source) -> bool:
     """Whether a source is a name, or a list with names in it."""
     return isinstance(source, (str, Path)) or (
         isinstance(source, Sequence) and any(isinstance(each, (str, Path)) for each in source)
@@ -68,26 +76,42 @@ def elements_of(images: Iterable[Atoms]) -> list[str]:
 
 @dataclass(frozen=True)
 class ImagesOf:
-    """The images of a file, read anew each time they are gone through."""
+    """The images of what a name stands for, read anew each time they are gone through."""
 
-    path: str | Path
+    path: Source
+    units: Units | None = None
 
     def __iter__(self) -> Iterator[Atoms]:
-        return read_images(self.path)
+        return read_images(self.path, units=self.units)
 
 
-def _read(path: Path, name: str) -> Iterator[Atoms]:
-    from ase.io.formats import filetype
+def in_units(source: Source, length_unit: str | None, energy_unit: str | None) -> Source:
+    """A source whose files, where they do not say their units, are in these; images are in Å and eV
+    whatever is said."""
+    if (length_unit, energy_unit) == (None, None) or not has_names(source):
+        return source
+    return ImagesOf(source, Units.of(length_unit, energy_unit))
 
+
+def _read(path: Path, name: str, units: Units | None) -> Iterator[Atoms]:
     count = 0
     try:
-        kind = filetype(str(path))
-        for image in _READERS.get(kind, _by_ase)(path):
+        for image in _opened(path, units):
             yield image
             count += 1
     except Exception as error:  # ASE's readers raise whatever their parsers meet
         place = f"after {count} images" if count else "from its beginning"
         raise ValueError(f"{name}: cannot read {path} {place}: {error}") from error
+
+
+def _opened(path: Path, units: Units | None) -> Iterator[Atoms]:
+    from ase.io.formats import filetype
+
+    if looks_like_one(path):
+        return read_n2p2_frames(path, units or Units())
+    if units is not None:
+        raise ValueError("length_unit, energy_unit: only for files of n2p2, others are in Å and eV")
+    return _READERS.get(filetype(str(path)), _by_ase)(path)
 
 
 def _by_ase(path: Path) -> Iterator[Atoms]:
@@ -134,7 +158,7 @@ _READERS: dict[str, Callable[[Path], Iterator[Atoms]]] = {
 
 def count_images(source: Source) -> int | None:
     """How many images there are, where that is known without reading them."""
-    if isinstance(source, Sequence) and not _names(source):
+    if isinstance(source, Sequence) and not has_names(source):
         return len(source)
     if not isinstance(source, (str, Path)) or not Path(source).is_file():
         return None
@@ -179,11 +203,11 @@ def sampled(source: Source, number: int) -> tuple[list[Atoms], Source]:
 
         with Trajectory(str(source)) as trajectory:
             return _spread(trajectory, number), source
-    if isinstance(source, Sequence) and not _names(source):
+    if isinstance(source, Sequence) and not has_names(source):
         return _spread(source, number), source
     images = read_images(source)
     first = list(itertools.islice(images, number))
-    return first, source if _names(source) else itertools.chain(first, images)
+    return first, source if has_names(source) else itertools.chain(first, images)
 
 
 def _spread(images: Sequence[Atoms], number: int) -> list[Atoms]:

@@ -14,7 +14,8 @@ from typing import TypeVar
 _SLICE = re.compile(r"-?\d+|(-?\d*):(-?\d*)(:-?\d*)?")
 # What is taken of a folder; compressed files too.
 _OF_FOLDERS = re.compile(
-    r".*\.(extxyz|xyz|traj|db)(\.(gz|bz2|xz))?|vasprun.*\.xml(\.gz)?|OUTCAR.*", re.IGNORECASE
+    r".*\.(extxyz|xyz|traj|db)(\.(gz|bz2|xz))?|vasprun.*\.xml(\.gz)?|OUTCAR.*|input\.data",
+    re.IGNORECASE,
 )
 Item = TypeVar("Item")
 
@@ -41,9 +42,9 @@ def parts_of(name: str | Path, argument: str = "raw_data") -> list[Part]:
     """The files that a name stands for, sorted where there are several.
 
     A name is that of a file, even with ``@`` or ``*`` in it, of a folder, whose trajectories,
-    (extended) XYZ files, databases and VASP outputs are taken at any depth, or a pattern (``*``,
-    ``?``, ``[...]``, ``**``). ``@`` and an index or Python's slice behind one of these say which
-    frames of each file.
+    (extended) XYZ files, databases, VASP outputs and ``input.data`` are taken at any depth, or a
+    pattern (``*``, ``?``, ``[...]``, ``**``). ``@`` and an index or Python's slice behind one of
+    these say which frames of each file.
 
     Raises:
         FileNotFoundError: nothing has this name; the nearest name in its folder is proposed.

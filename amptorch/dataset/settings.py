@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..data.keys import Keys
+from ..data.reading import Source, in_units
+from ..data.units import Units
 from ..descriptor.schemes import Setup
 from ..errors import check_choice, is_number
 from ..preprocessing import baselines
@@ -35,6 +37,8 @@ class DatasetConfig:
     target_scaling: str = "energy"
     weight_key: str | None = None
     keys: Mapping[str, str] | None = None
+    length_unit: str | None = None
+    energy_unit: str | None = None
     descriptor: Any = None  # written into saved configurations, with the two below
     fp_length: int | None = None
     descriptor_version: int | None = None
@@ -60,6 +64,12 @@ class DatasetConfig:
             baselines.check(self.baseline)
         except ValueError as error:
             raise ValueError(f"dataset: {error}") from error
+        Units.of(self.length_unit, self.energy_unit)
+
+    @property
+    def source(self) -> Source:
+        """``raw_data``, its files in these units."""
+        return in_units(self.raw_data, self.length_unit, self.energy_unit)
 
     @property
     def target_keys(self) -> Keys:

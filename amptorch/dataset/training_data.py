@@ -84,7 +84,7 @@ class TrainingData:
         if settings.lmdb_path is not None:
             dataset = self._from_files(settings.lmdb_path, settings.cache)
         else:
-            dataset = self._from_images(settings.raw_data)
+            dataset = self._from_images(settings.source)
         if self.loaded is not None:
             self.loaded.check_scalers(dataset.scalers)
         return dataset

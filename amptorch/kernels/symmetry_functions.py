@@ -4,16 +4,25 @@ With R_ij the vector from atom i to neighbour j, r_ij its length, theta_ijk the 
 and R_ik, and sums over neighbours of the stated elements (J. Behler, J. Chem. Phys. 134, 074106
 (2011)):
 
-    G2_i = sum_j exp(-eta (r_ij - rs)^2) fc(r_ij)
-    G4_i = 2^(1-zeta) sum_{j<k} (1 + lambda cos theta_ijk)^zeta
-           exp(-eta (r_ij^2 + r_ik^2 + r_jk^2)) fc(r_ij) fc(r_ik) fc(r_jk)
-    G5_i = 2^(1-zeta) sum_{j<k} (1 + lambda cos theta_ijk)^zeta
-           exp(-eta (r_ij^2 + r_ik^2)) fc(r_ij) fc(r_ik)
+    w(r) = exp(-eta (r - rs)^2) fc(r)
+    G2_i = sum_j w(r_ij)
+    G4_i = 2^(1-zeta) sum_{j<k} (1 + lambda cos theta_ijk)^zeta w(r_ij) w(r_ik) w(r_jk)
+    G5_i = 2^(1-zeta) sum_{j<k} (1 + lambda cos theta_ijk)^zeta w(r_ij) w(r_ik)
 
-and the cutoff functions, zero from r = rc on,
+and the cutoff functions, zero from r = rc on, of x = r / rc
 
-    cosine      fc(r) = (1 + cos(pi r / rc)) / 2
-    polynomial  fc(r) = 1 + gamma (r/rc)^(gamma+1) - (gamma+1) (r/rc)^gamma
+    polynomial  fc = 1 + gamma x^(gamma+1) - (gamma+1) x^gamma
+
+or, by the numbers that n2p2 gives them (A. Singraber, J. Behler, C. Dellago, J. Chem. Theory
+Comput. 15, 1827 (2019)), of x = (r - alpha rc) / (rc - alpha rc), 1 up to alpha rc, where alpha is
+0 for 0, 2 and 3:
+
+    0       fc = 1
+    1       fc = (1 + cos(pi x)) / 2
+    2, 3    fc = tanh(1 - x)^3, and that over tanh(1)^3
+    4       fc = exp(1 - 1 / (1 - x^2))
+    5 .. 8  fc = (1 - x)^(n+1) sum_{k<=n} C(n+k, k) x^k,  n = 1 .. 4, whose first n derivatives
+            vanish at both ends
 
 eta is in 1/Å^2 here; the descriptor divides the user's value of G2 and G4 by rc^2, that of G5 not,
 as AMPTorch does.
@@ -49,11 +58,13 @@ class SymmetryFunctions:
         kinds: [n_functions, 5], int64: species of the centre, feature (column of G), type
             (2, 4 or 5), species of j, species of k (-1 for G2). For j != k a neighbour pair
             counts once, whichever of the two is first.
-        values: [n_functions, 5], float64: cutoff (Å), eta (1/Å^2), rs (Å) for G2 or zeta,
-            lambda (+1 or -1; 0 for G2), weight.
-        gamma: exponent of the polynomial cutoff function; 0 for the cosine.
+        values: [n_functions, 6], float64: cutoff (Å), eta (1/Å^2), rs (Å), zeta and lambda (-1 to
+            1; both 0 for G2), weight.
+        gamma: exponent of the polynomial cutoff function; 0 for the others.
         n_species: number of elements.
         n_features: number of columns of G; functions of a centre may be fewer.
+        cutoff_type: of the others, 0 to 8.
+        alpha: 0 or more, less than 1.
     """
 
     kinds: Tensor
@@ -61,9 +72,11 @@ class SymmetryFunctions:
     gamma: float
     n_species: int
     n_features: int
+    cutoff_type: int = 1
+    alpha: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, columns, dtype in (("kinds", 5, torch.int64), ("values", 5, torch.float64)):
+        for name, columns, dtype in (("kinds", 5, torch.int64), ("values", 6, torch.float64)):
             table = getattr(self, name)
             if table.shape != (len(self.kinds), columns) or table.dtype != dtype:
                 raise ValueError(

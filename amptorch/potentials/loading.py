@@ -17,17 +17,25 @@ OF_ALL = (
 )
 
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> Potential:
-    """Open a potential: one that was saved, or a checkpoint folder, of this package or of the
-    original.
+def load(
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    length_unit: str | None = None,
+    energy_unit: str | None = None,
+) -> Potential:
+    """Open a potential: one that was saved, a checkpoint folder, of this package or of the
+    original, or a folder of n2p2.
 
     Args:
         path: file or folder.
         device: where its model is to be.
+        length_unit, energy_unit: of files that do not say theirs, which are those of n2p2, such as
+            "Bohr" and "Hartree" (``amptorch.data.units``); default Å and eV.
 
     Raises:
         FileNotFoundError: nothing is there.
-        ValueError: it is not of a kind that is known, or damaged.
+        ValueError: it is not of a kind that is known, or damaged, or units are given for what has
+            its own.
     """
     path = Path(path)
     if not path.exists():
@@ -35,7 +43,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Potential:
     formats = [*OF_ALL, *(each for family in families().values() for each in family.formats)]
     for each in formats:
         if each.fits(path):
-            return each.read(path, torch.device(device))
+            units = each.units(length_unit, energy_unit)
+            return each.read(path, torch.device(device), *units)
     known = ", ".join(each.name for each in formats)
     raise ValueError(f"{path}: not a potential of a kind that is known: {known}")
 

@@ -27,6 +27,7 @@ from ..preprocessing.scaling import Scalers, baselines_of
 from . import saved
 from .model import Model
 from .prediction import Array, Evaluation, Prediction, joined
+from .registry import writer_of
 
 # Images evaluated together; more would not be faster and would cost memory.
 BATCH = 16
@@ -86,6 +87,28 @@ class Potential:
             ValueError: a class of the user's own, which such a file cannot hold.
         """
         saved.write(saved.Parts(self.model, self.descriptor, self.scalers, self.keys), path)
+
+    def export(
+        self,
+        path: str | Path,
+        to: str,
+        length_unit: str | None = None,
+        energy_unit: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Write the potential in the files of another program, see ``docs/n2p2.md``.
+
+        Args:
+            path: file or folder to write.
+            to: the format, "n2p2".
+            length_unit, energy_unit: of files that do not say theirs; default Å and eV.
+            options: of the format.
+
+        Raises:
+            ValueError: an unknown format, or a potential that it cannot hold.
+        """
+        form, write = writer_of(self.model, to)
+        write(self, Path(path), *form.units(length_unit, energy_unit), **options)
 
     @property
     def potential(self) -> Potential:

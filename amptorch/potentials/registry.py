@@ -9,11 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.units import Units
 from ..errors import nearest
 
 if TYPE_CHECKING:
-    import torch
-
     from ..descriptor.base_descriptor import BaseDescriptor
     from .model import Model
     from .potential import Potential
@@ -51,12 +50,31 @@ class Format:
     Attributes:
         name: for errors.
         fits: whether a path that exists looks like one.
-        read: the potential, on a device.
+        read: the potential at a path, on a device.
+        has_units: whether files say their units, or are in Å and eV; else ``read`` and ``write``
+            are given :class:`amptorch.data.units.Units` too.
+        key: name under which a potential is exported, or None.
+        write: writes a potential to a path, with options of its own.
     """
 
     name: str
     fits: Callable[[Path], bool]
-    read: Callable[[Path, torch.device], Potential]
+    read: Callable[..., Potential]
+    has_units: bool = True
+    key: str | None = None
+    write: Callable[..., None] | None = None
+
+    def units(self, length_unit: str | None, energy_unit: str | None) -> tuple[Units, ...]:
+        """What ``read`` and ``write`` are given of units.
+
+        Raises:
+            ValueError: units for what has its own, or an unknown one.
+        """
+        if not self.has_units:
+            return (Units.of(length_unit, energy_unit),)
+        if (length_unit, energy_unit) != (None, None):
+            raise ValueError(f"length_unit, energy_unit: {self.name} is in Å and eV")
+        return ()
 
 
 @dataclass(frozen=True)
@@ -159,4 +177,20 @@ def family_of(model: object) -> Family:
     raise ValueError(
         f"model: {kind.__module__}.{kind.__qualname__} is a class of no family of potentials, "
         "and a file that runs no code cannot hold it"
+    )
+
+
+def writer_of(model: object, key: str) -> tuple[Format, Callable[..., None]]:
+    """The format of this name that a model's family exports to, and what writes it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    family = family_of(model)
+    for each in family.formats:
+        if each.key == key and each.write is not None:
+            return each, each.write
+    known = [each.key for each in family.formats if each.key is not None]
+    raise ValueError(
+        f"unknown format {key!r} for a potential of the family {family.name}; {nearest(key, known)}"
     )

@@ -77,6 +77,27 @@ class FeatureScaler:
         self.threshold = scaling.get("threshold", 1e-6)
         self._fit(_statistics(data_list), low, high)
 
+    @classmethod
+    def of_affine(
+        cls,
+        scales: Mapping[int, tuple[Tensor, Tensor]],
+        ranges: Mapping[int, tuple[Tensor, Tensor]],
+    ) -> FeatureScaler:
+        """The scaler of known factors and shifts, G' = factor G + shift.
+
+        Args:
+            scales: by atomic number a factor and a shift [n_features].
+            ranges: by atomic number smallest and largest values [n_features].
+        """
+        made = cls.__new__(cls)
+        made.transform, made.forcetraining = "normalize", True
+        made.elementwise, made.threshold, made.unique = True, 0.0, list(scales)
+        made.scales = {
+            number: {"offset": shift, "scale": factor} for number, (factor, shift) in scales.items()
+        }
+        made.ranges = dict(ranges)
+        return made
+
     def _fit(self, statistics: Statistics, low: float, high: float) -> None:
         if self.elementwise:
             self.unique = statistics.numbers
@@ -186,6 +207,15 @@ class TargetScaler:
         spread = bool(deviation > 0)
         self.target_mean = energies.mean() if spread and shift else energies.new_zeros(())
         self.target_std = deviation if spread else energies.new_ones(())
+
+    @classmethod
+    def of(cls, mean: float, deviation: float) -> TargetScaler:
+        """The scaler of known numbers, eV."""
+        made = cls.__new__(cls)
+        made.forcetraining = True
+        made.target_mean = torch.tensor(mean, dtype=torch.float64)
+        made.target_std = torch.tensor(deviation, dtype=torch.float64)
+        return made
 
     def norm(
         self, data_list: Sequence[AtomsData], disable_tqdm: bool = False

@@ -38,7 +38,9 @@ class Original(Side):
         dataset = self.settings.dataset
         # Of the package only the parameters: a table of functions for each element.
         described = Gaussian(dataset.fp_params, self.elements, **dataset.cutoff_params)
-        return Descriptor(described.descriptor_setup, described.descriptor_set.cutoff_gamma)
+        return Descriptor(
+            described.descriptor_setup, described.descriptor_set.cutoff_function.gamma
+        )
 
     def neighbors(self, images: Sequence[Atoms]) -> Any:
         return [self.descriptor.neighbors(image) for image in images]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from ase import Atoms
 from amptorch.descriptor import construct_descriptor
 from amptorch.descriptor.base_descriptor import BaseDescriptor
 from amptorch.descriptor.Gaussian import Gaussian, GaussianDescriptorSet
+from amptorch.descriptor.Gaussian.cutoff_params import CutoffFunction
+from amptorch.descriptor.Gaussian.pruning import describe
 from amptorch.descriptor.GMP import GMP
 from amptorch.descriptor.GMPOrderNorm import GMPOrderNorm
 from amptorch.descriptor.multipoles import default_cutoff
@@ -84,9 +87,49 @@ def test_a_set_refuses(call, message):
 
 @pytest.mark.parametrize("spelling", ["cosine", "COSINE", "Cosine"])
 def test_cutoff_functions_in_any_case(spelling):
-    assert GaussianDescriptorSet(["H"], cutoff_params={"cutoff_func": spelling}).cutoff_gamma == 0.0
+    assert (
+        GaussianDescriptorSet(["H"], cutoff_params={"cutoff_func": spelling}).cutoff_function.gamma
+        == 0.0
+    )
     polynomial = {"cutoff_func": "pOLYNOMIAL"}
-    assert GaussianDescriptorSet(["H"], cutoff_params=polynomial).cutoff_gamma == 2.0
+    assert GaussianDescriptorSet(["H"], cutoff_params=polynomial).cutoff_function.gamma == 2.0
+
+
+SHIFTED = {
+    "default": {**GAUSSIAN["default"], "G4": {**GAUSSIAN["default"]["G4"], "rs_s": [0, 1.5]}}
+}
+
+
+def test_shifted_angular_functions():
+    """Of a configuration, by hand and out of JSON."""
+    made = Gaussian(SHIFTED, ["Cu"], cutoff_func="EXP", alpha=0.3)
+    by_hand = GaussianDescriptorSet(["Cu"], 5.5, {"cutoff_func": "exp", "alpha": 0.3})
+    for eta in GAUSSIAN["default"]["G2"]["etas"]:
+        by_hand.add_g2("Cu", "Cu", eta)
+    for zeta, sign, rs in itertools.product((1.0, 4.0), (1.0, -1.0), (0.0, 1.5)):
+        by_hand.add_g4("Cu", "Cu", "Cu", 0.005, zeta, sign, rs=rs)
+    assert Gaussian(by_hand, ["Cu"]) == made
+    for each in (made, Gaussian(by_hand, ["Cu"])):
+        again = BaseDescriptor.from_json(json.loads(json.dumps(each.to_json())))
+        assert again == made
+        assert again.cutoff_function == CutoffFunction(cutoff_type=4, alpha=0.3)
+    assert by_hand.table("Cu").shape == (2 + 8, 8)
+    assert describe(by_hand.table("Cu")[-1]) == (
+        "G4 Cu-Cu eta 0.0001653 rs 1.5 zeta 4 lambda +1 rc 5.5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "message"),
+    [
+        ({"cutoff_func": "cosin"}, "unknown cutoff_func 'cosin'; did you mean 'cosine'"),
+        ({"cutoff_func": "exp", "alpha": 1.0}, r"expected alpha in \[0, 1\), got 1.0"),
+        ({"cutoff_func": "polynomial", "alpha": 0.1}, "'Polynomial' takes no alpha, got 0.1"),
+    ],
+)
+def test_cutoff_functions_that_are_refused(cutoff, message):
+    with pytest.raises(ValueError, match=message):
+        construct_descriptor(("gaussian", GAUSSIAN, cutoff, ["Cu"]))
 
 
 def test_hashes_tell_all_parameters_apart():
@@ -94,6 +137,9 @@ def test_hashes_tell_all_parameters_apart():
     descriptors += [
         construct_descriptor(("gaussian", GAUSSIAN, POLYNOMIAL | {"gamma": 3.0}, ELEMENTS)),
         construct_descriptor(("gaussian", GAUSSIAN, COSINE, ELEMENTS[::-1])),
+        construct_descriptor(("gaussian", GAUSSIAN, {"cutoff_func": "Tanh"}, ELEMENTS)),
+        construct_descriptor(("gaussian", GAUSSIAN, COSINE | {"alpha": 0.2}, ELEMENTS)),
+        construct_descriptor(("gaussian", SHIFTED, COSINE, ELEMENTS)),
         construct_descriptor(("gmpordernorm", GMP_ORDER_NORM | {"cutoff": 7.0}, COSINE, ELEMENTS)),
         construct_descriptor(
             ("gmp", GROUPS | {"rs_setup": {"setup": "constant", "rs": 2.0}}, COSINE, ELEMENTS)

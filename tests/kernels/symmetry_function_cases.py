@@ -12,7 +12,7 @@ from amptorch.kernels.symmetry_functions import SymmetryFunctions
 
 from ..systems import CUTOFF
 
-Values = tuple[float, float, float, float]
+Values = tuple[float, ...]
 Rows = list[tuple[tuple[int, ...], tuple[float, ...]]]
 
 NUMBERS = (8.0, 1.0, 26.0, 29.0)
@@ -21,8 +21,9 @@ NUMBERS = (8.0, 1.0, 26.0, 29.0)
 
 @dataclass(frozen=True)
 class Case:
-    """Values (cutoff, eta, rs or zeta, lambda) by type, for all combinations of species; those of w2,
-    w4 and w5 weighted with atomic numbers and summed over the combinations.
+    """Values (cutoff, eta, rs or zeta, lambda) by type, for all combinations of species, and rs of
+    angular functions last; those of w2, w4 and w5 weighted with atomic numbers and summed over the
+    combinations.
 
     With ``uneven`` the centres of species s leave out every function whose number is a multiple
     of s + 2, so that sets and their lengths differ. With ``bare`` only those of species 0 have any.
@@ -35,6 +36,8 @@ class Case:
     w4: tuple[Values, ...] = ()
     w5: tuple[Values, ...] = ()
     gamma: float = 0.0
+    cutoff_type: int = 1
+    alpha: float = 0.0
     uneven: bool = False
     bare: bool = False
 
@@ -51,31 +54,44 @@ class Case:
             gamma=self.gamma,
             n_species=n_species,
             n_features=max(feature for _, feature, *_ in kinds) + 1,
+            cutoff_type=self.cutoff_type,
+            alpha=self.alpha,
         )
 
     def _features(self, center: int, n_species: int) -> list[Rows]:
         ones = [(j, -1) for j in range(n_species)]
         twos = list(combinations_with_replacement(range(n_species), 2))
         features: list[Rows] = [
-            [((kind, *neighbors), (*value, 1.0))]
+            [((kind, *neighbors), (*_columns(kind, value), 1.0))]
             for kind, groups, values in ((2, ones, self.g2), (4, twos, self.g4), (5, twos, self.g5))
             for neighbors in groups
             for value in values
         ]
         features += [
-            [((kind, *neighbors), (*value, _weight(*neighbors))) for neighbors in groups]
+            [
+                ((kind, *neighbors), (*_columns(kind, value), _weight(*neighbors)))
+                for neighbors in groups
+            ]
             for kind, groups, values in ((2, ones, self.w2), (4, twos, self.w4), (5, twos, self.w5))
             for value in values
         ]
         return [rows for n, rows in enumerate(features) if not self.uneven or n % (center + 2)]
 
 
+def _columns(kind: int, value: Values) -> Values:
+    """Cutoff, eta, rs, zeta, lambda."""
+    cutoff, eta, third, sign, *shift = value
+    if kind == 2:
+        return cutoff, eta, third, 0.0, 0.0
+    return cutoff, eta, shift[0] if shift else 0.0, third, sign
+
+
 def _weight(j: int, k: int) -> float:
     return NUMBERS[j] * (NUMBERS[k] if k >= 0 else 1.0)
 
 
-def angular(etas: Any, zetas: Any, cutoff: float = CUTOFF) -> tuple[Values, ...]:
-    return tuple((cutoff, *rest) for rest in product(etas, zetas, (1.0, -1.0)))
+def angular(etas: Any, zetas: Any, cutoff: float = CUTOFF, rs: float = 0.0) -> tuple[Values, ...]:
+    return tuple((cutoff, *rest, rs) for rest in product(etas, zetas, (1.0, -1.0)))
 
 
 G2 = tuple((CUTOFF, eta, 0.0, 0.0) for eta in (0.0014, 0.03, 0.14))
@@ -109,4 +125,14 @@ CASES = {
         uneven=True,
     ),
     "bare_species": Case(G2, angular([0.01], [1.0]), angular([0.01], [1.0]), bare=True),
+    "shifted_angular": Case(
+        g2=G2[1:2],
+        g4=((CUTOFF, 0.05, 2.75, 0.5, 0.6), (CUTOFF, 0.3, 2.0, -1.0, 0.8)),
+        g5=((CUTOFF, 0.1, 1.0, 1.0, 1.2), (CUTOFF, 0.1, 1.0, 1.0)),
+        cutoff_type=4,
+        alpha=0.3,
+    ),
+    "cosine_inner": Case(G2[:1], angular([0.02], [2.0])[:1], alpha=0.2),
+    "tanh": Case(G2[:1], angular([0.02], [2.0])[:1], cutoff_type=3),
+    "poly4_inner": Case(G2[:1], angular([0.02], [2.0])[:1], cutoff_type=8, alpha=0.1),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,7 +150,7 @@ def check_operations(
     assert {tensor.dtype for tensor in (forward, features, blocks, pulled, pushed)} == {dtype}
     slopes = spread(environment, functions, blocks.double())
     terms = push(environment, slopes.abs(), wanted.changes.abs())
-    weight = float(functions.values[:, 4].abs().max())
+    weight = float(functions.values[:, 5].abs().max())
     for actual, expected_value, summands in (
         (forward, wanted.features, None),
         (features, wanted.features, None),
@@ -228,7 +229,50 @@ def test_threads_and_batches_do_not_change_a_bit(case: str, dtype: torch.dtype) 
     assert torch.equal(one[0], torch.cat(apart))
 
 
-@pytest.mark.parametrize("case", ["g2_g4_cosine", "polynomial", "g5"])
+def n2p2_cutoff(number: int, x: np.ndarray) -> np.ndarray:
+    """The functions as n2p2 documents them, of x from 0 to 1."""
+    return [
+        np.ones_like(x),
+        0.5 * (np.cos(np.pi * x) + 1),
+        np.tanh(1 - x) ** 3,
+        (np.tanh(1 - x) / np.tanh(1)) ** 3,
+        np.exp(1 - 1 / (1 - x**2)),
+        (2 * x - 3) * x**2 + 1,
+        ((15 - 6 * x) * x - 10) * x**3 + 1,
+        (x * (x * (20 * x - 70) + 84) - 35) * x**4 + 1,
+        (x * (x * ((315 - 70 * x) * x - 540) + 420) - 126) * x**5 + 1,
+    ][number]
+
+
+@pytest.mark.parametrize("backend", [symmetry_functions, REFERENCE], ids=["kernel", "reference"])
+@pytest.mark.parametrize("number", range(9))
+def test_cutoff_functions(number: int, backend: Any) -> None:
+    """Values of a lone pair; slopes by finite differences."""
+    alpha, distances = 0.25, np.array([0.3, 1.2, 1.5001, 2.0, 3.3, 4.7, 5.5, 5.99, 6.0, 6.2])
+    inner = 0.0 if number in (0, 2, 3) else alpha
+    x = np.clip((distances / CUTOFF - inner) / (1 - inner), 0.0, 1.0 - 1e-9)
+    wanted = np.where(distances < CUTOFF, n2p2_cutoff(number, x), 0.0)
+    case = Case(g2=((CUTOFF, 0.0, 0.0, 0.0),), cutoff_type=number, alpha=alpha)
+    functions = case.functions(1)
+
+    def features(distances: np.ndarray) -> tuple[Tensor, Tensor]:
+        frames = [neighbors_of(Atoms("H2", [(0, 0, 0), (0, 0, r)]), 7.0) for r in distances]
+        environment = concatenate(frames)
+        found = backend.forward(environment, functions)
+        slopes = backend.vjp(environment, functions, torch.ones_like(found))
+        return found[::2, 0], -slopes[1::2, 2]
+
+    found, slopes = features(distances)
+    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+    step = 1e-5
+    inside = np.abs(distances - CUTOFF) > 2 * step
+    change = (features(distances + step)[0] - features(distances - step)[0]) / (2 * step)
+    np.testing.assert_allclose(slopes[inside], change[inside], atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "case", ["g2_g4_cosine", "polynomial", "g5", "cosine_inner", "tanh", "poly4_inner"]
+)
 def test_smooth_at_the_cutoff(case: str) -> None:
     """Value and slope of a pair that leaves go to zero, the value with the square of the gap."""
 
@@ -285,7 +329,7 @@ def _merged(functions: SymmetryFunctions, n_features: int) -> SymmetryFunctions:
         return functions
     kinds, values = functions.kinds.clone(), functions.values.clone()
     kinds[:, 1] %= n_features
-    values[:, 4] = 1 + random(len(values)).abs()
+    values[:, 5] = 1 + random(len(values)).abs()
     return replace(functions, kinds=kinds, values=values, n_features=n_features)
 
 
@@ -342,7 +386,7 @@ class TestWrongInputs:
     def test_tables(self) -> None:
         with pytest.raises(ValueError, match=r"kinds: expected shape .* got .*float64"):
             replace(self.functions, kinds=self.functions.kinds.double())
-        with pytest.raises(ValueError, match=r"values: expected shape \(\d+, 5\)"):
+        with pytest.raises(ValueError, match=r"values: expected shape \(\d+, 6\)"):
             replace(self.functions, values=self.functions.values[:, :3])
 
     def test_gradient(self) -> None:

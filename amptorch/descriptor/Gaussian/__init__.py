@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations_with_replacement
 from typing import Any, ClassVar
 
@@ -14,7 +15,9 @@ from ...kernels import symmetry_functions
 from ...kernels.symmetry_functions import SymmetryFunctions
 from ..base_descriptor import BaseDescriptor, Kernel
 from ..schemes import CutoffParams, parameters_to_json
-from .descriptor_set import G5_VERSION, GaussianDescriptorSet, has_g5, settings_of
+from .cutoff_params import CutoffFunction
+from .descriptor_set import GaussianDescriptorSet
+from .tables import G5_VERSION, has_g5, settings_of, values_of
 
 GDS = GaussianDescriptorSet
 
@@ -34,8 +37,9 @@ class Gaussian(BaseDescriptor):
             ones, or a :class:`GaussianDescriptorSet`. ``etas`` of G2 and G4 are in units of
             1 / cutoff^2, those of G5 in 1/Å^2.
         elements: chemical symbols.
-        cutoff_func: "Cosine" or "Polynomial".
+        cutoff_func: "Cosine", "Polynomial" or another of ``.cutoff_params``.
         gamma: exponent of the polynomial cutoff function.
+        alpha: the part of the cutoff up to which the others but "Polynomial" are 1.
     """
 
     scheme = "gaussian"
@@ -48,9 +52,12 @@ class Gaussian(BaseDescriptor):
         elements: Sequence[str],
         cutoff_func: str = "Cosine",
         gamma: float | None = None,
+        alpha: float | None = None,
     ) -> None:
         super().__init__(elements)
-        self.fp_params = self.descriptor_set = self._descriptor_set(Gs, cutoff_func, gamma)
+        given = {"cutoff_func": cutoff_func, "gamma": gamma, "alpha": alpha}
+        cutoff_params = {name: value for name, value in given.items() if value is not None}
+        self.fp_params = self.descriptor_set = self._descriptor_set(Gs, cutoff_params)
         self.descriptor_setup = {
             element: self.descriptor_set.table(element) for element in self.elements
         }
@@ -66,7 +73,7 @@ class Gaussian(BaseDescriptor):
         cls, parameters: Any, cutoff_params: CutoffParams, elements: Sequence[str]
     ) -> Gaussian:
         options = cutoff_params if isinstance(cutoff_params, Mapping) else {}
-        check_keys(options, ["cutoff_func", "gamma"], "cutoff_params")
+        check_keys(options, ["cutoff_func", "gamma", "alpha"], "cutoff_params")
         return cls(parameters, elements, **options)
 
     @classmethod
@@ -83,7 +90,7 @@ class Gaussian(BaseDescriptor):
         return GaussianDescriptorSet.from_tables(values[_TABLES], values["cutoff_params"])
 
     def _descriptor_set(
-        self, Gs: Mapping[str, Any] | GaussianDescriptorSet, cutoff_func: str, gamma: float | None
+        self, Gs: Mapping[str, Any] | GaussianDescriptorSet, cutoff_params: Mapping[str, Any]
     ) -> GaussianDescriptorSet:
         if isinstance(Gs, GaussianDescriptorSet):
             missing = set(self.elements) - set(Gs.elements)
@@ -93,10 +100,7 @@ class Gaussian(BaseDescriptor):
                     f"not {', '.join(sorted(missing))}"
                 )
             return Gs
-        params: dict[str, Any] = {"cutoff_func": cutoff_func}
-        if gamma is not None:
-            params["gamma"] = gamma
-        descriptor_set = GaussianDescriptorSet(self.elements, cutoff_params=params)
+        descriptor_set = GaussianDescriptorSet(self.elements, cutoff_params=cutoff_params)
         descriptor_set.process_combinatorial_Gs(Gs)
         return descriptor_set
 
@@ -106,14 +110,19 @@ class Gaussian(BaseDescriptor):
             for feature, row in enumerate(self.descriptor_setup[element]):
                 for j, k, weight in self._neighbors(*row[:3].astype(int)):
                     kinds.append([center, feature, int(row[0]), j, k])
-                    values.append([*row[3:], weight])
+                    values.append([*values_of(row), weight])
         return SymmetryFunctions(
             kinds=torch.tensor(kinds, dtype=torch.int64),
             values=torch.from_numpy(np.array(values)),
-            gamma=self.descriptor_set.cutoff_gamma,
             n_species=len(self.elements),
             n_features=max(len(table) for table in self.descriptor_setup.values()),
+            **asdict(self.cutoff_function),
         )
+
+    @property
+    def cutoff_function(self) -> CutoffFunction:
+        """That of all functions."""
+        return self.descriptor_set.cutoff_function
 
     def _neighbors(self, number: int, z_j: int, z_k: int) -> list[tuple[int, int, float]]:
         """Species of j and of k (-1 for G2) that a function goes over, with their weights."""
@@ -139,4 +148,4 @@ class Gaussian(BaseDescriptor):
         return len(self.descriptor_setup[element])
 
     def settings(self) -> dict[str, Any]:
-        return settings_of(self.descriptor_setup, self.descriptor_set.cutoff_gamma)
+        return settings_of(self.descriptor_setup, self.cutoff_function)

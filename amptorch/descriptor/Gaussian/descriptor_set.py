@@ -12,19 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import check_keys, nearest
 from ..util import check_elements, hash_of
-
-# Columns of a row: type, Z of j, Z of k (0 for G2), cutoff, eta in 1/Å^2, rs or zeta, lambda.
-# Without Z of j it is the element-weighted function, over neighbours of all elements.
-Row = tuple[int, int, int, float, float, float, float]
-
-# The DESCRIPTOR_VERSION since which eta of G5 is not divided by the square of the cutoff.
-G5_VERSION = 2
+from .cutoff_params import CutoffFunction
+from .tables import Pickled, Row, rows_of, settings_of, table_of
 
 _KEYS = {
     "G2": ("etas", "rs_s"),
     "G4": ("etas", "zetas", "gammas"),
     "G5": ("etas", "zetas", "gammas"),
 }
+_DEFAULTS = {"G2": {}, "G4": {"rs_s": 0.0}, "G5": {"rs_s": 0.0}}
 
 
 class GaussianDescriptorSet:
@@ -33,8 +29,7 @@ class GaussianDescriptorSet:
     Args:
         elements: chemical symbols.
         cutoff: default cutoff in Å.
-        cutoff_params: ``{"cutoff_func": "Cosine"}`` or
-            ``{"cutoff_func": "Polynomial", "gamma": g}``, any case.
+        cutoff_params: see :class:`.cutoff_params.CutoffFunction`; names in any case.
 
     As in AMPTorch, ``eta`` of G2 and G4 is dimensionless, and the kernel uses ``eta / cutoff**2``;
     that of G5 is in 1/Å^2, and used as it is. Rows are kept distinct and in one order (by type,
@@ -56,20 +51,22 @@ class GaussianDescriptorSet:
         self.elements = check_elements(elements)
         self.cutoff = check_cutoff(cutoff)
         self.cutoff_params = dict(cutoff_params or {"cutoff_func": "Cosine"})
-        self.cutoff_gamma = cutoff_exponent(self.cutoff_params)
+        CutoffFunction.of(self.cutoff_params)
         self._rows: dict[str, set[Row]] = {element: set() for element in self.elements}
 
     @classmethod
     def from_tables(
         cls, tables: Mapping[str, ArrayLike], cutoff_params: Mapping[str, Any] | None = None
     ) -> GaussianDescriptorSet:
-        """The set whose :attr:`descriptor_setup` is ``tables``, [n_functions, 7] an element."""
+        """The set whose :attr:`descriptor_setup` is ``tables``, see :mod:`.tables`."""
         made = cls(list(tables), cutoff_params=cutoff_params)
-        for element, table in tables.items():
-            for number, z_j, z_k, *values in np.reshape(table, (-1, 7)).tolist():
-                row = (int(number), int(z_j), int(z_k), *values)
-                made._rows[element].add(row)  # type: ignore[arg-type]
+        made._rows = {element: set(rows_of(table)) for element, table in tables.items()}
         return made
+
+    @property
+    def cutoff_function(self) -> CutoffFunction:
+        """That of ``cutoff_params``."""
+        return CutoffFunction.of(self.cutoff_params)
 
     def add_g2(
         self,
@@ -94,10 +91,11 @@ class GaussianDescriptorSet:
         gamma: float = 1.0,
         cutoff: float | None = None,
         update: bool = True,
+        rs: float = 0.0,
     ) -> None:
         """Add G4 of centre ``element_i`` over pairs of neighbours, weighted for None and None;
-        ``eta`` in units of 1 / cutoff^2, ``gamma`` is lambda, ±1."""
-        self._add(4, element_i, (element_j, element_k), eta, zeta, gamma, cutoff)
+        ``eta`` in units of 1 / cutoff^2, ``gamma`` is lambda, ±1, ``rs`` in Å."""
+        self._add(4, element_i, (element_j, element_k), eta, zeta, gamma, cutoff, rs)
 
     def add_g5(
         self,
@@ -109,10 +107,11 @@ class GaussianDescriptorSet:
         gamma: float = 1.0,
         cutoff: float | None = None,
         update: bool = True,
+        rs: float = 0.0,
     ) -> None:
         """Add G5 of centre ``element_i`` over pairs of neighbours, weighted for None and None;
-        ``eta`` in 1/Å^2, ``gamma`` is lambda, ±1."""
-        self._add(5, element_i, (element_j, element_k), eta, zeta, gamma, cutoff)
+        ``eta`` in 1/Å^2, ``gamma`` is lambda, ±1, ``rs`` in Å."""
+        self._add(5, element_i, (element_j, element_k), eta, zeta, gamma, cutoff, rs)
 
     def batch_add_descriptors(
         self,
@@ -154,8 +153,9 @@ class GaussianDescriptorSet:
         Args:
             Gs: ``{"default": {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"}, "G5": ...,
                 "cutoff": Å}}``; keys are centre elements, or "default" for all others. ``etas`` of
-                G2 and G4 are in units of 1 / cutoff^2, those of G5 in 1/Å^2. With
-                ``"weighted": True`` beside the lists of a type its functions are element-weighted.
+                G2 and G4 are in units of 1 / cutoff^2, those of G5 in 1/Å^2. G4 and G5 may have
+                ``"rs_s"`` too. With ``"weighted": True`` beside the lists of a type its functions
+                are element-weighted.
         """
         if not isinstance(Gs, Mapping):
             raise ValueError(f"fp_params: expected a dict of symmetry functions, got {Gs!r}")
@@ -167,9 +167,10 @@ class GaussianDescriptorSet:
                     f"{nearest(element, Gs)}"
                 )
             setup = Gs.get(element, Gs.get("default"))
-            for number, weighted, values in _combinations(element, setup):
+            for number, weighted, (eta, third, fourth, rs) in _combinations(element, setup):
                 for others in _partners(self.elements, number, weighted):
-                    self._add(number, element, others, *values, setup.get("cutoff"))
+                    cutoff = setup.get("cutoff")
+                    self._add(number, element, others, eta, third, fourth, cutoff, rs)
 
     def _add(
         self,
@@ -180,19 +181,17 @@ class GaussianDescriptorSet:
         third: float,
         fourth: float,
         cutoff: float | None,
+        rs: float = 0.0,
     ) -> None:
         others = _others(number, element, neighbors, self.elements)
         radius = self.cutoff if cutoff is None else check_cutoff(cutoff)
-        _check_values(number, eta, third, fourth)
-        # AMPTorch divides eta by the square of the cutoff in G2 and G4, but not in G5.
-        width = float(eta) if number == 5 else float(eta) / radius**2
-        # AMPTorch writes the alphabetically first symbol of a pair first and sorts rows by number.
-        j, k, *_ = [*(atomic_numbers[symbol] for symbol in sorted(others)), 0, 0]
-        self._rows[element].add((number, j, k, radius, width, float(third), float(fourth)))
+        _check_values(number, eta, third, fourth, rs)
+        row = _row(number, others, radius, eta, third, fourth, rs)
+        self._rows[element].add(row)
 
     def table(self, element: str) -> NDArray[np.float64]:
-        """[n_functions, 7]: the functions of a centre element, a row a feature, in order."""
-        return np.array(sorted(self._rows[element]), dtype=np.float64).reshape(-1, 7)
+        """The functions of a centre element, a row a feature, in order: see :mod:`.tables`."""
+        return table_of(self._rows[element])
 
     @property
     def descriptor_setup(self) -> dict[str, NDArray[np.float64]]:
@@ -202,14 +201,14 @@ class GaussianDescriptorSet:
     @property
     def descriptor_setup_hash(self) -> str:
         """That of the descriptor of this set."""
-        return hash_of(settings_of(self.descriptor_setup, self.cutoff_gamma))
+        return hash_of(settings_of(self.descriptor_setup, self.cutoff_function))
 
     def update(self) -> None:
         """Nothing: tables are always those of the functions added so far."""
 
     def __getstate__(self) -> dict[str, Any]:
         """The original's attributes, so that it reads them too."""
-        tables = {element: _Table(rows) for element, rows in self.descriptor_setup.items()}
+        tables = {element: Pickled(rows) for element, rows in self.descriptor_setup.items()}
         return {
             "elements": self.elements,
             "cutoff": self.cutoff,
@@ -228,19 +227,21 @@ class GaussianDescriptorSet:
 
 def _combinations(
     element: str, setup: Mapping[str, Any]
-) -> Iterator[tuple[int, bool, tuple[float, float, float]]]:
-    """Type, whether it is element-weighted, and values of the functions of an element."""
+) -> Iterator[tuple[int, bool, tuple[float, ...]]]:
+    """Type, whether it is element-weighted, and eta, rs or zeta, lambda and rs of G4 and G5 of the
+    functions of an element."""
     check_keys(setup, [*_KEYS, "cutoff"], f"fp_params of {element}")
     for name in sorted(set(setup) & set(_KEYS)):
         where = f"fp_params of {element}, {name}"
-        check_keys(setup[name], [*_KEYS[name], "weighted"], where)
+        check_keys(setup[name], [*_KEYS[name], *_DEFAULTS[name], "weighted"], where)
         missing = [key for key in _KEYS[name] if key not in setup[name]]
         if missing:
             raise ValueError(f"{where}: {missing[0]!r} is missing")
         weighted = check_weighted(setup[name].get("weighted", False), where)
-        lists = [np.atleast_1d(setup[name][key]) for key in _KEYS[name]]
-        for eta, third, *fourth in itertools.product(*lists):
-            yield int(name[1]), weighted, (eta, third, *(fourth or [0.0]))
+        given = {**_DEFAULTS[name], **setup[name]}
+        lists = [np.atleast_1d(given[key]) for key in (*_KEYS[name], *_DEFAULTS[name])]
+        for values in itertools.product(*lists):
+            yield int(name[1]), weighted, (*values, 0.0, 0.0)[:4]
 
 
 def _partners(elements: Sequence[str], number: int, weighted: bool) -> list[tuple[str, ...]]:
@@ -269,32 +270,21 @@ def _others(
     return others
 
 
-def settings_of(tables: Mapping[str, NDArray[np.float64]], gamma: float) -> dict[str, Any]:
-    """What fixes fingerprints: functions by element, and the exponent of the cutoff function."""
-    return {
-        "type": "Gaussian",
-        "elements": list(tables),
-        "setup": list(tables.values()),
-        "gamma": gamma,
-        # Fingerprints kept under the same numbers, but of another meaning, are not found.
-        **({"version": G5_VERSION} if has_g5(tables) else {}),
-    }
-
-
-def has_g5(tables: Mapping[str, NDArray[np.float64]]) -> bool:
-    """Whether there are functions of type G5."""
-    return any((table[:, 0] == 5).any() for table in tables.values())
-
-
-class _Table:
-    """An array that every version of numpy unpickles: numpy's own pickles name modules that have
-    moved."""
-
-    def __init__(self, rows: NDArray[np.float64]) -> None:
-        self.rows = rows
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return np.array, (self.rows.tolist(),)
+def _row(
+    number: int,
+    others: Sequence[str],
+    cutoff: float,
+    eta: float,
+    third: float,
+    fourth: float,
+    rs: float,
+) -> Row:
+    # AMPTorch divides eta by the square of the cutoff in G2 and G4, but not in G5.
+    width = float(eta) if number == 5 else float(eta) / cutoff**2
+    # AMPTorch writes the alphabetically first symbol of a pair first and sorts rows by number.
+    j, k, *_ = [*(atomic_numbers[symbol] for symbol in sorted(others)), 0, 0]
+    row = (number, j, k, cutoff, width, float(third), float(fourth))
+    return (*row, float(rs)) if rs else row
 
 
 def check_weighted(weighted: bool, where: str) -> bool:
@@ -311,25 +301,8 @@ def check_cutoff(cutoff: float) -> float:
     return float(cutoff)
 
 
-def cutoff_exponent(cutoff_params: Mapping[str, Any]) -> float:
-    """gamma of the polynomial cutoff function, or 0 for the cosine."""
-    check_keys(cutoff_params, ["cutoff_func", "gamma"], "cutoff_params")
-    name = str(cutoff_params.get("cutoff_func", "Cosine")).lower()
-    if name == "cosine":
-        return 0.0
-    if name != "polynomial":
-        raise ValueError(
-            f"cutoff_params: expected cutoff_func 'Cosine' or 'Polynomial', got "
-            f"{cutoff_params['cutoff_func']!r}"
-        )
-    gamma = cutoff_params.get("gamma", 2.0)
-    if not gamma > 0:
-        raise ValueError(f"cutoff_params: expected gamma > 0, got {gamma!r}")
-    return float(gamma)
-
-
-def _check_values(number: int, eta: float, third: float, fourth: float) -> None:
-    if not np.isfinite([eta, third, fourth]).all() or eta < 0:
+def _check_values(number: int, eta: float, third: float, fourth: float, rs: float) -> None:
+    if not np.isfinite([eta, third, fourth, rs]).all() or eta < 0:
         raise ValueError(f"G{number}: expected finite parameters and eta >= 0, got eta {eta!r}")
     if number != 2 and (third < 1 or abs(fourth) != 1):
         raise ValueError(

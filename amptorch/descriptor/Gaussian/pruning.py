@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import Gaussian, GaussianDescriptorSet
+from .tables import values_of
 
 # Images whose neighbours are looked for in one call.
 CHUNK = 32
@@ -99,7 +100,9 @@ def _widen(low: Tensor, high: Tensor, fingerprint: Tensor, species: Tensor) -> N
 
 def describe(row: NDArray[np.float64]) -> str:
     """A row of a table in words; eta in 1/Å^2, lengths in Å."""
-    number, z_j, z_k, cutoff, eta, third, fourth = row.tolist()
+    number, z_j, z_k, *_ = row.tolist()
+    cutoff, eta, rs, zeta, sign = values_of(row)
     others = "-".join(chemical_symbols[int(z)] for z in (z_j, z_k) if z) or "weighted"
-    rest = f"rs {third:.4g}" if number == 2 else f"zeta {third:g} lambda {fourth:+g}"
-    return f"G{number:g} {others} eta {eta:.4g} {rest} rc {cutoff:g}"
+    shift = [f"rs {rs:.4g}"] if rs or number == 2 else []
+    angle = [] if number == 2 else [f"zeta {zeta:g} lambda {sign:+g}"]
+    return " ".join([f"G{number:g} {others} eta {eta:.4g}", *shift, *angle, f"rc {cutoff:g}"])

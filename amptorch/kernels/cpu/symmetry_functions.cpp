@@ -77,15 +77,15 @@ struct Inputs {
     Array<const T, -1, 3> vectors;
     Indices first, neighbors, species;
     Array<const Index, -1, 5> kinds;
-    Array<const double, -1, 5> values;
-    double gamma;
+    Array<const double, -1, 6> values;
+    CutoffFunction cutoff_function;
     int n_species, n_features, threads;
 
     Task<T> task(const Plan& plan) const {
         Task<T> task{};
         task.plans = plan.centers();
         task.max_channels = plan.max_channels();
-        task.gamma = gamma;
+        task.cutoff_function = cutoff_function;
         task.n_species = n_species;
         task.n_features = n_features;
         task.n_atoms = static_cast<Index>(species.shape(0));
@@ -151,15 +151,15 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
         name,
         [operation](Array<const T, -1, 3> vectors, Indices first, Indices neighbors,
                     Indices species, Array<const Index, -1, 5> kinds,
-                    Array<const double, -1, 5> values, double gamma, int n_species, int n_features,
-                    int threads, Arrays... arrays) {
+                    Array<const double, -1, 6> values, double gamma, int n_species, int n_features,
+                    int cutoff_type, double alpha, int threads, Arrays... arrays) {
             const nb::gil_scoped_release release;
-            operation({vectors, first, neighbors, species, kinds, values, gamma, n_species,
-                       n_features, threads},
+            operation({vectors, first, neighbors, species, kinds, values,
+                       {gamma, cutoff_type, alpha}, n_species, n_features, threads},
                       arrays...);
         },
         fixed(0), fixed(1), fixed(2), fixed(3), fixed(4), fixed(5), nb::arg(), nb::arg(),
-        nb::arg(), nb::arg(), fixed(static_cast<Arrays*>(nullptr))...);
+        nb::arg(), nb::arg(), nb::arg(), nb::arg(), fixed(static_cast<Arrays*>(nullptr))...);
 }
 
 template <typename T>

@@ -24,9 +24,16 @@ struct RadialTerm {
     int species, feature, slot;
 };
 
-// weight(r) = exp(-eta r^2) fc(r), which each neighbour brings into the angular functions.
+// weight(r) = exp(-eta (r - rs)^2) fc(r), which each neighbour brings into the angular functions.
 struct Channel {
-    double cutoff, eta;
+    double cutoff, eta, rs;
+};
+
+// fc: the polynomial where gamma is not 0, else that of a number; see kernels/symmetry_functions.py.
+struct CutoffFunction {
+    double gamma;
+    int type;
+    double alpha;
 };
 
 // scale (1 + lambda c)^zeta, with the weight in scale. The power zeta - 1 is that of the term
@@ -63,7 +70,7 @@ struct CenterPlan {
 template <typename T>
 struct Task {
     const CenterPlan* plans;  // [n_species]
-    double gamma;
+    CutoffFunction cutoff_function;
     int n_species, n_features, n_touched, max_channels;
     Index n_atoms;
     const T* vectors;        // [n_pairs, 3]

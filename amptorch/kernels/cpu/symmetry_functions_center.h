@@ -104,11 +104,11 @@ template <typename T, Operation op>
 void prepare_channels(Center<T>& c) {
     for (int index = 0; index < c.plan.n_channels; ++index) {
         const Channel& channel = c.plan.channels[index];
-        const Cutoff<T> cutoff(channel.cutoff, c.task.gamma);
-        const T eta = static_cast<T>(channel.eta);
+        const Cutoff<T> cutoff(channel.cutoff, c.task.cutoff_function);
+        const Shape<T> shape(channel);
         for (int place = 0; place < c.places(); place += width<T>) {
             const Vec<T> r = load(c.r + place);
-            const Radial<T> w = weight<T, needs_slope(op)>(cutoff, eta, r * r);
+            const Radial<T> w = weight<T, needs_slope(op)>(cutoff, shape, r * r);
             store<T>(c.weight(index) + place, w.value);
             if constexpr (needs_slope(op)) store<T>(c.slope(index) + place, w.slope);
         }
@@ -127,7 +127,7 @@ void prepare_gradients(Center<T>& c) {
 // G2: adds one function over the neighbours of its species.
 template <typename T, Operation op>
 void sum_radial(Center<T>& c, const RadialTerm& term) {
-    const Cutoff<T> cutoff(term.cutoff, c.task.gamma);
+    const Cutoff<T> cutoff(term.cutoff, c.task.cutoff_function);
     const T eta = static_cast<T>(term.eta), rs = static_cast<T>(term.rs);
     const T factor = static_cast<T>(term.weight);
     Vec<T> total{};

@@ -7,6 +7,7 @@ namespace amptorch::symmetry::AMPTORCH_ISA {
 
 #include "simd.h"
 #include "symmetry_functions_pack.h"
+#include "symmetry_functions_cutoff_types.h"
 #include "symmetry_functions_cutoff.h"
 #include "symmetry_functions_center.h"
 #include "symmetry_functions_triples.h"

@@ -11,17 +11,18 @@ namespace {
 
 struct Row {
     int center, feature, kind, j, k;
-    double cutoff, eta, zeta_or_rs, lambda, weight;
+    double cutoff, eta, rs, zeta, lambda, weight;
     bool shared;  // with other rows of the centre: the feature
 };
 
 Row read(const Table& table, Index row) {
     const Index* kind = table.kinds + 5 * row;
-    const double* value = table.values + 5 * row;
+    const double* value = table.values + 6 * row;
     const int j = static_cast<int>(kind[3]), k = static_cast<int>(kind[4]);
     const bool swap = kind[2] != 2 && k < j;
     return {static_cast<int>(kind[0]), static_cast<int>(kind[1]), static_cast<int>(kind[2]),
-            swap ? k : j, swap ? j : k, value[0], value[1], value[2], value[3], value[4], false};
+            swap ? k : j, swap ? j : k, value[0], value[1], value[2], value[3], value[4],
+            value[5], false};
 }
 
 void mark_shared(std::vector<Row>& rows) {
@@ -38,7 +39,7 @@ std::vector<Row> sorted(const Table& table) {
     mark_shared(rows);
     const auto key = [](const Row& row) {
         return std::tuple(row.center, row.kind, row.j, row.k, row.shared, row.cutoff, row.eta,
-                          row.lambda, row.zeta_or_rs, row.feature);
+                          row.lambda, row.rs, row.zeta, row.feature);
     };
     std::sort(rows.begin(), rows.end(),
               [&](const Row& a, const Row& b) { return key(a) < key(b); });
@@ -78,10 +79,12 @@ private:
 };
 
 int channel(std::vector<Channel>& channels, const Row& row) {
-    const auto same = [&](const Channel& c) { return c.cutoff == row.cutoff && c.eta == row.eta; };
+    const auto same = [&](const Channel& c) {
+        return c.cutoff == row.cutoff && c.eta == row.eta && c.rs == row.rs;
+    };
     const auto found = std::find_if(channels.begin(), channels.end(), same);
     const int index = static_cast<int>(found - channels.begin());
-    if (found == channels.end()) channels.push_back({row.cutoff, row.eta});
+    if (found == channels.end()) channels.push_back({row.cutoff, row.eta, row.rs});
     return index;
 }
 
@@ -103,7 +106,7 @@ Group& group(std::vector<Group>& groups, Slots& slots, const Row& row, int chann
 }
 
 void append(Group& group, const Row& row) {
-    const double zeta = row.zeta_or_rs;
+    const double zeta = row.zeta;
     const bool whole = zeta == std::floor(zeta) && zeta >= 1 && zeta < 1024;
     AngularTerm term{zeta, row.lambda, row.weight * std::exp2(1 - zeta), -1, row.feature, true};
     if (whole) {
@@ -128,7 +131,7 @@ Plan::Plan(const Table& table) : centers_(static_cast<std::size_t>(table.n_speci
         Center& center = centers_[static_cast<std::size_t>(row.center)];
         Slots slots(table, center.slots, center.n_slots);
         if (row.kind == 2) {
-            center.radial.push_back({row.cutoff, row.eta, row.zeta_or_rs, row.weight, row.j,
+            center.radial.push_back({row.cutoff, row.eta, row.rs, row.weight, row.j,
                                      row.feature, slots.of(row, row.j)});
         } else {
             append(group(center.groups, slots, row, channel(center.channels, row)), row);

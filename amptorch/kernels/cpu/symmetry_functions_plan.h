@@ -10,7 +10,7 @@ namespace amptorch::symmetry {
 // The parameter tables as Python holds them, see kernels/symmetry_functions.py.
 struct Table {
     const Index* kinds;     // [n_functions, 5]
-    const double* values;   // [n_functions, 5]
+    const double* values;   // [n_functions, 6]
     const Index* touch;     // [n_species, n_species, n_touched], or null
     Index n_functions;
     int n_species, n_touched;

@@ -87,7 +87,7 @@ class Angular {
 public:
     AMPTORCH_INLINE Angular(const Center<T>& c, const Group& group)
         : c_(c), group_(group), channel_(c.plan.channels[group.channel]),
-          cutoff_(channel_.cutoff, c.task.gamma), eta_(static_cast<T>(channel_.eta)),
+          cutoff_(channel_.cutoff, c.task.cutoff_function), shape_(channel_),
           terms_(group, op == Operation::vjp ? c.gradient() : nullptr) {}
 
     AMPTORCH_INLINE void add() {
@@ -202,7 +202,7 @@ private:
     AMPTORCH_INLINE Triples<T> triples(int at) const {
         Radial<T> h{broadcast<T>(1), {}};
         if constexpr (closed) {
-            h = weight<T, needs_slope(op)>(cutoff_, eta_, load(row(square_row) + at));
+            h = weight<T, needs_slope(op)>(cutoff_, shape_, load(row(square_row) + at));
         }
         const Vec<T> both = load(row(weight_row) + at);
         Triples<T> t{};
@@ -308,7 +308,7 @@ private:
     const Group& group_;
     const Channel channel_;
     const Cutoff<T> cutoff_;
-    const T eta_;
+    const Shape<T> shape_;
     const Terms<T> terms_;
     Vec<T> sums_[max_terms] = {};  // of features
     int n_ = 0;                    // triples packed

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..environment import Environment
 from .operations import OPTIONS, Kernels, Launch
+from .symmetry_functions_cutoff_kernels import COSINE, POLYNOMIAL
 from .symmetry_functions_kernels import pull, sum_angular, sum_radial, weigh_pairs
 from .symmetry_functions_plan import plan
 from .tables import Kept
@@ -37,7 +38,7 @@ class _Launch(Launch["SymmetryFunctions"]):
         self.plan = plan(functions, self.vectors)
         self.centers = environment.centers
         self.starts = self._starts()
-        self.common: dict[str, Any] = {"COSINE": functions.gamma == 0, **OPTIONS}
+        self.common: dict[str, Any] = {"CUTOFF": _cutoff_kind(functions), **OPTIONS}
         self.angular = {"BITS": self.plan.bits, "TERMS": self.plan.terms.shape[1], **self.common}
         self.weights = self._weights()
 
@@ -123,6 +124,14 @@ class _Launch(Launch["SymmetryFunctions"]):
                 n_touched, **self.angular, JACOBIAN=gradient is None, WEIGHTED=plan.weighted,
                 RADIAL_BLOCK=FUNCTION_BLOCK, BLOCK=PARTNER_BLOCK, num_warps=1,
             )  # fmt: skip
+
+
+def _cutoff_kind(functions: SymmetryFunctions) -> int:
+    """Of the constants that ``symmetry_functions_cutoff_kernels.py`` names, or a type's number."""
+    if functions.gamma:
+        return POLYNOMIAL
+    is_cosine = functions.cutoff_type == 1 and functions.alpha == 0
+    return COSINE if is_cosine else functions.cutoff_type
 
 
 def _without_shared_features(functions: SymmetryFunctions) -> bool:

@@ -20,34 +20,26 @@ import triton
 import triton.language as tl
 
 from .pairs import load_vector
+from .symmetry_functions_cutoff_kernels import cutoff_function
 
 
 @triton.jit
-def weigh(r, curves, row, COSINE: tl.constexpr):
+def weigh(r, curves, row, CUTOFF: tl.constexpr):
     """Value of a radial weight and its slope over r."""
     cutoff = tl.load(curves + 5 * row)
     eta = tl.load(curves + 5 * row + 3)
     off = r - tl.load(curves + 5 * row + 4)
-    if COSINE:
-        wave = tl.load(curves + 5 * row + 1)
-        root = tl.cos(wave * r)
-        inside = root * root
-        steepness = -2.0 * wave * root * tl.sin(wave * r)
-    else:
-        gamma = tl.load(curves + 5 * row + 2)
-        x = r / cutoff
-        power = tl.exp2(gamma * tl.log2(x))
-        inside = 1.0 + power * (gamma * x - (gamma + 1.0))
-        steepness = gamma * (gamma + 1.0) * (power - power / x) / cutoff
+    wave, own = tl.load(curves + 5 * row + 1), tl.load(curves + 5 * row + 2)
+    inside, steepness = cutoff_function(r, cutoff, wave, own, CUTOFF)
     gaussian = tl.where(r < cutoff, tl.exp(-eta * off * off), 0.0)
     return inside * gaussian, (steepness - 2.0 * eta * off * inside) * gaussian / r
 
 
 @triton.jit
-def weigh_far_side(x, y, z, curves, channel, COSINE: tl.constexpr):
+def weigh_far_side(x, y, z, curves, channel, CUTOFF: tl.constexpr):
     """Weight of r_jk, finite also for j = k, which is masked by the callers."""
     square = tl.maximum(x * x + y * y + z * z, 1e-30)
-    return weigh(tl.sqrt(square), curves, channel, COSINE)
+    return weigh(tl.sqrt(square), curves, channel, CUTOFF)
 
 
 @triton.jit
@@ -66,21 +58,21 @@ def lower_power(base, zeta, exponent, BITS: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=["n_pairs"])
-def weigh_pairs(vectors, curves, weights, n_pairs, n_channels, COSINE: tl.constexpr,
+def weigh_pairs(vectors, curves, weights, n_pairs, n_channels, CUTOFF: tl.constexpr,
                 BLOCK: tl.constexpr):  # fmt: skip
     """Weights and slopes over r, [2, n_channels, n_pairs], of a block of pairs and a channel."""
     pairs = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     channel = tl.program_id(1).to(tl.int64)
     inside = pairs < n_pairs
     x, y, z = load_vector(vectors, pairs, inside)
-    value, slope = weigh(tl.sqrt(x * x + y * y + z * z), curves, channel, COSINE)
+    value, slope = weigh(tl.sqrt(x * x + y * y + z * z), curves, channel, CUTOFF)
     tl.store(weights + channel * n_pairs + pairs, value, mask=inside)
     tl.store(weights + (channel + n_channels) * n_pairs + pairs, slope, mask=inside)
 
 
 @triton.jit
 def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, columns,
-               n_species, n_columns, COSINE: tl.constexpr, TANGENT: tl.constexpr,
+               n_species, n_columns, CUTOFF: tl.constexpr, TANGENT: tl.constexpr,
                BLOCK: tl.constexpr):  # fmt: skip
     """G2, or its change: one of one centre."""
     center = tl.program_id(0).to(tl.int64)
@@ -93,7 +85,7 @@ def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, 
         for start in range(begin, end, BLOCK):
             j = start + tl.arange(0, BLOCK)
             x, y, z = load_vector(vectors, j, j < end)
-            value, slope = weigh(tl.sqrt(x * x + y * y + z * z), curves, row, COSINE)
+            value, slope = weigh(tl.sqrt(x * x + y * y + z * z), curves, row, CUTOFF)
             if TANGENT:
                 dx, dy, dz = load_vector(changes, j, j < end)
                 value = slope * (x * dx + y * dy + z * dz)
@@ -105,7 +97,7 @@ def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, 
 @triton.jit(do_not_specialize=["n_pairs"])
 def sum_angular(vectors, changes, species, starts, weights, groups, first_group, terms, powers,
                 curves, columns, n_pairs, n_channels, n_species, n_columns,
-                COSINE: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr,
+                CUTOFF: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr,
                 TANGENT: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """G4 or G5, or their changes: one group of one centre."""
     center = tl.program_id(0).to(tl.int64)
@@ -144,7 +136,7 @@ def sum_angular(vectors, changes, species, starts, weights, groups, first_group,
                 far, far_slope = pair * 0.0 + 1.0, pair * 0.0
                 if closed != 0:
                     far, far_slope = weigh_far_side(
-                        xk - xj, yk - yj, zk - zj, curves, channel, COSINE
+                        xk - xj, yk - yj, zk - zj, curves, channel, CUTOFF
                     )
                 weight = pair * far
                 if TANGENT:
@@ -185,7 +177,7 @@ def put(slot, x, y, z, mask, WEIGHTED: tl.constexpr):
 def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_slots,
          radial_curves, first_radial, groups, terms, powers, members, first_member, curves,
          gradient, output, n_pairs, n_channels, n_species, n_columns, n_touched,
-         COSINE: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr, JACOBIAN: tl.constexpr,
+         CUTOFF: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr, JACOBIAN: tl.constexpr,
          WEIGHTED: tl.constexpr, RADIAL_BLOCK: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """dE/dR_ij, or dG/dR_ij in slots, of one pair."""
     j = tl.program_id(0).to(tl.int64)
@@ -202,7 +194,7 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
         row = start + tl.arange(0, RADIAL_BLOCK)
         known = row < radial_end
         row = tl.where(known, row, start)
-        _, slope = weigh(1.0 / inverse, radial_curves, row, COSINE)
+        _, slope = weigh(1.0 / inverse, radial_curves, row, CUTOFF)
         if WEIGHTED or not JACOBIAN:
             slope *= tl.load(weight_of_g + tl.load(radial + 2 * row + 1), mask=known, other=0.0)
         if JACOBIAN:
@@ -251,7 +243,7 @@ def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_s
                 bend = tl.sum(bend * g[:, None], 0)[None, :]
             far, far_slope = wk * 0.0 + 1.0, wk * 0.0
             if closed != 0:
-                far, far_slope = weigh_far_side(xk - x, yk - y, zk - z, curves, channel, COSINE)
+                far, far_slope = weigh_far_side(xk - x, yk - y, zk - z, curves, channel, CUTOFF)
             turn = bend * (wj * wk * far)[None, :]
             push = level * (wj * wk * far_slope)[None, :]
             radially = level * (qj * wk * far)[None, :] + push

@@ -1,10 +1,10 @@
 """A set of symmetry functions as tables on the device of the vectors.
 
-Functions of one centre that share species, type, cutoff and eta are a group, and those of a group
-are its terms: they differ in zeta and lambda only, so that a triple is looked at once for all of
-them. A channel is a pair of cutoff and eta, one radial weight of a pair. A member says that
-neighbours of some species take part in a group, and with which partners. A column is what one
-function adds to its feature: columns past ``n_features`` are those of functions that share one.
+Functions of one centre that share species, type, cutoff, eta and rs are a group, and those of a
+group are its terms: they differ in zeta and lambda only, so that a triple is looked at once for all
+of them. A channel is cutoff, eta and rs, one radial weight of a pair. A member says that neighbours
+of some species take part in a group, and with which partners. A column is what one function adds to
+its feature: columns past ``n_features`` are those of functions that share one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Row = TypeVar("Row")
 class Plan(Tables):
     """Tables of integers (int32) and reals (dtype of the vectors), and their sizes.
 
-    A curve is a radial weight exp(-eta (r - rs)^2) fc(r) as cutoff, pi/(2 cutoff), gamma, eta, rs.
+    A curve is a radial weight exp(-eta (r - rs)^2) fc(r): cutoff, pi / (2 cutoff (1 - alpha)), what
+    else fc has (gamma, alpha, or what tanh^3 is times), eta, rs.
 
     Attributes:
         radial: [n_radial, 2], species and column of each G2, by centre and species.
@@ -73,7 +74,8 @@ class Plan(Tables):
     weighted: bool
 
 
-_Key = tuple[int, int, int, bool, tuple[float, float]]
+_Channel = tuple[float, float, float]
+_Key = tuple[int, int, int, bool, _Channel]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class _Group:
     j: int
     k: int
     closed: bool
-    channel: tuple[float, float]
+    channel: _Channel
     terms: tuple[tuple[float, float, int], ...]
 
 
@@ -104,12 +106,12 @@ def build(functions: SymmetryFunctions) -> Plan:
         first_group=first_group,
         terms=_integers(terms, width, 4),
         powers=_reals(powers, width, 2),
-        curves=_reals([_curve(*channel, 0.0, functions.gamma) for channel in channels], 5),
+        curves=_reals([_curve(channel, functions) for channel in channels], 5),
         shares=shares,
         bits=_bits([zeta for group in groups for zeta, _, _ in group.terms]),
         most_groups=_most(first_group, 1),
         weighted=shares.shape[1] > functions.n_features
-        or bool((functions.values[:, 4] != 1).any()),
+        or bool((functions.values[:, 5] != 1).any()),
     )
 
 
@@ -139,7 +141,7 @@ def _shares(functions: SymmetryFunctions) -> Tensor:
     columns, n_features = _columns(functions), functions.n_features
     n_columns = (max(columns, default=0) // n_features + 1) * n_features
     shares = functions.values.new_zeros(functions.n_species, n_columns)
-    shares[functions.kinds[:, 0], columns] = functions.values[:, 4]
+    shares[functions.kinds[:, 0], columns] = functions.values[:, 5]
     return shares
 
 
@@ -151,7 +153,7 @@ def _radial(functions: SymmetryFunctions, slots: _Slots) -> dict[str, Any]:
     )
     n = functions.n_species
     first = _starts([center * n + j for (center, j, _), _ in rows], n * n)
-    curves = [_curve(cutoff, eta, rs, functions.gamma) for _, (cutoff, eta, rs, *_) in rows]
+    curves = [_curve((cutoff, eta, rs), functions) for _, (cutoff, eta, rs, *_) in rows]
     return {
         "radial": _integers([indices[1:] for indices, _ in rows], 2),
         "radial_slots": _integers([slots(*indices) for indices, _ in rows]),
@@ -163,9 +165,9 @@ def _radial(functions: SymmetryFunctions, slots: _Slots) -> dict[str, Any]:
 
 def _groups(functions: SymmetryFunctions) -> list[_Group]:
     collected: dict[_Key, list[tuple[float, float, int]]] = {}
-    for (center, column, kind, j, k), (cutoff, eta, zeta, sign, _) in _rows(functions):
+    for (center, column, kind, j, k), (cutoff, eta, rs, zeta, sign, _) in _rows(functions):
         if kind != 2:
-            key = (center, min(j, k), max(j, k), kind == 4, (cutoff, eta))
+            key = (center, min(j, k), max(j, k), kind == 4, (cutoff, eta, rs))
             collected.setdefault(key, []).append((zeta, sign, column))
     return [
         _Group(center, j, k, closed, channel, tuple(terms[start : start + MAX_TERMS]))
@@ -207,8 +209,12 @@ def _padded(rows: Sequence[Row], width: int, filling: Row) -> list[Row]:
     return [*rows, *[filling] * (width - len(rows))]
 
 
-def _curve(cutoff: float, eta: float, rs: float, gamma: float) -> tuple[float, ...]:
-    return cutoff, math.pi / (2 * cutoff), gamma, eta, rs
+def _curve(channel: _Channel, functions: SymmetryFunctions) -> tuple[float, ...]:
+    cutoff, eta, rs = channel
+    alpha = functions.alpha if functions.cutoff_type not in (0, 2, 3) else 0.0
+    factor = 1 / math.tanh(1.0) ** 3 if functions.cutoff_type == 3 else 1.0
+    own = factor if functions.cutoff_type in (2, 3) else functions.gamma or alpha
+    return cutoff, math.pi / (2 * (cutoff - alpha * cutoff)), own, eta, rs
 
 
 def _bits(zetas: list[float]) -> int:

@@ -7,13 +7,13 @@ kernels are held against.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..environment import Environment
+from .cutoff_functions import cutoff_function
 
 if TYPE_CHECKING:
     from ..symmetry_functions import SymmetryFunctions
@@ -33,11 +33,11 @@ def forward(environment: Environment, functions: SymmetryFunctions) -> Tensor:
     for kind, rows in _groups(functions):
         features = functions.kinds[rows, 1].to(vectors.device)
         if kind[1] == 2:
-            centers, terms = pairs.terms(kind, values[rows], functions.gamma)
+            centers, terms = pairs.terms(kind, values[rows], functions)
         else:
-            centers, terms = triples.terms(kind, values[rows], functions.gamma)
+            centers, terms = triples.terms(kind, values[rows], functions)
         block = vectors.new_zeros(environment.n_atoms, len(rows)).index_add(0, centers, terms)
-        fingerprints = fingerprints.index_add(1, features, block * values[rows, 4])
+        fingerprints = fingerprints.index_add(1, features, block * values[rows, 5])
     return fingerprints
 
 
@@ -58,12 +58,13 @@ class _Pairs:
         self.neighbor_species = environment.neighbor_species
         self.distances = environment.vectors.norm(dim=1)
 
-    def terms(self, kind: tuple[int, ...], values: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
+    def terms(
+        self, kind: tuple[int, ...], values: Tensor, functions: SymmetryFunctions
+    ) -> tuple[Tensor, Tensor]:
         """Centres [n] and terms [n, n_functions] of the pairs that a group sums over."""
         chosen = (self.center_species == kind[0]) & (self.neighbor_species == kind[2])
-        cutoff, eta, rs = values[:, :3].unbind(1)
         r = self.distances[chosen].unsqueeze(1)
-        return self.centers[chosen], torch.exp(-eta * (r - rs) ** 2) * _cutoff(r, cutoff, gamma)
+        return self.centers[chosen], _weight(r, values, functions)
 
 
 class _Triples:
@@ -76,21 +77,20 @@ class _Triples:
         self.neighbor_species = environment.neighbor_species
         self.j, self.k = _pairs_of_pairs(environment)
 
-    def terms(self, kind: tuple[int, ...], values: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
+    def terms(
+        self, kind: tuple[int, ...], values: Tensor, functions: SymmetryFunctions
+    ) -> tuple[Tensor, Tensor]:
         """Centres [n] and terms [n, n_functions] of the triples that a group sums over."""
         j, k = self._chosen(kind)
-        cutoff, eta, zeta, sign = values[:, :4].unbind(1)
+        zeta, sign = values[:, 3:5].unbind(1)
         r_j, r_k = self.vectors[j], self.vectors[k]
         r_ij, r_ik = r_j.norm(dim=1, keepdim=True), r_k.norm(dim=1, keepdim=True)
         cosine = (r_j * r_k).sum(1, keepdim=True) / (r_ij * r_ik)
-        squares = r_ij**2 + r_ik**2
-        weight = _cutoff(r_ij, cutoff, gamma) * _cutoff(r_ik, cutoff, gamma)
+        weight = _weight(r_ij, values, functions) * _weight(r_ik, values, functions)
         if kind[1] == 4:
             r_jk = (r_k - r_j).norm(dim=1, keepdim=True)
-            squares = squares + r_jk**2
-            weight = weight * _cutoff(r_jk, cutoff, gamma)
-        angular = 2 * _power((1 + sign * cosine) / 2, zeta)
-        return self.centers[j], angular * torch.exp(-eta * squares) * weight
+            weight = weight * _weight(r_jk, values, functions)
+        return self.centers[j], 2 * _power((1 + sign * cosine) / 2, zeta) * weight
 
     def _chosen(self, kind: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Triples whose centre and unordered pair of neighbours have the species of a group."""
@@ -110,14 +110,10 @@ def _pairs_of_pairs(environment: Environment) -> tuple[Tensor, Tensor]:
     return j, k
 
 
-def _cutoff(r: Tensor, cutoff: Tensor, gamma: float) -> Tensor:
-    """Cutoff function, cosine for gamma 0 and else polynomial; zero from ``r = cutoff`` on."""
-    x = r / cutoff
-    if gamma == 0:
-        inside = (1 + torch.cos(math.pi * x)) / 2
-    else:
-        inside = 1 + gamma * x ** (gamma + 1) - (gamma + 1) * x**gamma
-    return torch.where(x < 1, inside, torch.zeros_like(inside))
+def _weight(r: Tensor, values: Tensor, functions: SymmetryFunctions) -> Tensor:
+    """w(r) [n, n_functions] of distances [n, 1]."""
+    cutoff, eta, rs = values[:, :3].unbind(1)
+    return torch.exp(-eta * (r - rs) ** 2) * cutoff_function(r, cutoff, functions)
 
 
 def _power(base: Tensor, zeta: Tensor) -> Tensor:

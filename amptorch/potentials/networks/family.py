@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from ...files.safe_pickle import Unknown
-from ..registry import GRADIENTS, Family, Inputs
+from ..registry import GRADIENTS, Family, Format, Inputs
+from . import n2p2
 from .activations import ACTIVATIONS
 from .model import BPNN, AtomisticModel, SingleNN
 from .settings import ModelConfig
@@ -54,7 +55,7 @@ def to_json(model: AtomisticModel) -> dict[str, Any]:
     """
     name = next(name for name, kind in MODELS.items() if type(model) is kind)
     arguments = {**model.arguments, "name": name}
-    arguments["activation"] = _activation_name(arguments["activation"])
+    arguments["activation"] = _each(_activation_name, arguments["activation"])
     arguments["dtype"] = str(arguments["dtype"]).removeprefix("torch.")
     return arguments
 
@@ -63,10 +64,17 @@ def from_json(values: Mapping[str, Any]) -> AtomisticModel:
     """The network of :func:`to_json`, on torch's device "meta"."""
     arguments = dict(values)
     kind = MODELS[arguments["name"]]
-    arguments["activation"] = _activation(arguments["activation"])
+    arguments["activation"] = _each(_activation, arguments["activation"])
     arguments["dtype"] = {"float32": torch.float32, "float64": torch.float64}[arguments["dtype"]]
     with torch.device("meta"):
         return kind(**arguments)
+
+
+def _each(function: Callable[[Any], Any], activation: Any) -> Any:
+    """The function of an activation, or of those of all layers."""
+    if isinstance(activation, list):
+        return [function(each) for each in activation]
+    return function(activation)
 
 
 def _activation_name(kind: type[nn.Module]) -> str:
@@ -94,4 +102,14 @@ FAMILY = Family(
     to_json=to_json,
     from_json=from_json,
     fits={"gradients": GRADIENTS},
+    formats=(
+        Format(
+            "a folder of n2p2",
+            n2p2.is_folder,
+            n2p2.read_folder,
+            has_units=False,
+            key="n2p2",
+            write=n2p2.write_folder,
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 from ase.data import atomic_numbers
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.profiler import record_function
 
@@ -23,6 +24,7 @@ __all__ = [
     "SingleNN",
 ]
 
+Activation = type[nn.Module] | list[type[nn.Module]]
 N_ELEMENTS = 100  # rows of the element mask, as in checkpoints of the original
 
 
@@ -34,7 +36,7 @@ class MLP(nn.Module):
         n_input_nodes: length of a fingerprint.
         hidden_layers: widths of the hidden layers.
         n_output_nodes: width of the output.
-        activation: class of the activation.
+        activation: class of the activation, or a list of those of all layers, the last one's too.
         initialization: "xavier" (uniform weights, biases 0), "zero", or anything else for torch's.
         dtype: in which weights are drawn: the original's of a seed are other numbers in each.
     """
@@ -44,7 +46,7 @@ class MLP(nn.Module):
         n_input_nodes: int,
         hidden_layers: Sequence[int],
         n_output_nodes: int = 1,
-        activation: type[nn.Module] = nn.Tanh,
+        activation: Activation = nn.Tanh,
         batchnorm: bool = False,
         dropout: bool = False,
         dropout_rate: float = 0.5,
@@ -55,15 +57,18 @@ class MLP(nn.Module):
         self.widths = [n_input_nodes, *hidden_layers, n_output_nodes]
         layers: list[nn.Module] = []
         width = n_input_nodes
-        for nodes in hidden_layers:
+        *kinds, last = _kinds(activation, len(hidden_layers))
+        for nodes, kind in zip(hidden_layers, kinds, strict=True):
             layers.append(nn.Linear(width, nodes, dtype=dtype))
             if batchnorm:
                 layers.append(nn.BatchNorm1d(nodes, dtype=dtype))
-            layers.append(activation().to(dtype))  # some have weights
+            layers.append(kind().to(dtype))  # some have weights
             if dropout:
                 layers.append(nn.Dropout(dropout_rate))
             width = nodes
         layers.append(nn.Linear(width, n_output_nodes, dtype=dtype))
+        if last is not nn.Identity:
+            layers.append(last().to(dtype))
         self.model_net = nn.Sequential(*layers)
         self._initialize(initialization)
 
@@ -76,17 +81,27 @@ class MLP(nn.Module):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
+    def set_linear(self, layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> None:
+        """Take weights [n_out, n_in] and biases [n_out] of all linear layers."""
+        linear = [layer for layer in self.model_net if isinstance(layer, nn.Linear)]
+        with torch.no_grad():
+            for layer, (weight, bias) in zip(linear, layers, strict=True):
+                layer.weight.copy_(torch.as_tensor(weight))
+                layer.bias.copy_(torch.as_tensor(bias))
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs [n_atoms, n_output_nodes] of fingerprints [n_atoms, n_features]."""
         return self.model_net(inputs)
 
     def activation_of_kernel(self) -> networks.Activation | None:
         """The activation, where the kernel of the networks does the same as the layers: hidden
-        ones, one activation alone between them, and no hook that wants to see what passes."""
+        ones, one activation alone between them, none after the last, and no hook that wants to see
+        what passes."""
         layers = list(self.model_net)
         found = {of_kernel(layer) for layer in layers[1::2]}
         plain = all(type(layer) is nn.Linear for layer in layers[::2]) and len(found) == 1
-        if not plain or self.widths[-1] != 1 or any(map(_has_hooks, layers)):
+        ends = type(layers[-1]) is nn.Linear
+        if not (plain and ends) or self.widths[-1] != 1 or any(map(_has_hooks, layers)):
             return None
         return found.pop()
 
@@ -94,6 +109,17 @@ class MLP(nn.Module):
         """Output of layer index ``layer`` of ``model_net`` (negative counts from the end)."""
         stop = range(len(self.model_net))[layer] + 1
         return self.model_net[:stop](inputs)
+
+
+def _kinds(activation: Activation, n_hidden: int) -> list[type[nn.Module]]:
+    """Activations of the hidden layers and of the last one."""
+    if not isinstance(activation, list):
+        return [*[activation] * n_hidden, nn.Identity]
+    if len(activation) != n_hidden + 1:
+        raise ValueError(
+            f"activation: expected a class, or {n_hidden + 1}, one a layer, got {len(activation)}"
+        )
+    return list(activation)
 
 
 class ElementMask(nn.Module):
@@ -158,7 +184,7 @@ class AtomisticModel(Model):
         batchnorm: bool = False,
         dropout: bool = False,
         dropout_rate: float = 0.5,
-        activation: type[nn.Module] = nn.Tanh,
+        activation: Activation = nn.Tanh,
         initialization: str = "xavier",
         name: str | None = None,
         get_stress: bool = False,
