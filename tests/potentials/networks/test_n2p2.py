@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from amptorch.data.n2p2 import write_n2p2_frames
 from amptorch.data.reading import load_images
 from amptorch.data.units import Units
 from amptorch.potentials.networks.n2p2.functions import Function
+from amptorch.preprocessing import AtomicCorrectionScaler
+from amptorch.preprocessing.baselines import Sum
 
 from ...made_potentials import GAUSSIAN, GAUSSIAN_G5, GMP, alloy_frames, trained
 from ...systems import SHARED
@@ -271,6 +274,20 @@ def test_what_cannot_be_exported(sections, message, run_dir: Path) -> None:
     assert not Path("out").exists()
     with pytest.raises(ValueError, match=r"unknown format 'n2p'.*did you mean 'n2p2'"):
         potential.export("out", "n2p")
+
+
+def test_given_baselines(run_dir: Path) -> None:
+    """Energies of elements are those of atoms; others are refused."""
+    potential = trained(FRAMES, run_dir, dataset=ADDITIVE).potential
+    given = AtomicCorrectionScaler.from_settings({"Cu": -3.5, "Pd": 0.25})
+    both = replace(potential, scalers={**potential.scalers, "fixed": given})
+    both.export("out", "n2p2")
+    assert_same(amptorch.load("out"), both, FRAMES)
+    other = replace(potential, scalers={**potential.scalers, "fixed": Sum([given, given])})
+    with pytest.raises(
+        ValueError, match="n2p2 has energies of atoms alone, got the baseline 'sum'"
+    ):
+        other.export("out", "n2p2")
 
 
 def test_units_are_not_for_what_has_its_own(run_dir: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from ....files.whole import write_whole
 from ....preprocessing.scaling import NO_CONSTANT, baselines_of
 from ....preprocessing.utils import AtomicCorrectionScaler, FeatureScaler
 from ...potential import Potential
+from ..model import AtomisticModel
 from . import layers, scaling
 from .functions import Function
 from .networks import element_networks, of_columns, scaled
@@ -55,7 +56,9 @@ def write_folder(
         )
     elements = sorted(descriptor.elements, key=atomic_numbers.__getitem__)
     scaler, unit = potential.scalers["feature"], float(potential.scalers["target"].target_std)
-    networks = element_networks(potential.model, map(atomic_numbers.__getitem__, elements))
+    networks = element_networks(
+        cast("AtomisticModel", potential.model), map(atomic_numbers.__getitem__, elements)
+    )
     functions, statistics = {}, {}
     for index, (element, (number, network)) in enumerate(
         zip(elements, networks.items(), strict=True), start=1
@@ -113,7 +116,9 @@ def _atom_energies(
     energies = dict.fromkeys(elements, mean / frame_size if frame_size else 0.0)
     for baseline in baselines_of(potential.scalers):
         if not isinstance(baseline, AtomicCorrectionScaler):
-            raise ValueError(f"n2p2 has energies of atoms alone, got the baseline {baseline.name!r}")
+            raise ValueError(
+                f"n2p2 has energies of atoms alone, got the baseline {baseline.name!r}"
+            )
         for element in elements:
             energies[element] += baseline.energies.get(atomic_numbers[element], 0.0)
     return energies
