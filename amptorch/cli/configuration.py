@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.keys import Keys
-from ..data.reading import read_images
+from ..data.reading import in_units, read_images
 from ..files.config_text import CONFIG_TEXT
 from ..recipe import Facts, Recipe, choose, complete
 from .config_file import apply, read_plain
@@ -18,6 +18,7 @@ from .parser import WrongUsage
 from .settings import given_keys
 
 SECTIONS = ("model", "optim", "dataset", "cmd")
+_UNITS = ("length_unit", "energy_unit")
 Config = dict[str, dict[str, Any]]
 
 
@@ -46,6 +47,9 @@ def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> 
     if arguments.keys:
         section = config.setdefault("dataset", {})
         section["keys"] = _named(given_keys(arguments.keys, Keys.of(section.get("keys"))))
+    units = {name: getattr(arguments, name) for name in _UNITS}
+    if any(units.values()):
+        config.setdefault("dataset", {}).update({k: v for k, v in units.items() if v is not None})
     whole = {**config, **_touched(arguments.changes, config)}
     chosen = completed(whole, arguments.preset, arguments.potential)
     apply(chosen.config, arguments.changes)
@@ -59,7 +63,8 @@ def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> 
 def _touched(changes: Sequence[str], config: Config) -> Config:
     """Sections ``dataset`` with the data that changes name, which the rules look at."""
     section = {"dataset": dict(config.get("dataset", {}))}
-    apply(section, [each for each in changes if each.startswith("dataset.raw_data=")])
+    looked_at = tuple(f"dataset.{name}=" for name in ("raw_data", *_UNITS))
+    apply(section, [each for each in changes if each.startswith(looked_at)])
     return section if section["dataset"] else {}
 
 
@@ -69,6 +74,7 @@ def completed(config: Config, preset: str, potential: str) -> Recipe:
     source = dataset.get("raw_data")
     if source is None or (set(SECTIONS) <= set(config) and "fp_params" in dataset):
         return Recipe({**{name: {} for name in SECTIONS}, **config})
+    source = in_units(source, *(dataset.get(name) for name in _UNITS))
     facts = Facts.of(read_images(source, "raw_data"), dataset.get("keys"))
     if config.get("model", {}).get("get_forces") is False:
         facts = replace(facts, forces=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..data.reading import ImagesOf, elements_of
+from ..data.reading import ImagesOf, Source, elements_of, in_units
 from ..dataset.settings import DatasetConfig
 from ..descriptor.from_data import choose, depends_on_data
 from ..descriptor.schemes import Setup
@@ -17,7 +17,7 @@ from ..store import build_store
 from ..store.cluster import build_with_dask
 from .settings import add_keys, given_keys, read_settings
 
-_OF_TARGETS = ("weight_key", "keys", "baseline")
+_OF_TARGETS = ("weight_key", "keys", "baseline", "length_unit", "energy_unit")
 _KEYS = ("fp_scheme", "fp_params", "cutoff_params", "elements", "prune", *_OF_TARGETS)
 
 
@@ -35,7 +35,8 @@ def add_command(commands: Any) -> None:
         "--config",
         required=True,
         help="YAML or JSON file with fp_scheme, fp_params, cutoff_params, elements, prune, "
-        "weight_key, keys, baseline, at its top or in its section 'dataset'",
+        "weight_key, keys, baseline, length_unit, energy_unit, at its top or in its section "
+        "'dataset'",
     )
     add_keys(parser)
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
@@ -58,7 +59,8 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Build the store that the arguments ask for."""
     chosen = read_dataset_config(arguments.config)
-    setup = descriptor_setup(chosen, arguments.data, not arguments.quiet)
+    data = in_units(arguments.data, chosen.length_unit, chosen.energy_unit)
+    setup = descriptor_setup(chosen, data, not arguments.quiet)
     options: dict[str, Any] = {
         "dtype": getattr(torch, arguments.dtype),
         "derivatives": arguments.derivatives,
@@ -69,10 +71,10 @@ def run(arguments: argparse.Namespace) -> None:
         "baseline": Wanted.of(chosen.baseline).fixed,
     }
     if arguments.dask is not None:
-        store = build_with_dask(arguments.data, arguments.out, setup, arguments.dask, **options)
+        store = build_with_dask(data, arguments.out, setup, arguments.dask, **options)
     else:
         options.update(processes=arguments.processes, chunk=arguments.chunk)
-        store = build_store(arguments.data, arguments.out, setup, **options)
+        store = build_store(data, arguments.out, setup, **options)
     print(f"{arguments.out}: {len(store)} images, {store.n_frames} geometries")
 
 
@@ -86,7 +88,7 @@ def read_dataset_config(path: str) -> DatasetConfig:
     return DatasetConfig(**{key: section[key] for key in _KEYS if key in section})
 
 
-def descriptor_setup(chosen: DatasetConfig, data: str, verbose: bool) -> Setup:
+def descriptor_setup(chosen: DatasetConfig, data: Source, verbose: bool) -> Setup:
     """(fp_scheme, fp_params, cutoff_params, elements); elements are those found in the data where
     none are given."""
     elements = chosen.elements or elements_of(ImagesOf(data))

@@ -21,7 +21,7 @@ from .configuration import configuration
 from .interrupt import how_to_go_on, noticed
 from .options import DATA, add_output, add_recipe, add_time
 from .parser import examples
-from .settings import add_keys
+from .settings import add_keys, add_units
 
 # Of a bounded run, for what comes after training.
 FOR_THE_REPORT = 0.05
@@ -46,6 +46,7 @@ def add_command(commands: Any) -> None:
         "data", nargs="*", metavar="DATA", help=f"{DATA}; and at most one configuration, .yaml"
     )
     add_keys(parser)
+    add_units(parser)
     add_recipe(parser)
     add_time(parser)
     parser.add_argument("--test", metavar="DATA", help="images kept apart, to evaluate on")

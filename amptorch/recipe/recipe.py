@@ -12,7 +12,10 @@ from .facts import Facts
 from .rules import PRESETS
 
 # Keys of the section "dataset" that say which data there are, and nothing of what is made of them.
-_OF_DATA = {"raw_data", "keys", "weight_key", "elements", "val_split", "val_split_mode", "save_fps"}
+_OF_DATA = {
+    *("raw_data", "keys", "length_unit", "energy_unit", "weight_key", "elements"),
+    *("val_split", "val_split_mode", "save_fps"),
+}
 _FAMILIES = ("networks",)
 
 

@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 import ase.io
+import numpy as np
 import pytest
 import yaml
 
 import amptorch
 from amptorch.cli import main
+from amptorch.data.n2p2 import write_n2p2_frames
 from amptorch.files.checkpoint import torch_load
 
 from ..made_potentials import alloy_frames
@@ -40,6 +42,20 @@ def the_run(folder: Path) -> Path:
 
 def config_of(run: Path) -> dict:
     return yaml.safe_load((run / "config.yaml").read_text())
+
+
+def test_frames_of_n2p2_in_their_units(folder):
+    """The same as of the same frames in Å and eV, but for rounding."""
+    frames = ase.io.read("a.extxyz", ":")
+    write_n2p2_frames("input.data", frames, "Bohr", "Hartree")
+    units = ("--length-unit", "Bohr", "--energy-unit", "Hartree")
+    predicted = []
+    for data in (("a.extxyz",), ("input.data", *units)):
+        assert main(["train", *data, *QUIET, *SHORT, "--set", "cmd.dtype=float64"]) == 0
+        predicted.append(amptorch.load(the_run(folder)).predict(frames).energy)
+    assert config_of(the_run(folder))["dataset"]["length_unit"] == "Bohr"
+    np.testing.assert_allclose(*predicted, rtol=1e-6)
+    assert main(["train", "a.extxyz", *QUIET, *SHORT, *units]) == 1
 
 
 def test_data_alone(folder, capsys):
