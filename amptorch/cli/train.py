@@ -96,7 +96,8 @@ def finish(
     parts: dict[str, Part] = {}
     if settings.dataset.raw_data is not None:
         raw_data = settings.dataset.raw_data
-        parts = training_parts(trainer, load_images(settings.dataset.source), reporting.one_file(raw_data))
+        images = load_images(settings.dataset.source)
+        parts = training_parts(trainer, images, reporting.one_file(raw_data))
     folder = Path(trainer.cp_dir or settings.cmd.run_dir)
     out = arguments.out or folder / "report"
     name = settings.cmd.identifier or "training"
