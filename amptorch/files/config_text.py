@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import yaml
 
 from ..plain import plain
 
@@ -40,6 +39,8 @@ def config_text(
 
 
 def _entry(key: str, value: Any, comment: str) -> list[str]:
+    import yaml  # predicting needs none of it
+
     try:
         text = yaml.safe_dump(
             _named(value), default_flow_style=True, sort_keys=False, width=80, allow_unicode=True
