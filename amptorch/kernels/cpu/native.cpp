@@ -6,6 +6,7 @@ namespace amptorch {
 void bind_dispatch(nanobind::module_& module);
 void bind_symmetry_functions(nanobind::module_& module);
 void bind_gmp(nanobind::module_& module);
+void bind_bispectrum(nanobind::module_& module);
 void bind_neighbors(nanobind::module_& module);
 void bind_pair_jacobian(nanobind::module_& module);
 void bind_networks(nanobind::module_& module);
@@ -16,6 +17,7 @@ NB_MODULE(_native, module) {
     amptorch::bind_dispatch(module);
     amptorch::bind_symmetry_functions(module);
     amptorch::bind_gmp(module);
+    amptorch::bind_bispectrum(module);
     amptorch::bind_neighbors(module);
     amptorch::bind_pair_jacobian(module);
     amptorch::bind_networks(module);
