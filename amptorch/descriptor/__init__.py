@@ -1,6 +1,7 @@
 """What a descriptor is: parameters, validation, hash. Numerics are in ``amptorch.kernels``."""
 
 from .base_descriptor import BaseDescriptor
+from .bispectrum import Snap
 from .Gaussian import Gaussian
 from .GMP import GMP
 from .GMPOrderNorm import GMPOrderNorm
@@ -13,6 +14,7 @@ __all__ = [
     "GMPOrderNorm",
     "Gaussian",
     "Setup",
+    "Snap",
     "construct_descriptor",
     "is_auto",
 ]

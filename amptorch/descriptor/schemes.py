@@ -79,8 +79,8 @@ def construct_descriptor(descriptor_setup: Setup) -> BaseDescriptor:
     """The descriptor of ``(fp_scheme, fp_params, cutoff_params, elements)``.
 
     Args:
-        descriptor_setup: scheme "gaussian", "gmp", "gmpordernorm" or that of a class of your own;
-            its parameters; for "gaussian" the cutoff function, ``{"cutoff_func": ...,
+        descriptor_setup: scheme "gaussian", "gmp", "gmpordernorm", "snap" or that of a class of
+            your own; its parameters; for "gaussian" the cutoff function, ``{"cutoff_func": ...,
             "gamma": ...}``; elements.
     """
     scheme, parameters, cutoff_params, elements = descriptor_setup

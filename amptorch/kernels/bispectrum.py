@@ -4,19 +4,20 @@ A. P. Bartók, M. C. Payne, R. Kondor, G. Csányi, Phys. Rev. Lett. 104, 136403 
 et al., J. Comput. Phys. 285, 316 (2015); with a density per element: M. A. Cusentino, M. A. Wood,
 A. P. Thompson, J. Phys. Chem. A 124, 5456 (2020). Names and conventions are those of LAMMPS.
 
-A vector R = (x, y, z) to a neighbour, of length r, is a point on the unit sphere of four dimensions,
+A vector R = (x, y, z) to a neighbour, of length r, is a point on the unit sphere of four
+dimensions,
 
     theta = rfac0 pi (r - rmin0) / (rc - rmin0),  z0 = r / tan theta,  rho^2 = r^2 + z0^2,
     alpha = (z0 - i z) / rho,  beta = (y - i x) / rho,
 
-and so a rotation, with the Wigner matrices U^j, j = 0, 1, ... 2J (angular momenta are doubled, rows b
-and columns a count from 0 to j): U^0 = 1,
+and so a rotation, with the Wigner matrices U^j, j = 0, 1, ... 2J (angular momenta are doubled, rows
+b and columns a count from 0 to j): U^0 = 1,
 
     U^j[b, a] = sqrt((j - a)/(j - b)) alpha* U^(j-1)[b, a] - sqrt(a/(j - b)) beta* U^(j-1)[b, a-1],
     U^j[j - b, j - a] = (-1)^(b - a) U^j[b, a]*.
 
-The density around an atom is V^j = 1 + sum_j w_j f(r_ij) U^j(R_ij), with the unit matrix for the atom
-itself and f(r) a product of two switches:
+The density around an atom i is V^j = 1 + sum_n w_n f(r_in) U^j(R_in), with the unit matrix for the
+atom itself and f(r) a product of two switches:
 
     outer   1 for r <= rmin0, (1 + cos(pi (r - rmin0)/(rc - rmin0)))/2 up to rc, 0 from there;
             without ``switch`` 1 up to rc
@@ -28,9 +29,9 @@ With Clebsch-Gordan coefficients C (``clebsch_gordan.py``) the components are
     B_(j1 j2 j) = Re sum_(b a) Z^j_(j1 j2)[b, a] V^j[b, a]*    for j2 <= j1 <= j.
 
 ``normalize`` divides them by j + 1; ``zero`` subtracts what an atom without neighbours has.
-``chemical`` takes a density V_e of the neighbours of each element e, with the unit matrix in that of
-the atom's own element only, or in all with ``self_all``, and Z of V_e1 and V_e2 times V_e3 for all
-e1, e2, e3; ``zero`` then subtracts from those whose three densities hold a unit matrix.
+``chemical`` takes a density V_e of the neighbours of each element e, with the unit matrix in that
+of the atom's own element only, or in all with ``self_all``, and Z of V_e1 and V_e2 times V_e3 for
+all e1, e2, e3; ``zero`` then subtracts from those whose three densities hold a unit matrix.
 
 Operations, all on an :class:`Environment` of one or many frames, on the device of its vectors:
 
@@ -40,8 +41,9 @@ Operations, all on an :class:`Environment` of one or many frames, on the device 
     vjp       dE/dR_ij   [n_pairs, 3]             from dE/dB [n_atoms, n_features]
     jvp       dB         [n_atoms, n_features]    from dR_ij [n_pairs, 3]
 
-The vjp makes one density Y = dE/dV* of each atom out of dE/dB and differentiates Re sum Y* f U. All are
-finite where z0 is not (r = rmin0). For r < rmin0 theta is negative, so that U^j of odd j jumps there.
+The vjp makes one density Y = dE/dV* of each atom out of dE/dB and differentiates Re sum Y* f U. All
+are finite where z0 is not (r = rmin0). For r < rmin0 theta is negative, so that U^j of odd j jumps
+there.
 """
 
 from __future__ import annotations
@@ -65,8 +67,8 @@ class Bispectrum:
 
     Attributes:
         couplings: of ``clebsch_gordan.couplings(twojmax)``.
-        pairs: [n_species, n_species, 3], float64, Å: cutoff rc, and S and D of the inner switch, both
-            0 without one.
+        pairs: [n_species, n_species, 3], float64, Å: cutoff rc, and S and D of the inner switch,
+            both 0 without one.
         weights: [n_species], float64, w of a neighbour.
         twojmax: 2J, 0 to 14.
         rfac0: share of pi that theta reaches at the cutoff.

@@ -48,8 +48,8 @@ def coupling(j1: int, j2: int, j: int) -> Tensor:
 
 @cache
 def couplings(highest: int) -> Tensor:
-    """The coefficients of all j2 <= j1 <= ``highest`` and j, one after the other, float64: by j1, j2
-    and j, then by a and a1, where these allow an a2."""
+    """The coefficients of all j2 <= j1 <= ``highest`` and j, one after the other, float64: by j1,
+    j2 and j, then by a and a1, where these allow an a2."""
     return torch.tensor(
         [
             float(coupling(j1, j2, j)[place])

@@ -135,6 +135,7 @@ SETUPS = {
     "gaussian": ("gaussian", GAUSSIAN, {"cutoff_func": "Polynomial", "gamma": 3.0}, ELEMENTS),
     "gmp": ("gmp", {"MCSHs": {"0": {"groups": [1], "sigmas": [0.5]}}, "cutoff": 5.0}, None, ["H"]),
     "gmpordernorm": ("gmpordernorm", {"MCSHs": {"orders": [1], "sigmas": [0.5]}}, COSINE, ["H"]),
+    "snap": ("snap", {"rcutfac": 4.0, "twojmax": 2, "radelem": np.array([0.5])}, None, ["H"]),
 }
 
 
@@ -157,7 +158,7 @@ def test_a_scheme_that_is_not_imported(tmp_path, monkeypatch, bumps):
     build_store(cuco_frames(2), path, SETUP, processes=1, verbose=False).close()
     monkeypatch.delitem(SCHEMES, "bumps")
     message = (
-        r"fp_scheme: unknown scheme 'bumps'; .*known: 'gaussian', 'gmp', 'gmpordernorm'; "
+        r"fp_scheme: unknown scheme 'bumps'; .*known: 'gaussian', 'gmp', 'gmpordernorm', 'snap'; "
         "a descriptor of your own must be imported first"
     )
     with pytest.raises(ValueError, match=message):

@@ -122,9 +122,7 @@ def _component(densities: list[Tensor], j1: int, j2: int, j: int) -> Tensor:
 
 def _lonely(species: Tensor, bispectrum: Bispectrum) -> Tensor:
     """[n_atoms, n, n, n, n_components], B of atoms without neighbours."""
-    levels = [
-        1.0 if bispectrum.normalize else j + 1.0 for _, _, j in triples(bispectrum.twojmax)
-    ]
+    levels = [1.0 if bispectrum.normalize else j + 1.0 for _, _, j in triples(bispectrum.twojmax)]
     own = _own(species, bispectrum)
     all_three = own[:, :, None, None] & own[:, None, :, None] & own[:, None, None, :]
     return all_three[..., None] * torch.tensor(levels, device=species.device)
