@@ -153,8 +153,7 @@ def _check(name: str, value: Any, above: float | None = None, least: float | Non
         or (least is not None and value < least)
     ):
         bounds = {">": above, ">=": least}
-        wanted = "".join(
-            f" {sign} {bound:g}" for sign, bound in bounds.items() if bound is not None
-        )
-        raise ValueError(f"fp_params: expected {name} to be a number{wanted}, got {value!r}")
+        known = [f" {sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
+        wanted = f"a number{''.join(known)}"
+        raise ValueError(f"fp_params: expected {name} to be {wanted}, got {value!r}")
     return float(value)

@@ -67,7 +67,7 @@ def _densities(environment: Environment, bispectrum: Bispectrum) -> list[Tensor]
     vectors, species = environment.vectors, environment.neighbor_species
     r = vectors.norm(dim=1)
     pairs = bispectrum.pairs.to(vectors)[environment.species[environment.centers], species]
-    weights = bispectrum.weights.to(vectors)[species] * _switch(r, *pairs.unbind(1), bispectrum)
+    weights = bispectrum.weights.to(vectors)[species] * _switch(r, pairs, bispectrum)
     matrices = wigner_matrices(*_rotations(vectors, r, pairs[:, 0], bispectrum), bispectrum.twojmax)
     n_densities = bispectrum.n_species if bispectrum.chemical else 1
     places = environment.centers * n_densities + (species if bispectrum.chemical else 0)
@@ -100,7 +100,8 @@ def _rotations(
     return torch.complex(cosine, -z), torch.complex(y, -x)
 
 
-def _switch(r: Tensor, cutoff: Tensor, s: Tensor, d: Tensor, bispectrum: Bispectrum) -> Tensor:
+def _switch(r: Tensor, pairs: Tensor, bispectrum: Bispectrum) -> Tensor:
+    cutoff, s, d = pairs.unbind(1)
     value = torch.ones_like(r)
     if bispectrum.switch:
         phase = (r - bispectrum.rmin0) / (cutoff - bispectrum.rmin0)
