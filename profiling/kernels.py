@@ -33,6 +33,7 @@ SETS: dict[str, tuple[str, Any]] = {
         "gmpordernorm",
         {"MCSHs": {"orders": [0, 1, 2, 3], "sigmas": [0.4, 0.8, 1.2, 1.6, 2.0]}},
     ),
+    "bispectrum (30)": ("snap", {"rcutfac": 5.0, "twojmax": 6}),
 }
 AGREEMENT = {torch.float64: 1e-9, torch.float32: 2e-4}
 SMOKE = ["--data", "{data}", "--frames", "2", "--repeats", "1", "--out", "{out}"]

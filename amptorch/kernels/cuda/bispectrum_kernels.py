@@ -1,9 +1,9 @@
 """Triton kernels of the bispectrum components.
 
-An element of U^j is (alpha*)^K (-omega)^L p_n or (alpha*)^K (omega*)^L p_n, omega = beta*, with Jacobi
-polynomials p_n(|alpha|^2 - |beta|^2), n = (j - K - L)/2 (kernels/cpu/bispectrum.h): a row is a pair
-(K, L), columns are neighbours. Densities, Z and Y lie by element, real and imaginary parts apart,
-with atoms next to each other.
+An element of U^j is (alpha*)^K (-omega)^L p_n or (alpha*)^K (omega*)^L p_n, omega = beta*, with
+Jacobi polynomials p_n(|alpha|^2 - |beta|^2), n = (j - K - L)/2 (kernels/cpu/bispectrum.h): a row is
+a pair (K, L), named k and m, columns are neighbours. Densities, Z and Y lie by element, real and
+imaginary parts apart, with atoms next to each other.
 """
 
 import triton
@@ -83,8 +83,8 @@ def sum_densities(vectors, changes, first, neighbors, species, kinds, rows, recu
     step, density = tl.program_id(1) // n_densities, tl.program_id(1) % n_densities
     own = tl.load(species + center)
     row = tl.arange(0, ROWS)
-    k, l = tl.load(rows + row)[:, None], tl.load(rows + ROWS + row)[:, None]
-    odd = 1.0 - 2.0 * (l % 2)
+    k, m = tl.load(rows + row)[:, None], tl.load(rows + ROWS + row)[:, None]
+    odd = 1.0 - 2.0 * (m % 2)
     zero = tl.zeros([ROWS, BLOCK], vectors.dtype.element_ty)
     plus_re, plus_im, minus_re, minus_im = zero, zero, zero, zero
     d_plus_re, d_plus_im, d_minus_re, d_minus_im = zero, zero, zero, zero
@@ -101,7 +101,7 @@ def sum_densities(vectors, changes, first, neighbors, species, kinds, rows, recu
         u, v, q = sine * y, sine * x, sine * z
         variable = cosine * cosine + q * q - u * u - v * v
         a_re, a_im, da_re, da_im = power(cosine, q, k, BITS)
-        o_re, o_im, do_re, do_im = power(u, v, l, BITS)
+        o_re, o_im, do_re, do_im = power(u, v, m, BITS)
         p, below, bent, bent_below = 1.0 + zero, zero, zero, zero
         for n in range(0, step + 1):
             p, below, bent, bent_below = climb(
@@ -138,7 +138,7 @@ def sum_densities(vectors, changes, first, neighbors, species, kinds, rows, recu
             d_minus_im += p * (e_im + t_im) + by * m_im
     # The unit matrix: elements of l = 0.
     mine = (n_densities == 1) | SELF_ALL | (own == density)
-    unit = tl.where((l == 0) & mine, 1.0, 0.0)
+    unit = tl.where((m == 0) & mine, 1.0, 0.0)
     unit = tl.sum(unit, 1)
     to = density * n_full
     spread(densities, center, n_atoms, to, places, step, 0, tl.sum(plus_re, 1) + unit,
@@ -298,7 +298,7 @@ def pull(vectors, centers, neighbors, species, kinds, rows, recurrences, places,
     u, v, q = sine * y, sine * x, sine * z
     variable = cosine * cosine + q * q - u * u - v * v
     row = tl.arange(0, ROWS)
-    k, l = tl.load(rows + row)[:, None], tl.load(rows + ROWS + row)[:, None]
+    k, m = tl.load(rows + row)[:, None], tl.load(rows + ROWS + row)[:, None]
     zero = tl.zeros([ROWS, BLOCK], vectors.dtype.element_ty)
     p, below, bent, bent_below = 1.0 + zero, zero, zero, zero
     plus_re, plus_im, minus_re, minus_im = zero, zero, zero, zero
@@ -315,7 +315,7 @@ def pull(vectors, centers, neighbors, species, kinds, rows, recurrences, places,
                 at = terms + 3 * (3 * feature + term)
                 there = (inside & (tl.load(at + 1) == density))[None, :]
                 j = tl.load(at + 2)
-                there = there & (k + l + 2 * n == j[None, :])
+                there = there & (k + m + 2 * n == j[None, :])
                 place = (tl.load(at) - tl.load(levels + 2 * j))[None, :]
                 factor = tl.load(factors + 3 * feature + term)[None, :]
                 y_re, y_im = load_product(source, place + plus, plus, factor, there & (plus >= 0),
@@ -345,9 +345,9 @@ def pull(vectors, centers, neighbors, species, kinds, rows, recurrences, places,
             minus_im += y_im * p
             b_minus_re += y_re * bent
             b_minus_im += y_im * bent
-    odd = 1.0 - 2.0 * (l % 2)
+    odd = 1.0 - 2.0 * (m % 2)
     a_re, a_im, da_re, da_im = power(cosine, q, k, BITS)
-    o_re, o_im, do_re, do_im = power(u, v, l, BITS)
+    o_re, o_im, do_re, do_im = power(u, v, m, BITS)
     # Derivatives by alpha*, omega, omega* and the variable of the polynomials, and the value.
     f_re, f_im = times(plus_re * odd, plus_im * odd, o_re, o_im)
     m_re, m_im = times(minus_re, minus_im, o_re, -o_im)

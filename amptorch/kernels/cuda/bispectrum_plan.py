@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, product
 from math import comb, pi, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -79,7 +79,7 @@ def half_of(j: int) -> list[tuple[int, int]]:
 def build(bispectrum: Bispectrum) -> Plan:
     """The tables in int64 and float64."""
     top = bispectrum.twojmax
-    rows = [(k, l) for l in range(top + 1) for k in range(top - l + 1)]
+    rows = [(k, m) for m in range(top + 1) for k in range(top - m + 1)]
     halves = [half_of(j) for j in range(top + 1)]
     starts = list(accumulate(map(len, halves), initial=0))
     elements, places = _elements(bispectrum, halves)
@@ -91,14 +91,14 @@ def build(bispectrum: Bispectrum) -> Plan:
         rows=torch.tensor(_filled(rows, (top + 1, 0))).T.contiguous(),
         recurrences=torch.tensor(
             [
-                _filled([recurrence(n, k, l) for k, l in rows], (0.0, 0.0, 0.0))
+                _filled([recurrence(n, k, m) for k, m in rows], (0.0, 0.0, 0.0))
                 for n in range(top // 2 + 1)
             ],
             dtype=torch.float64,
         ),
         places=torch.tensor(
             [
-                _filled([_place(n, k, l, sign, top, halves, starts) for k, l in rows], ABSENT)
+                _filled([_place(n, k, m, sign, top, halves, starts) for k, m in rows], ABSENT)
                 for n in range(top // 2 + 1)
                 for sign in (1, -1)
             ]
@@ -131,25 +131,23 @@ def build(bispectrum: Bispectrum) -> Plan:
 ABSENT = (-1, -1, 0, -1)
 
 
-def _filled(
-    rows: list[tuple[int, ...]] | list[tuple[float, ...]], filling: tuple[float, ...]
-) -> list:
+def _filled(rows: list[Any], filling: tuple[float, ...]) -> list[Any]:
     """Rows up to a power of 2."""
     return [*rows, *[filling] * (power_of_two(len(rows)) - len(rows))]
 
 
-def recurrence(n: int, k: int, l: int) -> tuple[float, float, float]:
-    """Of Jacobi's P_n^(l, k), normalized so that elements of U are what Wigner's are."""
+def recurrence(n: int, k: int, m: int) -> tuple[float, float, float]:
+    """Of Jacobi's P_n^(m, k), normalized so that elements of U are what Wigner's are."""
     if n == 0:
-        return 0.0, sqrt(comb(k + l, k)), 0.0
-    scale = sqrt(n * (n + k + l) / ((n + k) * (n + l)))
+        return 0.0, sqrt(comb(k + m, k)), 0.0
+    scale = sqrt(n * (n + k + m) / ((n + k) * (n + m)))
     if n == 1:
-        return scale * (k + l + 2) / 2, scale * (l - k) / 2, 0.0
-    s = 2 * n - 2 + k + l
-    below = 2 * n * (n + k + l) * s
-    step = sqrt((n - 1) * (n - 1 + k + l) / ((n - 1 + k) * (n - 1 + l)))
-    a, b = (s + 1) * (s + 2) * s / below, (s + 1) * (l - k) * (l + k) / below
-    return scale * a, scale * b, scale * step * 2 * (n - 1 + l) * (n - 1 + k) * (s + 2) / below
+        return scale * (k + m + 2) / 2, scale * (m - k) / 2, 0.0
+    s = 2 * n - 2 + k + m
+    below = 2 * n * (n + k + m) * s
+    step = sqrt((n - 1) * (n - 1 + k + m) / ((n - 1 + k) * (n - 1 + m)))
+    a, b = (s + 1) * (s + 2) * s / below, (s + 1) * (m - k) * (m + k) / below
+    return scale * a, scale * b, scale * step * 2 * (n - 1 + m) * (n - 1 + k) * (s + 2) / below
 
 
 def _full(j: int, b: int, a: int) -> int:
@@ -157,14 +155,14 @@ def _full(j: int, b: int, a: int) -> int:
 
 
 def _place(
-    n: int, k: int, l: int, sign: int, top: int, halves: list[list[Channel]], starts: list[int]
+    n: int, k: int, m: int, sign: int, top: int, halves: list[list[Channel]], starts: list[int]
 ) -> tuple[int, ...]:
-    j = k + l + 2 * n
-    if j > top or (sign < 0 and 0 in (k, l)):
+    j = k + m + 2 * n
+    if j > top or (sign < 0 and 0 in (k, m)):
         return ABSENT
-    b, a = (j - k - sign * l) // 2, (j - k + sign * l) // 2
+    b, a = (j - k - sign * m) // 2, (j - k + sign * m) // 2
     half = starts[j] + halves[j].index((b, a))
-    return _full(j, b, a), _full(j, j - b, j - a), 1 - 2 * (l % 2), half
+    return _full(j, b, a), _full(j, j - b, j - a), 1 - 2 * (m % 2), half
 
 
 def _kinds(bispectrum: Bispectrum) -> Tensor:
