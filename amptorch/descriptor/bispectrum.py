@@ -14,7 +14,7 @@ from ..kernels import bispectrum
 from ..kernels.bispectrum import HIGHEST, Bispectrum
 from ..kernels.clebsch_gordan import couplings
 from .base_descriptor import BaseDescriptor, Kernel
-from .schemes import plain
+from .schemes import parameters_to_json
 
 __all__ = ["Snap"]
 
@@ -54,7 +54,7 @@ class Snap(BaseDescriptor):
     def __init__(self, fp_params: Mapping[str, Any], elements: Sequence[str]) -> None:
         super().__init__(elements)
         check_keys(fp_params, KEYS, "fp_params")
-        self.fp_params = plain(fp_params)
+        self.fp_params = parameters_to_json(fp_params)
         self.flags = {name: self._flag(name) for name in FLAGS}
         self.prepare_descriptor_parameters()
         self.cutoff = float(self.parameters.pairs[:, :, 0].max())
