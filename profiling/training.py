@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,16 @@ class PlainTanh(torch.nn.Tanh):
 
 
 def trainer_of(
-    images: Sequence[Atoms], dtype: str, epochs: int, run_dir: str, slow: bool = False
+    images: Sequence[Atoms],
+    dtype: str,
+    epochs: int,
+    run_dir: str,
+    slow: bool = False,
+    model: Mapping[str, Any] | None = None,
 ) -> AtomsTrainer:
     """A trainer that has its data."""
     config = original_config(epochs, Path(run_dir))
+    config["model"].update(model or {})
     config["dataset"]["raw_data"] = list(images)
     tensor = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}[dtype]
     config["cmd"].update(dtype=tensor, verbose=False)
@@ -95,6 +101,67 @@ def stages(trainer: AtomsTrainer) -> dict[str, list[float]]:
     return durations
 
 
+WAYS: dict[str, dict[str, Any]] = {
+    "kernel": {},
+    "autograd": {},
+    "softplus": {"activation": torch.nn.Softplus},
+    "fixed mask": {"element_mask": "fixed"},
+}
+"""Ways to train: all by one kernel, the same by operators under autograd, and other networks."""
+
+
+def in_turns(
+    trainer: AtomsTrainer, images: Sequence[Atoms], dtype: str, epochs: int, run_dir: str
+) -> tuple[dict[str, list[float]], float]:
+    """Seconds of epochs of each way, one after the other, and the largest relative difference
+    between the losses of the first two."""
+    nets = {}
+    for name, model in WAYS.items():
+        other = trainer_of(images[:2], dtype, 1, run_dir, model=model)
+        nets[name] = other.net
+        other.net.max_epochs = 1
+        if name == "autograd":
+            # Whoever looks on sees the general way.
+            other.model.register_forward_hook(lambda *_: None)
+    for epoch in range(epochs + 1):
+        for net in nets.values():
+            torch.manual_seed(epoch)
+            net.partial_fit(trainer.train_dataset, None)
+    # The first of each counts what is made only once.
+    seconds = {name: [row["dur"] for row in net.history[1:]] for name, net in nets.items()}
+    one, other_loss = (
+        np.array([row["train_loss"] for row in nets[name].history])
+        for name in ("kernel", "autograd")
+    )
+    return seconds, float(np.abs(one / other_loss - 1).max())
+
+
+def compare_ways(
+    report: Report,
+    trainer: AtomsTrainer,
+    images: Sequence[Atoms],
+    dtype: str,
+    epochs: int,
+    run_dir: str,
+) -> None:
+    """Add epochs of all ways in turns."""
+    seconds, error = in_turns(trainer, images, dtype, epochs, run_dir)
+    report.check(
+        "losses by the kernel and by autograd, relative difference", error, AGREEMENT[dtype]
+    )
+    found = {name: report.measure(f"in turns/{name}", each, "s") for name, each in seconds.items()}
+    base = found["autograd"].median
+    text = [
+        "The same data and weights, epochs one after the other in one process: one kernel for loss "
+        "and gradient, operators under autograd, and other networks by the kernel. Of autograd's "
+        "epoch they take "
+        + ", ".join(f"{each.median / base:.2f} ({name})" for name, each in found.items())
+        + ".",
+    ]
+    bar = Figure("in_turns", bars(list(found.values())))
+    report.sections.append(Section("One kernel, autograd, and other networks", text, figures=[bar]))
+
+
 def measure(report: Report, images: Sequence[Atoms], dtype: str, epochs: int) -> None:
     """Compare with the slow path, then train and take the time; add all to a report."""
     with tempfile.TemporaryDirectory() as run_dir:
@@ -107,13 +174,14 @@ def measure(report: Report, images: Sequence[Atoms], dtype: str, epochs: int) ->
         losses(trainer)
         total = time.perf_counter() - begun
         parts = stages(trainer)
+        compare_ways(report, trainer, images, dtype, epochs, run_dir)
     history = trainer.net.history.to_list()
     batches = history[-1]["train_batch_count"]
     epoch = report.measure("training/epoch", [row["dur"] for row in history], "s")
     report.measure("training/load", [load], "s")
     whole = report.measure("training/load and all epochs", [total], "s")
     steps = [report.measure(f"step/{name}", each, "ms") for name, each in parts.items()]
-    rest = 1000 * epoch.median / batches - sum(each.median for each in steps)
+    step = 1000 * epoch.median / batches
     frames = sum(map(len, images)) / published.ATOMS
     original = frames * published.EPOCH_SECONDS / published.EPOCH_FRAMES
     original_whole = 1e-3 * frames * published.BEFORE_TRAINING + epochs * original
@@ -127,8 +195,9 @@ def measure(report: Report, images: Sequence[Atoms], dtype: str, epochs: int) ->
         f"these frames that is {original:.3g} s an epoch, {original / epoch.median:.1f} times what "
         f"this package takes here, and {original_whole:.0f} s for all, "
         f"{original_whole / whole.median:.1f} times. Both sides on one machine: profiling compare.",
-        f"Of a step of training, {rest:.2f} ms are not in the stages below: skorch, metrics, "
-        "files.",
+        f"The stages of a step below are those under autograd, one after the other; one kernel "
+        f"does the middle ones together, and a whole step takes {step:.1f} ms with skorch, metrics "
+        "and files.",
     ]
     report.sections.append(Section("Training", text, figures=[Figure("step", bars(steps))]))
 

@@ -127,14 +127,17 @@ class StoredPrimes(PairPrimes):
         forces, virials = self._pull(gradient, with_virials=True)
         return forces, frame_sums(virials, frames, n_frames)
 
-    def _pull(self, gradient: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
+    def constants(self) -> pair_jacobian.Frames:
+        """The frames as the kernel takes them."""
         parts = self.frames()
-        frames = pair_jacobian.Frames(
+        return pair_jacobian.Frames(
             [each.values for each in parts],
             [each.environment for each in parts],
             parts[0].touch,
         )
-        return pair_jacobian.pull(frames, gradient * self.factors, with_virials)
+
+    def _pull(self, gradient: Tensor, with_virials: bool) -> tuple[Tensor, Tensor]:
+        return pair_jacobian.pull(self.constants(), gradient * self.factors, with_virials)
 
 
 @dataclass

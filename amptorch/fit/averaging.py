@@ -44,8 +44,11 @@ class WeightAverage(Callback):
             return
         self.updates_ += 1
         decay = min(self.decay, (1 + self.updates_) / (10 + self.updates_))
-        for name, value in net.module_.named_parameters():
-            self.average_[name].lerp_(value.detach(), 1.0 - decay)
+        parameters = dict(net.module_.named_parameters())
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                [self.average_[name] for name in parameters], list(parameters.values()), 1.0 - decay
+            )
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         self._use_average(net)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..data.frame import AtomsBatch
+from ..kernels.batch_loss import Terms
 
 
 def _square(error: Tensor, delta: float) -> Tensor:
@@ -83,6 +84,7 @@ class CustomLoss(nn.Module):
             raise ValueError(f"huber_delta: expected a number > 0, got {huber_delta!r}")
         self.alpha = force_coefficient
         self.beta = stress_coefficient
+        self.loss = loss
         self._penalty = _PENALTIES[loss]
         self.delta = huber_delta
         self.per_atom = energy_loss == "per_atom"
@@ -121,6 +123,16 @@ class CustomLoss(nn.Module):
         for coefficient, factor, term in zip(coefficients[1:], factors[1:], terms[1:], strict=True):
             loss = loss + coefficient * factor * term
         return 0.5 * loss
+
+    def terms(self, batch: AtomsBatch) -> Terms | None:
+        """The loss as the kernel takes it; None where it does not."""
+        if self.balance is not None or self.beta > 0:
+            return None
+        ones = batch.fingerprint.new_ones(batch.num_graphs)
+        weights = batch.weight if self.weighted else ones
+        divisors = batch.natoms.to(ones) if self.per_atom else ones
+        forces = max(self.alpha, 0.0) * 0.5 / (3 * batch.num_nodes) * weights
+        return Terms(self.loss, self.delta, 0.5 / len(ones) * weights, divisors, forces)
 
     def _mean(self, error: Tensor, weights: Tensor | None) -> Tensor:
         penalties = self._penalty(error, self.delta)
@@ -189,3 +201,10 @@ class PerAtomLoss(nn.Module):
         if self.weighted:
             per_image = per_image * batch.weight
         return 0.5 * per_image.sum()
+
+    def terms(self, batch: AtomsBatch) -> Terms:
+        """The loss as the kernel takes it."""
+        natoms = batch.natoms.to(batch.fingerprint)
+        weights = 0.5 * (batch.weight if self.weighted else torch.ones_like(natoms))
+        forces = max(self.alpha, 0.0) / 3.0 * weights / natoms
+        return Terms("mse", 1.0, weights, natoms, forces)

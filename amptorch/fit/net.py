@@ -17,6 +17,7 @@ from ..data.frame import AtomsBatch, Labelled
 from ..dataset.frames import Images
 from ..errors import Diverged
 from ..files.checkpoint import snapshot
+from .fused import fused_step
 
 
 class Step(TypedDict):
@@ -162,6 +163,9 @@ class AtomsNet(NeuralNet):
         room to name the backward pass."""
         inputs, target = batch
         self._set_training(True)
+        fused = self._fused(batch, fit_params, gradient=True)
+        if fused is not None:
+            return fused
         prediction = self.infer(inputs, **fit_params)
         loss = self.get_loss(prediction, target, X=inputs, training=True)
         with record_function("amptorch::backward"):
@@ -171,7 +175,21 @@ class AtomsNet(NeuralNet):
     def validation_step(self, batch: Labelled, **fit_params: object) -> Step:
         """skorch's, named for profilers."""
         with record_function("amptorch::validation"):
-            return super().validation_step(batch, **fit_params)
+            self._set_training(False)
+            fused = self._fused(batch, fit_params, gradient=False)
+            return super().validation_step(batch, **fit_params) if fused is None else fused
+
+    def _fused(
+        self, batch: Labelled, fit_params: Mapping[str, object], gradient: bool
+    ) -> Step | None:
+        """The step by one kernel; None where it is to be taken by ``infer`` and ``get_loss``."""
+        kind = type(self)
+        own = kind.infer is AtomsNet.infer and kind.get_loss is AtomsNet.get_loss
+        if fit_params or not own or torch.device(self.device).type != "cpu":
+            return None
+        inputs, target = batch
+        found = fused_step(self.module_, self.criterion_, inputs, target, gradient)
+        return None if found is None else {"loss": found[0], "y_pred": found[1]}
 
 
 def _plain(indices: Iterable[int]) -> list[int]:

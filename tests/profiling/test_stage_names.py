@@ -45,10 +45,18 @@ def test_training_and_forces(tmp_path):
     assert names(loading) == {"neighbours": 1, "primes": len(frames)}
     with recorded() as training:
         trainer.net.fit(trainer.train_dataset, None)
-    # One batch for training, one for validation, with two metrics each.
+    # One batch for training by the kernel, one for validation, of too few frames for it; with two
+    # metrics each.
+    once = dict.fromkeys(
+        ["step", "loss_and_gradient", "validation", "forward", "forces", "loss"], 1
+    )
+    assert names(training) == {**once, "collate": 2, "metrics": 4}
+    trainer.model.register_forward_hook(lambda *_: None)
+    with recorded() as watched:
+        trainer.net.fit(trainer.train_dataset, None)
     once = dict.fromkeys(["step", "backward", "validation"], 1)
     twice = dict.fromkeys(["collate", "forward", "forces", "loss"], 2)
-    assert names(training) == {**once, **twice, "metrics": 4}
+    assert names(watched) == {**once, **twice, "metrics": 4}
     atoms = frames[0].copy()
     atoms.calc = trainer.get_calc()
     with recorded() as calling:
@@ -61,7 +69,7 @@ def test_training_and_forces(tmp_path):
         store[0]
     assert names(reading) == {"read": 1}
 
-    seen = names(loading) + names(training) + names(calling) + names(reading)
+    seen = names(loading) + names(training) + names(watched) + names(calling) + names(reading)
     listed = re.findall(r"\| `amptorch::(\w+)`", DOCUMENT.read_text(encoding="utf-8"))
     assert sorted(listed) == sorted(seen)
 

@@ -10,6 +10,7 @@ void bind_bispectrum(nanobind::module_& module);
 void bind_neighbors(nanobind::module_& module);
 void bind_pair_jacobian(nanobind::module_& module);
 void bind_networks(nanobind::module_& module);
+void bind_batch_loss(nanobind::module_& module);
 
 }  // namespace amptorch
 
@@ -21,4 +22,5 @@ NB_MODULE(_native, module) {
     amptorch::bind_neighbors(module);
     amptorch::bind_pair_jacobian(module);
     amptorch::bind_networks(module);
+    amptorch::bind_batch_loss(module);
 }

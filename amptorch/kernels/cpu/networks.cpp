@@ -3,9 +3,7 @@
 #include <nanobind/stl/string.h>
 
 #include <map>
-#include <numeric>
 
-#include "arrays.h"
 #include "networks_tiles.h"
 
 namespace amptorch {
@@ -25,12 +23,8 @@ struct Batch {
     Array<T, -1, -1, -1, tile_atoms> tape;  // [n_tiles, their networks, rows, ..], or 0 tiles
 
     Networks<T> networks() const {
-        const Index* w = widths.data();
-        const int n_layers = static_cast<int>(widths.shape(0)) - 1;
-        const Index n_networks = static_cast<Index>(shares.shape(1));
-        return {parameters.data(), constants.data(), w, n_networks,
-                static_cast<Index>(parameters.size()) / n_networks, n_layers,
-                std::accumulate(w + 1, w + n_layers, Index{0}), static_cast<Index>(tape.shape(2))};
+        return networks_of<T>(parameters, constants, widths, static_cast<Index>(shares.shape(1)),
+                              static_cast<Index>(tape.shape(2)));
     }
 
     Tiles tiles() const {

@@ -7,18 +7,18 @@ namespace amptorch::networks::AMPTORCH_ISA {
 #include "networks_products.h"
 #include "networks_activations.h"
 
-// Calls visit(numbers from, Vec) for all vectors of a row.
+// Calls visit(where it begins) for all vectors of a row.
 template <typename T, typename Visit>
-AMPTORCH_INLINE void for_each_vector(Visit visit) {
-    for (Index a = 0; a < tile_atoms; a += width<T>) visit(a);
+AMPTORCH_INLINE void for_each_vector(Index columns, Visit visit) {
+    for (Index a = 0; a < columns; a += width<T>) visit(a);
 }
 
-// Values [.., n] of a tile's atoms to rows [n, tile_atoms], 0 where there is no atom.
+// Values [.., n] of a tile's atoms to rows [n, columns], 0 where there is no atom.
 template <typename T>
 void to_rows(const T* values, const Tile<T>& tile, Index n, Rows<T> rows) {
     for (Index k = 0; k < n; ++k) {
         for (Index a = 0; a < tile.n_atoms; ++a) rows[k][a] = values[tile.atoms[a] * n + k];
-        for (Index a = tile.n_atoms; a < tile_atoms; ++a) rows[k][a] = 0;
+        for (Index a = tile.n_atoms; a < columns_of<T>(tile.n_atoms); ++a) rows[k][a] = 0;
     }
 }
 
@@ -56,10 +56,12 @@ Rows<T> skip(Rows<T> rows, Index n) {
 template <typename T, typename A>
 struct Tape {
     Rows<T> h, kept, above;
+    Index columns;
 
     Tape(const Networks<T>& nets, const Tile<T>& tile, Index network)
         : h{tile.tape + (network - tile.begin) * nets.tape_rows * tile_atoms, tile_atoms},
-          kept(skip(h, nets.n_hidden)), above(skip(kept, A::kept * nets.n_hidden)) {}
+          kept(skip(h, nets.n_hidden)), above(skip(kept, A::kept * nets.n_hidden)),
+          columns(columns_of<T>(tile.n_atoms)) {}
 
     // Sets h' and h'' at vector ``a`` of node ``r``.
     AMPTORCH_INLINE void derivatives(const A& activation, Index r, Index a, Vec<T>& slope,
@@ -81,9 +83,9 @@ void activate(const Networks<T>& nets, Index network, Rows<const T> in, const Ta
     for (int k = 0; k < nets.n_layers - 1; ++k) {
         const Layer<T> l = layer(nets, network, k);
         const Rows<T> h = skip(tape.h, begin);
-        product<T>(l.forwards(), l.out, l.in, in, l.biases, h);
+        product<T>(l.forwards(), l.out, l.in, tape.columns, in, l.biases, h);
         for (Index r = 0; r < l.out; ++r) {
-            for_each_vector<T>([&](Index a) {
+            for_each_vector<T>(tape.columns, [&](Index a) {
                 Vec<T> keep[A::kept + 1];
                 store(h[r] + a, activation.value(load(h[r] + a), keep));
                 for (int q = 0; q < A::kept; ++q) {
@@ -95,7 +97,7 @@ void activate(const Networks<T>& nets, Index network, Rows<const T> in, const Ta
         begin += l.out;
     }
     const Layer<T> last = layer(nets, network, nets.n_layers - 1);
-    product<T>(last.forwards(), 1, last.in, in, last.biases, {output, tile_atoms});
+    product<T>(last.forwards(), 1, last.in, tape.columns, in, last.biases, {output, tile_atoms});
 }
 
 // dN/dh = W^T dN/dz of all hidden layers onto the tape, dN/dz = h' dN/dh into ``deltas``, a row a
@@ -104,15 +106,15 @@ template <typename T, typename A>
 void differentiate(const Networks<T>& nets, Index network, const Tape<T, A>& tape, T* one,
                    Rows<T> deltas, Rows<T> slope) {
     const A activation(nets.constants);
-    for_each_vector<T>([&](Index a) { store(one + a, broadcast<T>(1)); });
+    for_each_vector<T>(tape.columns, [&](Index a) { store(one + a, broadcast<T>(1)); });
     Rows<const T> above{one, tile_atoms};
     Index end = nets.n_hidden;
     for (int k = nets.n_layers - 1; k > 0; --k) {
         const Layer<T> l = layer(nets, network, k);
         end -= l.in;
-        product<T>(l.backwards(), l.in, l.out, above, nullptr, skip(tape.above, end));
+        product<T>(l.backwards(), l.in, l.out, tape.columns, above, nullptr, skip(tape.above, end));
         for (Index r = end; r < end + l.in; ++r) {
-            for_each_vector<T>([&](Index a) {
+            for_each_vector<T>(tape.columns, [&](Index a) {
                 Vec<T> rise;
                 tape.derivatives(activation, r, a, rise, nullptr);
                 store(deltas[r] + a, load(tape.above[r] + a) * rise);
@@ -121,7 +123,7 @@ void differentiate(const Networks<T>& nets, Index network, const Tape<T, A>& tap
         above = constant(skip(deltas, end));
     }
     const Layer<T> first = layer(nets, network, 0);
-    product<T>(first.backwards(), first.in, first.out, above, nullptr, slope);
+    product<T>(first.backwards(), first.in, first.out, tape.columns, above, nullptr, slope);
 }
 
 template <typename T, typename A>
@@ -146,7 +148,7 @@ void forward(const Networks<T>& nets, const Tile<T>& tile, T* energies, T* slope
         if (!tile.slopes) continue;
         differentiate(nets, network, tape, one, deltas, slope);
         for (Index r = 0; r < n; ++r) {
-            for_each_vector<T>([&](Index a) {
+            for_each_vector<T>(tape.columns, [&](Index a) {
                 const Vec<T> own = load(share + a) * load(slope[r] + a);
                 store(total[r] + a, load(total[r] + a) + own);
             });
@@ -157,7 +159,7 @@ void forward(const Networks<T>& nets, const Tile<T>& tile, T* energies, T* slope
     }
 }
 
-// Rows of two halves: on the right side of a weight's gradient [dh | h], on its left side
+// Rows of two halves, each as long as there are columns: on the right side of a weight's gradient [dh | h], on its left side
 // [dL/d(dz) | dL/dz], where d is the change along dL/d(dE/dG).
 constexpr Index both = 2 * tile_atoms;
 
@@ -171,19 +173,21 @@ Rows<T> push_changes(const Networks<T>& nets, Index network, bool slopes, const 
     for (int k = 0; k < nets.n_layers - 1; ++k) {
         const Layer<T> l = layer(nets, network, k);
         const Rows<T> next = skip(right, l.in);
-        if (slopes) product<T>(l.forwards(), l.out, l.in, constant(right), nullptr, next);
+        if (slopes) {
+            product<T>(l.forwards(), l.out, l.in, tape.columns, constant(right), nullptr, next);
+        }
         for (Index r = 0; r < l.out; ++r) {
             T *changed = next[r], *to = left[begin + r];
-            for_each_vector<T>([&](Index a) {
-                store(changed + tile_atoms + a, load(tape.h[begin + r] + a));
-                store(to + tile_atoms + a, Vec<T>{});
+            for_each_vector<T>(tape.columns, [&](Index a) {
+                store(changed + tape.columns + a, load(tape.h[begin + r] + a));
+                store(to + tape.columns + a, Vec<T>{});
                 if (!slopes) return;
                 Vec<T> slope, curvature;
                 tape.derivatives(activation, begin + r, a, slope, &curvature);
                 const Vec<T> change = load(changed + a);
                 const Vec<T> own = load(share + a) * load(tape.above[begin + r] + a);
                 store(to + a, own * slope);
-                store(to + tile_atoms + a, own * curvature * change);
+                store(to + tape.columns + a, own * curvature * change);
                 store(changed + a, slope * change);
             });
         }
@@ -201,12 +205,12 @@ void pull_changes(const Networks<T>& nets, Index network, const Tape<T, A>& tape
     Index end = nets.n_hidden;
     for (int k = nets.n_layers - 1; k > 0; --k) {
         const Layer<T> l = layer(nets, network, k);
-        const Rows<const T> above{top.at + tile_atoms, top.stride};
-        product<T>(l.backwards(), l.in, l.out, above, nullptr, pulled);
+        const Rows<const T> above{top.at + tape.columns, top.stride};
+        product<T>(l.backwards(), l.in, l.out, tape.columns, above, nullptr, pulled);
         end -= l.in;
         for (Index r = 0; r < l.in; ++r) {
-            T* to = left[end + r] + tile_atoms;
-            for_each_vector<T>([&](Index a) {
+            T* to = left[end + r] + tape.columns;
+            for_each_vector<T>(tape.columns, [&](Index a) {
                 Vec<T> slope;
                 tape.derivatives(activation, end + r, a, slope, nullptr);
                 store(to + a, load(to + a) + slope * load(pulled[r] + a));
@@ -218,16 +222,16 @@ void pull_changes(const Networks<T>& nets, Index network, const Tape<T, A>& tape
 
 // dL/dW = left right^T and dL/db = the sum of left's second halves, for all layers.
 template <typename T>
-void add_changes(const Networks<T>& nets, Index network, bool slopes, Rows<const T> right,
-                 Rows<const T> left, T* changes) {
-    const Index from = slopes ? 0 : tile_atoms;
+void add_changes(const Networks<T>& nets, Index network, Index columns, bool slopes,
+                 Rows<const T> right, Rows<const T> left, T* changes) {
+    const Index from = slopes ? 0 : columns;
     for (int k = 0; k < nets.n_layers; ++k) {
         const Layer<T> l = layer(nets, network, k);
         T* to = changes + network * nets.n_parameters + l.at;
-        outer<T>({left.at + from, both}, l.out, {right.at + from, both}, l.in, both - from, to);
+        outer<T>({left.at + from, both}, l.out, {right.at + from, both}, l.in, 2 * columns - from, to);
         for (Index r = 0; r < l.out; ++r) {
             Vec<T> total{};
-            for_each_vector<T>([&](Index a) { total += load(left[r] + tile_atoms + a); });
+            for_each_vector<T>(columns, [&](Index a) { total += load(left[r] + columns + a); });
             to[l.in * l.out + r] += sum<T>(total);
         }
         right = skip(right, l.in);
@@ -242,28 +246,29 @@ void backward(const Networks<T>& nets, const Tile<T>& tile, const T* energies, c
     const Rows<T> right{scratch, both}, left = skip(right, n + nets.n_hidden);
     T *top = left[nets.n_hidden], *share = left[nets.n_hidden + 1], *change = share + tile_atoms;
     const Rows<T> pulled{left[nets.n_hidden + 2], tile_atoms};
-    to_rows<T>(tile.fingerprints, tile, n, {right.at + tile_atoms, both});
+    const Index columns = columns_of<T>(tile.n_atoms);
+    to_rows<T>(tile.fingerprints, tile, n, {right.at + columns, both});
     if (tile.slopes) to_rows<T>(slopes, tile, n, right);
     for (Index network = tile.begin; network < tile.end; ++network) {
         const Tape<T, A> tape(nets, tile, network);
-        for (Index a = 0; a < tile_atoms; ++a) {
+        for (Index a = 0; a < columns; ++a) {
             const bool there = a < tile.n_atoms;
             const Index atom = there ? tile.atoms[a] : 0;
             share[a] = top[a] = there ? tile.shares[atom * n_networks + network] : T(0);
-            top[tile_atoms + a] = there ? share[a] * energies[atom] : T(0);
+            top[columns + a] = there ? share[a] * energies[atom] : T(0);
         }
         const Rows<T> last = push_changes(nets, network, tile.slopes, tape, share, right, left);
         const Layer<T> out = layer(nets, network, nets.n_layers - 1);
         for (Index a = 0; a < tile_atoms; ++a) change[a] = 0;
         if (tile.slopes) {
-            product<T>(out.forwards(), 1, out.in, constant(last), nullptr, {change, tile_atoms});
+            product<T>(out.forwards(), 1, out.in, columns, constant(last), nullptr, {change, tile_atoms});
         }
         for (Index a = 0; shares && a < tile.n_atoms; ++a) {
             const Index at = tile.atoms[a] * n_networks + network;
             shares[at] = energies[tile.atoms[a]] * tile.outputs[at] + change[a];
         }
         pull_changes(nets, network, tape, left, {top, both}, pulled);
-        add_changes(nets, network, tile.slopes, constant(right), constant(left), changes);
+        add_changes(nets, network, columns, tile.slopes, constant(right), constant(left), changes);
     }
 }
 

@@ -16,12 +16,22 @@ struct Rows {
     T* operator[](Index r) const { return at + r * stride; }
 };
 
+constexpr int vectors_at_a_time = 2;  // with four rows, sums enough to keep both multipliers busy
+
+// Columns of a tile that are worked on: its atoms, in whole steps of the products.
+template <typename T>
+Index columns_of(Index n_atoms) {
+    constexpr Index step = vectors_at_a_time * width<T>;
+    static_assert(tile_atoms % step == 0);
+    return (n_atoms + step - 1) / step * step;
+}
+
 // R rows of out = start + w in, where start is a bias a row, or 0.
 template <typename T, int R>
-AMPTORCH_INLINE void product_block(Matrix<T> w, Index n, Rows<const T> in, const T* bias,
-                                   Rows<T> out) {
-    constexpr int V = 2;  // vectors at a time: 2 R sums keep both multipliers busy
-    for (Index a = 0; a < tile_atoms; a += V * width<T>) {
+AMPTORCH_INLINE void product_block(Matrix<T> w, Index n, Index columns, Rows<const T> in,
+                                   const T* bias, Rows<T> out) {
+    constexpr int V = vectors_at_a_time;
+    for (Index a = 0; a < columns; a += V * width<T>) {
         Vec<T> sums[R][V];
         for (int r = 0; r < R; ++r) {
             for (int v = 0; v < V; ++v) sums[r][v] = broadcast<T>(bias ? bias[r] : T(0));
@@ -40,15 +50,16 @@ AMPTORCH_INLINE void product_block(Matrix<T> w, Index n, Rows<const T> in, const
     }
 }
 
-// out = w in + bias for ``rows`` rows; w is [rows, n].
+// out = w in + bias for ``rows`` rows of ``columns`` numbers; w is [rows, n].
 template <typename T>
-void product(Matrix<T> w, Index rows, Index n, Rows<const T> in, const T* bias, Rows<T> out) {
+void product(Matrix<T> w, Index rows, Index n, Index columns, Rows<const T> in, const T* bias,
+             Rows<T> out) {
     Index r = 0;
     const auto from = [&] { return Matrix<T>{w.at + r * w.row, w.row, w.column}; };
     const auto start = [&] { return bias ? bias + r : nullptr; };
     const auto to = [&] { return Rows<T>{out[r], out.stride}; };
-    for (; r + 4 <= rows; r += 4) product_block<T, 4>(from(), n, in, start(), to());
-    for (; r < rows; ++r) product_block<T, 1>(from(), n, in, start(), to());
+    for (; r + 4 <= rows; r += 4) product_block<T, 4>(from(), n, columns, in, start(), to());
+    for (; r < rows; ++r) product_block<T, 1>(from(), n, columns, in, start(), to());
 }
 
 // out[r, c] += sum over ``n`` numbers of left_r right_c.

@@ -22,6 +22,7 @@ __all__ = [
     "AtomisticModel",
     "ElementMask",
     "SingleNN",
+    "has_hooks",
 ]
 
 Activation = type[nn.Module] | list[type[nn.Module]]
@@ -101,7 +102,7 @@ class MLP(nn.Module):
         found = {of_kernel(layer) for layer in layers[1::2]}
         plain = all(type(layer) is nn.Linear for layer in layers[::2]) and len(found) == 1
         ends = type(layers[-1]) is nn.Linear
-        if not (plain and ends) or self.widths[-1] != 1 or any(map(_has_hooks, layers)):
+        if not (plain and ends) or self.widths[-1] != 1 or any(map(has_hooks, layers)):
             return None
         return found.pop()
 
@@ -313,6 +314,7 @@ class SingleNN(AtomisticModel):
         return self.model.latent(fingerprint, layer)
 
 
-def _has_hooks(layer: nn.Module) -> bool:
-    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks)
-    return any(hooks) or bool(layer._backward_pre_hooks)
+def has_hooks(module: nn.Module) -> bool:
+    """Whether somebody wants to see what goes through a module."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+    return any(hooks) or bool(module._backward_pre_hooks)

@@ -1,0 +1,251 @@
+// The loss of a batch of frames and its gradient, frame by frame, so that what is read of a frame for its
+// forces is still near when it is read again for the gradient.
+#include "batch_loss.h"
+
+#include <nanobind/stl/string.h>
+
+#include <memory>
+
+#include "networks_tiles.h"
+#include "pair_jacobian_frames.h"
+
+namespace amptorch {
+namespace loss {
+namespace {
+
+using networks::Index;
+
+// What Python gives, see kernels/batch_loss.py; networks as in networks.cpp.
+template <typename T>
+struct Batch {
+    std::string activation;
+    bool one_network;
+    Penalty<T> penalty;
+    Array<const T, -1> constants, parameters;
+    Array<const Index, -1> widths;
+    Array<const T, -1, -1> fingerprints, shares;
+    Array<const Index, -1> first;       // [n_frames + 1], the first atom of each frame
+    jacobian::Table table;              // of the frames; no row: no forces
+    jacobian::Touched touch;
+    Array<const T, -1, -1> factors;     // [n_atoms, n_features]
+    Array<const T, -1> target_energies;
+    Array<const T, -1, -1> target_forces;
+    Array<const T, -1> energy_weights, divisors, force_weights;  // [n_frames]
+    Array<T, -1> energies;              // [n_frames]
+    Array<T, -1, -1> forces;            // [n_atoms, 3], zeros at first
+    Array<T, -1, -1> share_changes;     // [n_atoms, n_networks], or nothing
+    Array<T, -1> changes;               // [n_networks * n_parameters], or nothing: no gradient
+};
+
+// What a thread needs of its own.
+template <typename T>
+struct Scratch {
+    networks::Aligned<T> networks;
+    std::vector<T> jacobian;
+    networks::Aligned<T> tape{0};
+    Index tape_size = 0;
+
+    T* tape_of(Index size) {
+        if (size > tape_size) tape = networks::Aligned<T>(tape_size = size);
+        return tape.data();
+    }
+};
+
+template <typename T>
+class Step {
+public:
+    explicit Step(const Batch<T>& batch)
+        : batch_(batch), with_forces_(batch.table.shape(0) > 0),
+          n_networks_(static_cast<Index>(batch.shares.shape(1))),
+          n_features_(static_cast<Index>(batch.fingerprints.shape(1))),
+          kernel_(networks::kernel<T>(batch.activation)),
+          nets_(networks::networks_of<T>(batch.parameters, batch.constants, batch.widths,
+                                         n_networks_, 0)),
+          frames_(jacobian::frames_of<T>(batch.table)), touch_(jacobian::touch_of(batch.touch)) {
+        nets_.tape_rows = nets_.n_hidden * (kernel_.kept + (with_forces_ ? 2 : 1));
+        const auto array = [&](Index columns) {
+            return std::unique_ptr<T[]>(new T[batch.fingerprints.shape(0) * columns]);
+        };
+        energies_ = array(1);
+        energy_changes_ = array(1);
+        outputs_ = array(n_networks_);
+        force_changes_ = array(with_forces_ ? 3 : 0);
+        slopes_ = array(with_forces_ ? n_features_ : 0);
+        directions_ = array(with_forces_ ? n_features_ : 0);
+    }
+
+    Index n_frames() const { return static_cast<Index>(batch_.first.shape(0)) - 1; }
+    bool with_gradient() const { return batch_.changes.shape(0) > 0; }
+
+    Scratch<T> scratch() const {
+        Index size = 0;
+        for (const auto& frame : frames_) size = std::max(size, scratch_size(frame, touch_));
+        return {networks::Aligned<T>(scratch_size(nets_)), std::vector<T>(size)};
+    }
+
+    // The loss of a frame; the gradient is added to ``changes``.
+    double run(Index f, Scratch<T>& scratch, T* changes) {
+        const networks::Tiles tiles =
+            networks::tiles_of(batch_.shares.data(), begin(f), end(f), n_networks_, batch_.one_network);
+        const Index tape_size = static_cast<Index>(tiles.ranges.size()) * tile_size();
+        T* tape = scratch.tape_of(tape_size);
+        predict(f, tiles, tape, scratch);
+        double loss = energy_loss(f);
+        if (with_forces_) loss += force_loss(f);
+        if (with_gradient()) differentiate(f, tiles, tape, scratch, changes);
+        return loss;
+    }
+
+private:
+    Index begin(Index f) const { return batch_.first.data()[f]; }
+    Index end(Index f) const { return batch_.first.data()[f + 1]; }
+    Index tile_size() const {
+        return (batch_.one_network ? 1 : n_networks_) * nets_.tape_rows * networks::tile_atoms;
+    }
+
+    networks::Tile<T> tile(const networks::Tiles& tiles, std::size_t t, bool slopes, T* tape) const {
+        const networks::Range& range = tiles.ranges[t];
+        return {range.end - range.begin, tiles.order.data() + range.begin, range.first, range.last,
+                slopes, batch_.fingerprints.data(), batch_.shares.data(), outputs_.get(),
+                tape + static_cast<Index>(t) * tile_size()};
+    }
+
+    void predict(Index f, const networks::Tiles& tiles, T* tape, Scratch<T>& scratch) {
+        std::fill(&energies_[begin(f)], &energies_[end(f)], T(0));
+        if (with_forces_) clear(f, slopes_.get());
+        for (std::size_t t = 0; t < tiles.ranges.size(); ++t) {
+            kernel_.forward(nets_, tile(tiles, t, with_forces_, tape), energies_.get(),
+                            slopes_.get(), scratch.networks.data());
+        }
+        T total = 0;
+        for (Index a = begin(f); a < end(f); ++a) total += energies_[a];
+        batch_.energies.data()[f] = total;
+        if (!with_forces_) return;
+        scale(f, slopes_.get());
+        jacobian::kernel<T>().pull(frames_[f], {0, 0, frames_[f].n_atoms}, touch_, slopes_.get(),
+                                   n_features_, batch_.forces.data() + 3 * begin(f), nullptr,
+                                   scratch.jacobian.data());
+    }
+
+    double energy_loss(Index f) {
+        const T divisor = batch_.divisors.data()[f], weight = batch_.energy_weights.data()[f];
+        const T error = (batch_.energies.data()[f] - batch_.target_energies.data()[f]) / divisor;
+        const T change = weight * batch_.penalty.slope(error) / divisor;
+        std::fill(&energy_changes_[begin(f)], &energy_changes_[end(f)], change);
+        return static_cast<double>(weight) * static_cast<double>(batch_.penalty.value(error));
+    }
+
+    double force_loss(Index f) {
+        const T weight = batch_.force_weights.data()[f];
+        double sum = 0;
+        for (Index q = 3 * begin(f); q < 3 * end(f) && weight != T(0); ++q) {
+            const T error = batch_.forces.data()[q] - batch_.target_forces.data()[q];
+            sum += static_cast<double>(batch_.penalty.value(error));
+            force_changes_[q] = weight * batch_.penalty.slope(error);
+        }
+        return static_cast<double>(weight) * sum;
+    }
+
+    void differentiate(Index f, const networks::Tiles& tiles, T* tape, Scratch<T>& scratch,
+                       T* changes) {
+        const bool slopes = with_forces_ && batch_.force_weights.data()[f] != T(0);
+        if (slopes) push(f, scratch);
+        T* shares = batch_.share_changes.shape(0) ? batch_.share_changes.data() : nullptr;
+        for (std::size_t t = 0; t < tiles.ranges.size(); ++t) {
+            kernel_.backward(nets_, tile(tiles, t, slopes, tape), energy_changes_.get(),
+                             directions_.get(), shares, changes, scratch.networks.data());
+        }
+    }
+
+    // dL/d(dE/dG) from dL/dF. The last centres first: their blocks were read last.
+    void push(Index f, Scratch<T>& scratch) {
+        constexpr Index centers = 16;
+        clear(f, directions_.get());
+        for (Index last = frames_[f].n_atoms; last > 0; last -= std::min(last, centers)) {
+            const jacobian::Part part{0, last - std::min(last, centers), last};
+            jacobian::kernel<T>().push(frames_[f], part, touch_, force_changes_.get(), nullptr,
+                                       n_features_, directions_.get(), scratch.jacobian.data());
+        }
+        scale(f, directions_.get());
+    }
+
+    void clear(Index f, T* rows) const {
+        std::fill(rows + begin(f) * n_features_, rows + end(f) * n_features_, T(0));
+    }
+
+    void scale(Index f, T* rows) const {
+        const T* factors = batch_.factors.data();
+        for (Index q = begin(f) * n_features_; q < end(f) * n_features_; ++q) rows[q] *= factors[q];
+    }
+
+    const Batch<T>& batch_;
+    const bool with_forces_;
+    const Index n_networks_, n_features_;
+    const networks::Kernel<T>& kernel_;
+    networks::Networks<T> nets_;
+    const std::vector<jacobian::Frame<T>> frames_;
+    const jacobian::Touch touch_;
+    std::unique_ptr<T[]> energies_, energy_changes_, outputs_;  // of atoms
+    std::unique_ptr<T[]> force_changes_, slopes_, directions_;
+};
+
+// Frames are summed in groups, and these in their order: results do not depend on the threads.
+template <typename T>
+double run(const Batch<T>& batch, int threads) {
+    Step<T> step(batch);
+    const Index n_frames = step.n_frames(), n_groups = std::min<Index>(n_frames, 64);
+    const std::size_t size = batch.changes.shape(0);
+    std::vector<std::vector<T>> sums(n_groups, std::vector<T>(size));
+    std::vector<double> losses(n_groups);
+#pragma omp parallel num_threads(threads)
+    {
+        Scratch<T> scratch = step.scratch();
+#pragma omp for schedule(dynamic)
+        for (Index g = 0; g < n_groups; ++g) {
+            for (Index f = n_frames * g / n_groups; f < n_frames * (g + 1) / n_groups; ++f) {
+                losses[g] += step.run(f, scratch, sums[g].data());
+            }
+        }
+    }
+    for (const std::vector<T>& part : sums) {
+        for (std::size_t q = 0; q < size; ++q) batch.changes.data()[q] += part[q];
+    }
+    return std::accumulate(losses.begin(), losses.end(), 0.0);
+}
+
+template <typename T>
+void bind(nb::module_& module) {
+    using Vector = Array<const T, -1>;
+    using Matrix = Array<const T, -1, -1>;
+    using Indices = Array<const Index, -1>;
+    const auto strict = nb::arg().noconvert();
+    module.def(
+        "batch_loss",
+        [](const std::string& activation, bool one_network, const std::string& penalty,
+           double delta, Vector constants, Vector parameters, Indices widths, Matrix fingerprints,
+           Matrix shares, Indices first, jacobian::Table table, jacobian::Touched touch,
+           Matrix factors, Vector target_energies, Matrix target_forces, Vector energy_weights,
+           Vector divisors, Vector force_weights, Array<T, -1> energies, Array<T, -1, -1> forces,
+           Array<T, -1, -1> share_changes, Array<T, -1> changes, int threads) {
+            const Penalty<T> of_errors{kind_of(penalty), static_cast<T>(delta)};
+            nb::gil_scoped_release release;
+            return run<T>({activation, one_network, of_errors, constants, parameters, widths,
+                           fingerprints, shares, first, table, touch, factors, target_energies,
+                           target_forces, energy_weights, divisors, force_weights, energies, forces,
+                           share_changes, changes},
+                          threads);
+        },
+        nb::arg(), nb::arg(), nb::arg(), nb::arg(), strict, strict, strict, strict, strict, strict,
+        strict, strict, strict, strict, strict, strict, strict, strict, strict, strict, strict,
+        strict, nb::arg());
+}
+
+}  // namespace
+}  // namespace loss
+
+void bind_batch_loss(nb::module_& module) {
+    loss::bind<double>(module);
+    loss::bind<float>(module);
+}
+
+}  // namespace amptorch
