@@ -168,7 +168,16 @@ def _another_layer(trainer: AtomsTrainer) -> None:
     trainer.model.perceptrons()[0].model_net[1] = nn.ReLU6()
 
 
-CHANGES = {"hook": _forward_hook, "hook of a weight": _parameter_hook, "layer": _another_layer}
+def _mask_hook(trainer: AtomsTrainer) -> None:
+    trainer.model.element_mask.mask.register_full_backward_hook(lambda *_: None)
+
+
+CHANGES = {
+    "hook": _forward_hook,
+    "hook of the mask": _mask_hook,
+    "hook of a weight": _parameter_hook,
+    "layer": _another_layer,
+}
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)

@@ -66,7 +66,11 @@ def _shape(model: nn.Module, criterion: nn.Module, batch: AtomsBatch) -> network
     known = type(criterion) in (CustomLoss, PerAtomLoss) and type(batch) is AtomsBatch
     if not known or batch.num_graphs < _LEAST_FRAMES or model.get_stress:
         return None
-    if _has_any_global_hook() or has_hooks(criterion) or any(map(has_hooks, model.modules())):
+    # Those of the layers are looked for by ``kernel_shape``.
+    called = [model, criterion, *model.perceptrons(), *(e.model_net for e in model.perceptrons())]
+    if isinstance(model, BPNN):
+        called += [model.element_mask, model.element_mask.mask]
+    if _has_any_global_hook() or any(map(has_hooks, called)):
         return None
     if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in model.parameters()):
         return None
