@@ -14,7 +14,7 @@ from amptorch.fit.fused import fused_step
 from amptorch.fit.losses import CustomLoss, PerAtomLoss
 from amptorch.potentials.networks.model import BPNN
 
-from .made_potentials import alloy_frames, config, cuco_frames, history, with_emt
+from ..made_potentials import alloy_frames, config, cuco_frames, history, with_emt
 
 # Of several sizes and elements.
 FRAMES = [*cuco_frames(3), *alloy_frames(2), with_emt(alloy_frames(1, seed=3)[0].repeat((1, 1, 2)))]
