@@ -71,7 +71,7 @@ SYMBOLS = ["C", "O"]
 
 def bispectrum_of(case: str) -> Any:
     """Parameters of which the interpreter needs seconds; a GPU takes them as they are."""
-    small = {} if DEVICE == "cuda" else {"twojmax": 2 if case == "inner" else 1}
+    small = {} if DEVICE == "cuda" else {"twojmax": {"2j0": 0, "chemical": 1}.get(case, 2)}
     return test_bispectrum.snap(case, SYMBOLS, **small).parameters
 
 
