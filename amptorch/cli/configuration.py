@@ -47,7 +47,7 @@ def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> 
     if arguments.keys:
         section = config.setdefault("dataset", {})
         section["keys"] = _named(given_keys(arguments.keys, Keys.of(section.get("keys"))))
-    units = {name: getattr(arguments, name) for name in _UNITS}
+    units = {name: getattr(arguments, name, None) for name in _UNITS}
     if any(units.values()):
         config.setdefault("dataset", {}).update({k: v for k, v in units.items() if v is not None})
     whole = {**config, **_touched(arguments.changes, config)}

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..data.reading import load_images
+from ..potentials.loading import load
 from ..potentials.potential import Potential
+from ..potentials.run_folder import is_run_folder
 from ..report import Part, write_report
 from ..trainer import AtomsTrainer
 from . import reporting
@@ -51,9 +53,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _opened(path: str, verbose: bool) -> AtomsTrainer | Potential:
-    """A saved potential, or the trainer of a checkpoint folder, which has its history."""
-    if Path(path).is_file():
-        return Potential.load(path)
+    """The trainer of a checkpoint folder, which has its history, or another kind of potential."""
+    if Path(path).exists() and not is_run_folder(Path(path)):
+        return load(path)
     trainer = AtomsTrainer()
     trainer.load_pretrained(path, gpu2cpu=True)
     trainer.verbose = trainer.verbose and verbose
