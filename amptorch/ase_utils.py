@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import (
     Calculator,
@@ -13,6 +14,7 @@ from ase.calculators.calculator import (
     all_changes,
 )
 
+from .kernels.neighbors import NeighborList
 from .potentials.loading import opened
 from .potentials.potential import HasPotential, Potential
 from .potentials.prediction import Evaluation
@@ -34,6 +36,8 @@ class AmpTorch(Calculator):
     Args:
         trainer: a trainer that was trained or has loaded a checkpoint, a potential, or the path of
             what :func:`amptorch.load` opens.
+        skin: Å. Neighbours are looked for up to so much beyond the cutoff, and anew when an atom has
+            moved half of it, or the cell has changed as much; 0 looks in every call.
 
     Attributes:
         trainer: the trainer or potential.
@@ -49,14 +53,21 @@ class AmpTorch(Calculator):
         "stress",
     ]
 
-    def __init__(self, trainer: HasPotential | str | Path, **kwargs: object) -> None:
+    def __init__(
+        self, trainer: HasPotential | str | Path, skin: float = 0.5, **kwargs: object
+    ) -> None:
+        if not 0 <= skin < float("inf"):
+            raise ValueError(f"skin: expected a length >= 0 in Å, got {skin!r}")
         super().__init__(**kwargs)
         self.trainer = opened(trainer)
+        self.skin = skin
         self.n_outside = 0
+        self._neighbors = NeighborList(skin)
         self._model: tuple[Potential, list[tuple[int, int]]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "trainer": self.trainer.without_data(), "_model": None}
+        made = {"trainer": self.trainer.without_data(), "_model": None}
+        return {**vars(self), **made, "_neighbors": NeighborList(self.skin)}
 
     def calculate(
         self,
@@ -67,7 +78,8 @@ class AmpTorch(Calculator):
         """Fill ``results``."""
         super().calculate(atoms, properties, system_changes)
         potential, _ = self._model = self._current_model()
-        found = potential.evaluate([self.atoms], potential.forces)
+        neighbors = self._neighbors if self.skin else None
+        found = potential.evaluate([self.atoms], potential.forces, neighbors=neighbors)
         self._count_outside(potential, found)
         self.results["energy"] = self.results["free_energy"] = float(found.energy[0])
         self.results["energies"] = found.energies[0]
@@ -85,11 +97,19 @@ class AmpTorch(Calculator):
                 "fp_params: with a prime_threshold there are forces, but no stress"
             )
 
-    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """What has changed since the last calculation: everything after new training."""
-        if self.is_outdated():
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
+        """What has changed, however little, since the last calculation: everything after new
+        training. Charges and magnetic moments are nothing to the model."""
+        old = self.atoms
+        if old is None or self.is_outdated():
             return list(all_changes)
-        return super().check_state(atoms, tol)
+        same = {
+            "positions": np.array_equal(old.positions, atoms.positions),
+            "numbers": np.array_equal(old.numbers, atoms.numbers),
+            "cell": np.array_equal(old.cell.array, atoms.cell.array),
+            "pbc": np.array_equal(old.pbc, atoms.pbc),
+        }
+        return [name for name, kept in same.items() if not kept]
 
     def is_outdated(self) -> bool:
         """Whether the model is another than that of the last calculation."""

@@ -46,7 +46,7 @@ def arguments_of(command: ModuleType, folder: Path) -> list[str]:
 
 def name_of(command: ModuleType) -> str:
     """What one types to get it."""
-    return command.__name__.rpartition(".")[2]
+    return command.__name__.rpartition(".")[2].replace("_", "-")
 
 
 def prepare(folder: Path) -> None:

@@ -27,10 +27,12 @@ def trainer_of(
     derivatives: str = "auto",
     batch_size: int = 16,
     dtype: torch.dtype = torch.float64,
+    layers: int = 3,
 ) -> AtomsTrainer:
     """A trainer that has its data and writes nothing."""
     config = original_config(epochs, Path())
     config["dataset"].update(raw_data=list(images), fp_params=functions, derivatives=derivatives)
+    config["model"].update(num_layers=layers)
     config["optim"].update(gpus=gpus, batch_size=batch_size)
     tensor = torch.DoubleTensor if dtype == torch.float64 else torch.FloatTensor
     config["cmd"].update(debug=True, verbose=False, dtype=tensor)

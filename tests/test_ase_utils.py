@@ -143,3 +143,41 @@ def test_extrapolation_warns_once_and_counts(trainer):
         warnings.simplefilter("error")
         image.get_potential_energy()
     assert calculator.n_outside == 8
+
+
+def strained_walk(image: Atoms, steps: int = 12):
+    """States of a system that shakes in a cell that breathes, shears, and once is another."""
+    random = np.random.default_rng(2)
+    for step in range(steps):
+        strain = np.eye(3) + random.normal(0.0, 0.01, (3, 3))
+        image.set_cell(image.cell.array @ strain, scale_atoms=True)
+        image.positions += random.normal(0.0, 0.05, (len(image), 3))
+        if step == steps // 2:
+            image.wrap()
+            image.numbers[:] = image.numbers[::-1].copy()
+        yield image
+
+
+@pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
+def test_neighbours_that_are_kept_give_what_new_ones_give(trainer):
+    kept, anew = FRAMES[0].copy(), FRAMES[0].copy()
+    kept.calc, anew.calc = AmpTorch(trainer, skin=0.8), AmpTorch(trainer, skin=0)
+    for one, other in zip(strained_walk(kept), strained_walk(anew), strict=True):
+        assert one.get_potential_energy() == pytest.approx(other.get_potential_energy(), abs=1e-11)
+        np.testing.assert_allclose(one.get_forces(), other.get_forces(), atol=1e-10)
+        np.testing.assert_allclose(one.get_stress(), other.get_stress(), atol=1e-12)
+    assert 1 < kept.calc._neighbors.n_built < 12
+    assert anew.calc._neighbors.n_built == 0
+
+
+def test_a_calculator_may_change_its_atoms(trainer):
+    calculator = AmpTorch(trainer)
+    expected = trainer.predict(FRAMES[:3] + [FRAMES[0].repeat((2, 1, 1))])["energy"]
+    for image, energy in zip([*FRAMES[:3], FRAMES[0].repeat((2, 1, 1))], expected, strict=True):
+        assert calculator.get_potential_energy(image) == pytest.approx(energy, abs=1e-10)
+
+
+@pytest.mark.parametrize("skin", [-0.1, float("inf"), float("nan")])
+def test_a_skin_is_a_length(trainer, skin):
+    with pytest.raises(ValueError, match="skin: expected a length >= 0"):
+        AmpTorch(trainer, skin=skin)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
-from ase.stress import full_3x3_to_voigt_6_stress
 
 from .arrays import Array, as_number, as_vectors, as_voigt
 from .baseline import Baseline, content_key
@@ -102,12 +101,14 @@ def _above(baseline: Baseline, image: Atoms, targets: Targets) -> Targets:
 
 def voigt_stress(virial: Array, volume: float) -> Array:
     """Stress [6] in eV/Å^3 of a virial [3, 3] in eV and a volume in Å^3."""
-    return full_3x3_to_voigt_6_stress(virial / volume)
+    stress = (virial + virial.T) / (2 * volume)
+    return stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 
 def stress_of(image: Atoms, virial: Array) -> Array | None:
     """Stress [6] of a virial [3, 3] (eV) in eV/Å^3; None without a cell of some volume."""
-    return voigt_stress(virial, image.get_volume()) if image.cell.rank == 3 else None
+    cell = image.cell.array
+    return voigt_stress(virial, abs(np.linalg.det(cell))) if cell.any(axis=1).all() else None
 
 
 def read_energy(image: Atoms, name: str, keys: Keys = DEFAULT_KEYS) -> float:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..kernels import pair_jacobian
 from ..kernels.environment import Environment
-from ..kernels.neighbors import find_nearest, find_neighbors_of_frames
+from ..kernels.neighbors import NeighborList, find_nearest, find_neighbors_of_frames
 from .arrays import element_arrays, image_arrays
 from .identity import Identity
 from .schemes import CutoffParams, register
@@ -124,9 +124,18 @@ class BaseDescriptor(Identity):
         return self.environments([image], [name])[0]
 
     def environments(
-        self, images: Sequence[Atoms], names: Sequence[str] | None = None
+        self,
+        images: Sequence[Atoms],
+        names: Sequence[str] | None = None,
+        neighbors: NeighborList | None = None,
     ) -> list[Environment]:
-        """As :meth:`environment`, for many images in one call, with threads over images."""
+        """As :meth:`environment`, for many images in one call, with threads over images.
+
+        Args:
+            images: list of ``Atoms``.
+            names: of the images, in errors.
+            neighbors: of a system that moves, whose states the images are.
+        """
         names = names or [f"image {index}" for index in range(len(images))]
         frames = []
         for image, name in zip(images, names, strict=True):
@@ -134,7 +143,10 @@ class BaseDescriptor(Identity):
             species = self._species(image, name)
             frames.append((image.positions, image.cell.array, image.pbc, species))
         with record_function("amptorch::neighbours"):
-            environments = find_neighbors_of_frames(frames, self.cutoff)
+            if neighbors is None:
+                environments = find_neighbors_of_frames(frames, self.cutoff)
+            else:
+                environments = [neighbors.environment(*frame, self.cutoff) for frame in frames]
         for environment, name in zip(environments, names, strict=True):
             check_coincidence(environment, name)
         return environments

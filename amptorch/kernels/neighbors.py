@@ -73,6 +73,96 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
     ]
 
 
+class NeighborList:
+    """Neighbours of one frame whose atoms and cell move, found once up to a ``skin`` beyond the cutoff and
+    looked through again until something may have come into the cutoff from outside that.
+
+    A cell that goes from H to H' takes every vector R, of images too, to F (R + u_j - u_i), F = H^-1 H'
+    and u what the atoms moved beside. With s the least singular value of F nothing new is within the
+    cutoff while s (cutoff + skin - 2 max |u|) >= cutoff. In a cell that stays that is the usual rule,
+    until an atom has moved half the skin.
+
+    Args:
+        skin: Å.
+
+    Attributes:
+        n_built: how often neighbours were looked for anew.
+    """
+
+    def __init__(self, skin: float) -> None:
+        self.skin = skin
+        self.n_built = 0
+        self._found: _Found | None = None
+
+    def environment(
+        self,
+        positions: ArrayLike,
+        cell: ArrayLike,
+        pbc: ArrayLike,
+        species: ArrayLike,
+        cutoff: float,
+    ) -> Environment:
+        """What :func:`find_neighbors` gives of these arguments, up to rounding."""
+        pbc = np.array(pbc, dtype=np.uint8)
+        frame = np.array(positions, dtype=np.float64, order="C"), _full_cell(cell, pbc > 0), pbc
+        species = np.asarray(species, dtype=np.int64)
+        found = self._found
+        if found is None or not found.holds(*frame, species, cutoff, self.skin):
+            self.n_built += 1
+            found = self._found = _Found(*frame, species.copy(), cutoff, self.skin)
+        return found.environment(*frame[:2])
+
+
+class _Found:
+    """Neighbours up to cutoff and skin of a frame as it was."""
+
+    def __init__(
+        self,
+        positions: NDArray[np.float64],
+        cell: NDArray[np.float64],
+        pbc: NDArray[np.uint8],
+        species: NDArray[np.int64],
+        cutoff: float,
+        skin: float,
+    ) -> None:
+        self.positions, self.cell, self.cutoff = positions, np.array(cell, order="C"), cutoff
+        self.inverse = np.linalg.inv(self.cell)
+        self.what = pbc, species
+        self.species = torch.from_numpy(species)
+        reach = cutoff + skin
+        self.list = _native.NeighborList(positions, self.cell, self.inverse, *self.what, reach)
+
+    def holds(
+        self,
+        positions: NDArray[np.float64],
+        cell: NDArray[np.float64],
+        pbc: NDArray[np.uint8],
+        species: NDArray[np.int64],
+        cutoff: float,
+        skin: float,
+    ) -> bool:
+        """Whether all neighbours of the frame are among these."""
+        same = zip((pbc, species), self.what, strict=True)
+        if cutoff != self.cutoff or not all(np.array_equal(*each) for each in same):
+            return False
+        least = 1.0
+        moved = positions - self.positions
+        if not np.array_equal(cell, self.cell):
+            least = float(np.linalg.svd(self.inverse @ cell, compute_uv=False)[-1])
+            if not least * (cutoff + skin) > cutoff:
+                return False
+            moved = positions @ np.linalg.inv(cell) @ self.cell - self.positions
+        farthest = float(np.einsum("ia,ia->i", moved, moved).max(initial=0.0)) ** 0.5
+        # Less than rounding may make of it.
+        return least * (cutoff + skin - 2 * farthest) > cutoff * (1 + 1e-12)
+
+    def environment(self, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> Environment:
+        """Those within the cutoff of a frame of which these are all."""
+        cell = np.ascontiguousarray(cell)
+        found = self.list.find(positions, cell, self.cutoff, torch.get_num_threads())
+        return Environment(*map(torch.from_numpy, found), self.species)
+
+
 def find_nearest(environment: Environment) -> tuple[int, float]:
     """The pair with the shortest vector and its length in Å, in float64 on the CPU; -1 and infinity
     where there are no pairs."""

@@ -10,6 +10,8 @@ from torch.profiler import record_function
 
 from ..data.frame import AtomsBatch
 from ..data.primes import PairPrimes, frame_sums
+from ..kernels.force_pass import ForcePass, Scaling
+from ..kernels.symmetry_functions import SymmetryFunctions
 
 
 class Model(nn.Module):
@@ -67,6 +69,18 @@ class Model(nn.Module):
         """Energies of atoms [n_atoms] and, if asked for, dE/dG [n_atoms, n_features]."""
         with record_function("amptorch::forward"):
             return self.by_autograd(batch.fingerprint.detach(), batch.atomic_numbers, gradient)
+
+    def force_pass(
+        self, functions: SymmetryFunctions, scaling: Scaling, numbers: Tensor
+    ) -> ForcePass | None:
+        """Energies and gradients of pairs by one kernel, as the model is now; None where it has none.
+
+        Args:
+            functions: of the fingerprints.
+            scaling: of the fingerprints.
+            numbers: atomic numbers of the species.
+        """
+        return None
 
     def by_autograd(
         self, fingerprint: Tensor, numbers: Tensor, gradient: bool

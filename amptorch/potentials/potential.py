@@ -22,9 +22,12 @@ from ..data.reading import load_images
 from ..data.targets import stress_of
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..errors import nearest
+from ..kernels.environment import Environment
+from ..kernels.neighbors import NeighborList
 from ..preprocessing import AtomsToData
 from ..preprocessing.scaling import Scalers, baselines_of
 from . import saved
+from .force_call import ForceCall
 from .model import Model
 from .prediction import Array, Evaluation, Prediction, joined
 from .registry import writer_of
@@ -63,10 +66,11 @@ class Potential:
         default_factory=dict, init=False, repr=False
     )
     _values: list[Tensor] = field(default_factory=list, init=False, repr=False)
+    _call: ForceCall | None = field(default=None, init=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         # Converters may hold open files.
-        return {**vars(self), "_converters": {}, "_values": []}
+        return {**vars(self), "_converters": {}, "_values": [], "_call": None}
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Potential:
@@ -184,7 +188,7 @@ class Potential:
 
     def warn_outside(self, found: Evaluation) -> int:
         """Warn if fingerprints lie outside the range seen in training; the number of such atoms."""
-        return self.scalers["feature"].warn_outside(found.unscaled)
+        return 0 if found.inside else self.scalers["feature"].warn_outside(found.unscaled)
 
     def evaluate(
         self,
@@ -194,6 +198,7 @@ class Potential:
         descriptors: bool = False,
         cache_dir: str | None = None,
         show_progress: bool = False,
+        neighbors: NeighborList | None = None,
     ) -> Evaluation:
         """As :meth:`predict`, without its warning, and with more.
 
@@ -204,10 +209,12 @@ class Potential:
             descriptors: also give scaled fingerprints.
             cache_dir: folder that keeps fingerprints; None keeps none.
             show_progress: show a progress bar.
+            neighbors: of a system that moves, whose states the images are.
         """
         if self.model.training:
             self.model.eval()
-        converter = self._converter(forces, cache_dir)
+        plain = latent is None and not descriptors and cache_dir is None
+        call = self._force_call() if plain else None
         starts: Any = range(0, len(images), BATCH)
         if show_progress:
             starts = tqdm(starts, desc="predicting", unit=f" x {BATCH} images")
@@ -215,15 +222,54 @@ class Potential:
         for start in starts:
             chunk = images[start : start + BATCH]
             begun = time.perf_counter()
-            data = converter.convert_all(chunk, disable_tqdm=True, first=start)
-            unscaled = [_fingerprints_only(each) for each in data]
-            batch = self._batch(data)
-            converted = time.perf_counter()
-            part = self._evaluate(batch, chunk, forces, latent, descriptors)
-            part.unscaled = unscaled
+            if call is not None:
+                names = [f"image {start + k}" for k in range(len(chunk))]
+                environments = self.descriptor.environments(chunk, names, neighbors)
+                converted = time.perf_counter()
+                part = self._in_one_pass(call, chunk, environments, forces)
+            else:
+                converter = self._converter(forces, cache_dir)
+                data = converter.convert_all(chunk, True, start, neighbors=neighbors)
+                unscaled = [_fingerprints_only(each) for each in data]
+                batch = self._batch(data)
+                converted = time.perf_counter()
+                part = self._evaluate(batch, chunk, forces, latent, descriptors)
+                part.unscaled = unscaled
+            for baseline in baselines_of(self.scalers):
+                part.add(chunk, baseline.evaluate(chunk, forces), forces)
             part.seconds = converted - begun, time.perf_counter() - converted
             parts.append(part)
         return joined(parts)
+
+    def _force_call(self) -> ForceCall | None:
+        parts = (self.model, self.descriptor, self.scalers["feature"], self.weights_state())
+        if self._call is None or not self._call.fits(*parts):
+            self._call = ForceCall(*parts)
+        return self._call if self._call.possible else None
+
+    def _in_one_pass(
+        self,
+        call: ForceCall,
+        images: Sequence[Atoms],
+        environments: Sequence[Environment],
+        forces: bool,
+    ) -> Evaluation:
+        outcome = call.run(environments, forces)
+        sizes = [len(image) for image in images]
+        parts = outcome.energies.split(sizes)
+        sums = torch.stack([part.sum() for part in parts])
+        found = Evaluation(
+            energy=self._energies(sums),
+            energies=self._atomic_energies(outcome.energies, images),
+            inside=outcome.n_outside == 0,
+        )
+        if outcome.forces is not None and outcome.virials is not None:
+            found.forces = self._forces(outcome.forces, images)
+            found.stress = self._stresses(outcome.virials, images)
+        numbers = [torch.from_numpy(image.numbers) for image in images]
+        rows = zip(outcome.fingerprints.split(sizes), numbers, strict=True)
+        found.unscaled = [AtomsData(fingerprint=g, atomic_numbers=z) for g, z in rows]
+        return found
 
     def _converter(self, forces: bool, cache_dir: str | None) -> AtomsToData:
         key = (forces, cache_dir)
@@ -257,8 +303,6 @@ class Potential:
             )
             if forces:
                 self._forces_and_stress(batch, slope, images, found)
-            for baseline in baselines_of(self.scalers):
-                found.add(images, baseline.evaluate(images, forces), forces)
             if latent is not None:
                 values = self.model.latent(batch.fingerprint, batch.atomic_numbers, latent)
                 found.latent = _frame_means(values, batch)
@@ -286,9 +330,11 @@ class Potential:
             else:
                 forces = primes.forces(slope)
                 found.stress = [None for _ in images]
-        forces = self.scalers["target"].denorm(forces.cpu().double(), pred="forces")
-        sizes = [len(image) for image in images]
-        found.forces = [part.numpy() for part in forces.split(sizes)]
+        found.forces = self._forces(forces, images)
+
+    def _forces(self, scaled: Tensor, images: Sequence[Atoms]) -> list[Array]:
+        forces = self.scalers["target"].denorm(scaled.cpu().double(), pred="forces")
+        return [part.numpy() for part in forces.split([len(image) for image in images])]
 
     def _stresses(self, virials: Tensor, images: Sequence[Atoms]) -> list[Array | None]:
         virials = self.scalers["target"].denorm(virials.cpu().double(), pred="forces")

@@ -45,12 +45,14 @@ class Evaluation(Prediction):
         descriptors: per-frame means of scaled fingerprints, where asked for.
         unscaled: fingerprints and atomic numbers.
         seconds: spent on fingerprints, and on the model.
+        inside: whether it is known that all fingerprints are in the range seen in training.
     """
 
     latent: list[Array] = field(default_factory=list)
     descriptors: list[Array] = field(default_factory=list)
     unscaled: list[AtomsData] = field(default_factory=list)
     seconds: tuple[float, float] = (0.0, 0.0)
+    inside: bool = False
 
     def to_dict(self, latent: bool, descriptors: bool) -> dict[str, Any]:
         """As the original's ``predict`` gives it."""
@@ -85,6 +87,7 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
         descriptors=[each for part in parts for each in part.descriptors],
         unscaled=[each for part in parts for each in part.unscaled],
         seconds=(sum(part.seconds[0] for part in parts), sum(part.seconds[1] for part in parts)),
+        inside=all(part.inside for part in parts),
     )
 
 

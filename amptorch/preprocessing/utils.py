@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.data import atomic_numbers
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 Scale = dict[str, Tensor]
+
+# Of a range: what rounding may make of fingerprints.
+_MARGIN = {torch.float64: 1e-9, torch.float32: 1e-5}
 
 
 class ExtrapolationWarning(UserWarning):
@@ -141,6 +145,10 @@ class FeatureScaler:
             return 1.0 / scale, -offset / scale
         return scale, offset
 
+    def knows(self, numbers: Tensor) -> bool:
+        """Whether there are factors for all these atomic numbers."""
+        return not self.elementwise or set(numbers.tolist()) <= set(self.scales)
+
     def _of_element(self, number: int) -> Scale:
         if not self.elementwise:
             return self.scale
@@ -153,7 +161,7 @@ class FeatureScaler:
     def warn_outside(self, data_list: Sequence[AtomsData]) -> int:
         """Warn if unscaled fingerprints lie outside the training range; the number of such atoms.
 
-        A value counts as outside past the range by more than 1e-9 of its width.
+        A value counts as outside past the range by more than 1e-9 of its width, in float32 1e-5.
         """
         if not hasattr(self, "ranges"):
             return 0
@@ -170,14 +178,28 @@ class FeatureScaler:
             )
         return sum(atoms)
 
-    def _outside(self, data: AtomsData) -> Tensor:
-        outside = torch.zeros(data.fingerprint.shape, dtype=torch.bool)
-        for number, (low, high) in self.ranges.items():
-            rows = data.atomic_numbers == number if self.elementwise else slice(None)
-            margin = 1e-9 * torch.maximum(high - low, torch.maximum(high.abs(), low.abs()))
-            values = data.fingerprint[rows]
-            outside[rows] = (values < low - margin) | (values > high + margin)
-        return outside
+    def _outside(self, data: AtomsData) -> NDArray[np.bool_]:
+        values = data.fingerprint.numpy()
+        low, high = self.limits(data.atomic_numbers, data.fingerprint.dtype)
+        return (values < low.numpy()) | (values > high.numpy())
+
+    def limits(self, numbers: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The least and the largest values [n_atoms, n_features] that are not outside, of
+        fingerprints that were computed in a precision; none without ``ranges``."""
+        present, rows = np.unique(numbers.numpy(), return_inverse=True)
+        own = [self._limits(number, _MARGIN[dtype]) for number in present.tolist()]
+        low, high = (torch.stack(each)[torch.from_numpy(rows)] for each in zip(*own, strict=True))
+        return low, high
+
+    def _limits(self, number: int, margin: float) -> tuple[Tensor, Tensor]:
+        ranges = getattr(self, "ranges", {})
+        key = number if self.elementwise else 0
+        if key not in ranges:
+            endless = torch.full_like(self._of_element(number)["scale"], torch.inf)
+            return -endless, endless
+        low, high = ranges[key]
+        width = margin * torch.maximum(high - low, torch.maximum(high.abs(), low.abs()))
+        return low - width, high + width
 
 
 class TargetScaler:
@@ -245,7 +267,9 @@ class TargetScaler:
             atomic: scaled energies [n_atoms].
             sizes: atoms of each frame [n_frames].
         """
-        shares = (self.target_mean / sizes).repeat_interleave(sizes)
+        shares = self.target_mean / sizes
+        if len(sizes) > 1:
+            shares = shares.repeat_interleave(sizes)
         return atomic * self.target_std + shares
 
 

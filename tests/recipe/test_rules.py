@@ -11,6 +11,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from amptorch.cli.config_file import with_classes
 from amptorch.config import Config
+from amptorch.fit.nets import make_loss
 from amptorch.recipe import PRESETS, Facts, choose, complete, rules
 
 from ..made_potentials import alloy_frames
@@ -28,7 +29,7 @@ def test_every_configuration_is_one(preset, elements, n_frames, size):
     for forces in (True, False):
         chosen = choose(facts(n_frames, size, elements, forces), preset)
         settings = Config.from_dict(with_classes(chosen.config))
-        settings.make_loss(settings.optim.loss_fn)
+        make_loss(settings, settings.gradients.loss_fn)
         assert all(chosen.config[section][key] is not None for section, key in chosen.reasons)
 
 

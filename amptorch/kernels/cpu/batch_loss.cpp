@@ -40,13 +40,13 @@ struct Batch {
 // What a thread needs of its own.
 template <typename T>
 struct Scratch {
-    networks::Aligned<T> networks;
+    Aligned<T> networks;
     std::vector<T> jacobian;
-    networks::Aligned<T> tape{0};
+    Aligned<T> tape{0};
     Index tape_size = 0;
 
     T* tape_of(Index size) {
-        if (size > tape_size) tape = networks::Aligned<T>(tape_size = size);
+        if (size > tape_size) tape = Aligned<T>(tape_size = size);
         return tape.data();
     }
 };
@@ -80,7 +80,7 @@ public:
     Scratch<T> scratch() const {
         Index size = 0;
         for (const auto& frame : frames_) size = std::max(size, scratch_size(frame, touch_));
-        return {networks::Aligned<T>(scratch_size(nets_)), std::vector<T>(size)};
+        return {Aligned<T>(scratch_size(nets_)), std::vector<T>(size)};
     }
 
     // The loss of a frame; the gradient is added to ``changes``.

@@ -8,19 +8,25 @@ void bind_symmetry_functions(nanobind::module_& module);
 void bind_gmp(nanobind::module_& module);
 void bind_bispectrum(nanobind::module_& module);
 void bind_neighbors(nanobind::module_& module);
+void bind_neighbor_list(nanobind::module_& module);
 void bind_pair_jacobian(nanobind::module_& module);
 void bind_networks(nanobind::module_& module);
 void bind_batch_loss(nanobind::module_& module);
+void bind_force_pass(nanobind::module_& module);
 
 }  // namespace amptorch
 
 NB_MODULE(_native, module) {
+    // Potentials that live until the program ends are not worth a message.
+    nanobind::set_leak_warnings(false);
     amptorch::bind_dispatch(module);
     amptorch::bind_symmetry_functions(module);
     amptorch::bind_gmp(module);
     amptorch::bind_bispectrum(module);
     amptorch::bind_neighbors(module);
+    amptorch::bind_neighbor_list(module);
     amptorch::bind_pair_jacobian(module);
     amptorch::bind_networks(module);
     amptorch::bind_batch_loss(module);
+    amptorch::bind_force_pass(module);
 }

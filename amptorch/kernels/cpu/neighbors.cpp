@@ -1,34 +1,11 @@
 // Neighbour lists of many frames, threads over frames.
-//
-// All periodic images that can matter are laid out once per frame, sorted by species, atom and
-// image; a place in this list is a "ghost". The neighbours of an atom are found by bins no narrower
-// than the cutoff, marked in a bitmap over ghosts, and read off in order. No sorting per atom.
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
 #include <limits>
-#include <numeric>
-#include <utility>
-#include <vector>
 
-#include "arrays.h"
+#include "neighbor_search.h"
 
 namespace amptorch {
+namespace neighbors {
 namespace {
-
-using Index = std::int64_t;
-using Vector = std::array<double, 3>;
-
-// One frame as Python hands it over; pointers into the arrays of all frames.
-struct Frame {
-    const double* positions;  // [n_atoms, 3], Å
-    const double* cell;       // [3, 3], rows are vectors; orthonormal along non-periodic axes
-    const double* inverse;    // [3, 3], of the cell
-    const std::uint8_t* pbc;  // [3]
-    const Index* species;     // [n_atoms]
-    Index n_atoms;
-};
 
 // Neighbours of a frame, as in Environment.
 struct Neighbors {
@@ -37,244 +14,21 @@ struct Neighbors {
     std::vector<Index> first;
 };
 
-Vector times(const Vector& row, const double* matrix) {
-    Vector product{};
-    for (int k = 0; k < 3; ++k) {
-        for (int axis = 0; axis < 3; ++axis) product[axis] += row[k] * matrix[3 * k + axis];
-    }
-    return product;
-}
-
-// Positions with periodic fractional coordinates moved into [0, 1), and these coordinates.
-struct Wrapped {
-    std::vector<Vector> positions;
-    std::vector<Vector> fractions;
-};
-
-Wrapped wrap(const Frame& frame) {
-    Wrapped wrapped;
-    for (Index i = 0; i < frame.n_atoms; ++i) {
-        const double* r = frame.positions + 3 * i;
-        Vector position{r[0], r[1], r[2]}, fraction = times(position, frame.inverse);
-        Vector moved{};
-        for (int axis = 0; axis < 3; ++axis) {
-            if (frame.pbc[axis]) moved[axis] = -std::floor(fraction[axis]);
-            fraction[axis] += moved[axis];
-        }
-        const Vector shift = times(moved, frame.cell);
-        for (int axis = 0; axis < 3; ++axis) position[axis] += shift[axis];
-        wrapped.positions.push_back(position);
-        wrapped.fractions.push_back(fraction);
-    }
-    return wrapped;
-}
-
-// Images within the cutoff of the atoms' extent along the periodic axes.
-struct Ghosts {
-    std::vector<Vector> positions;
-    std::vector<Index> atoms;
-    std::vector<Index> home;  // [n_atoms], the ghost that is the atom itself
-};
-
-struct Extent {
-    Vector low, high;
-    std::array<Index, 3> images;  // shifts go from -images to images
-};
-
-Extent extent_of(const Frame& frame, const Wrapped& wrapped, double cutoff) {
-    Extent extent{wrapped.fractions[0], wrapped.fractions[0], {}};
-    for (const Vector& fraction : wrapped.fractions) {
-        for (int axis = 0; axis < 3; ++axis) {
-            extent.low[axis] = std::min(extent.low[axis], fraction[axis]);
-            extent.high[axis] = std::max(extent.high[axis], fraction[axis]);
-        }
-    }
-    for (int axis = 0; axis < 3; ++axis) {
-        if (!frame.pbc[axis]) continue;
-        // Column of the inverse: its length is one over the height of the cell along this axis.
-        const double* column = frame.inverse + axis;
-        const double reach = cutoff * std::hypot(column[0], column[3], column[6]);
-        extent.images[axis] = static_cast<Index>(reach) + 1;
-        extent.low[axis] -= reach;
-        extent.high[axis] += reach;
-    }
-    return extent;
-}
-
-bool within(const Vector& fraction, const Vector& shift, const Extent& extent) {
-    for (int axis = 0; axis < 3; ++axis) {
-        const double value = fraction[axis] + shift[axis];
-        if (value < extent.low[axis] || value > extent.high[axis]) return false;
-    }
-    return true;
-}
-
-Ghosts lay_out(const Frame& frame, const Wrapped& wrapped, double cutoff) {
-    const Extent extent = extent_of(frame, wrapped, cutoff);
-    std::vector<Vector> shifts, offsets;
-    for (Index a = -extent.images[0]; a <= extent.images[0]; ++a) {
-        for (Index b = -extent.images[1]; b <= extent.images[1]; ++b) {
-            for (Index c = -extent.images[2]; c <= extent.images[2]; ++c) {
-                shifts.push_back({double(a), double(b), double(c)});
-                offsets.push_back(times(shifts.back(), frame.cell));
-            }
-        }
-    }
-    const std::size_t none = shifts.size() / 2;  // the shift by zero is in the middle
-    std::vector<Index> order(frame.n_atoms);
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](Index i, Index j) {
-        return frame.species[i] < frame.species[j];
-    });
-    Ghosts ghosts;
-    ghosts.home.resize(frame.n_atoms);
-    for (const Index atom : order) {
-        const Vector& r = wrapped.positions[atom];
-        for (std::size_t s = 0; s < shifts.size(); ++s) {
-            if (!within(wrapped.fractions[atom], shifts[s], extent)) continue;
-            if (s == none) ghosts.home[atom] = static_cast<Index>(ghosts.atoms.size());
-            const Vector& offset = offsets[s];
-            ghosts.positions.push_back({r[0] + offset[0], r[1] + offset[1], r[2] + offset[2]});
-            ghosts.atoms.push_back(atom);
-        }
-    }
-    return ghosts;
-}
-
-// Ghosts by bins of a Cartesian grid, bins no narrower than the cutoff.
-class Bins {
-  public:
-    Bins(const Ghosts& ghosts, double cutoff) {
-        low_ = high_ = ghosts.positions[0];
-        for (const Vector& r : ghosts.positions) {
-            for (int axis = 0; axis < 3; ++axis) {
-                low_[axis] = std::min(low_[axis], r[axis]);
-                high_[axis] = std::max(high_[axis], r[axis]);
-            }
-        }
-        const double widest = std::cbrt(static_cast<double>(ghosts.positions.size())) + 1.0;
-        for (int axis = 0; axis < 3; ++axis) {
-            // Not more bins than ghosts, however far apart these are.
-            const double fitting = (high_[axis] - low_[axis]) / cutoff;
-            counts_[axis] = std::max<Index>(1, static_cast<Index>(std::min(fitting, widest)));
-        }
-        fill(ghosts);
-    }
-
-    // Calls visit(begin, end) for ranges of places in the arrays below that hold all neighbours.
-    template <typename Visit>
-    void around(const Vector& position, Visit visit) const {
-        const auto [x, y, z] = bin_of(position);
-        for (Index a = std::max<Index>(x - 1, 0); a <= std::min(x + 1, counts_[0] - 1); ++a) {
-            for (Index b = std::max<Index>(y - 1, 0); b <= std::min(y + 1, counts_[1] - 1); ++b) {
-                const Index row = (a * counts_[1] + b) * counts_[2];
-                const Index from = std::max<Index>(z - 1, 0);
-                const Index to = std::min(z + 1, counts_[2] - 1);
-                visit(begin_[row + from], begin_[row + to + 1]);
-            }
-        }
-    }
-
-    std::vector<double> x, y, z;
-    std::vector<Index> ghost;
-
-  private:
-    std::array<Index, 3> bin_of(const Vector& position) const {
-        std::array<Index, 3> bin{};
-        for (int axis = 0; axis < 3; ++axis) {
-            const double width = (high_[axis] - low_[axis]) / double(counts_[axis]);
-            const double place = width > 0 ? (position[axis] - low_[axis]) / width : 0.0;
-            bin[axis] = std::clamp<Index>(static_cast<Index>(place), 0, counts_[axis] - 1);
-        }
-        return bin;
-    }
-
-    void fill(const Ghosts& ghosts) {
-        const std::size_t n = ghosts.positions.size();
-        begin_.assign(counts_[0] * counts_[1] * counts_[2] + 1, 0);
-        std::vector<Index> bins(n);
-        for (std::size_t g = 0; g < n; ++g) {
-            const auto [a, b, c] = bin_of(ghosts.positions[g]);
-            bins[g] = (a * counts_[1] + b) * counts_[2] + c;
-            ++begin_[bins[g] + 1];
-        }
-        std::partial_sum(begin_.begin(), begin_.end(), begin_.begin());
-        std::vector<Index> next(begin_.begin(), begin_.end() - 1);
-        for (auto* values : {&x, &y, &z}) values->resize(n);
-        ghost.resize(n);
-        for (std::size_t g = 0; g < n; ++g) {
-            const Index place = next[bins[g]]++;
-            x[place] = ghosts.positions[g][0];
-            y[place] = ghosts.positions[g][1];
-            z[place] = ghosts.positions[g][2];
-            ghost[place] = static_cast<Index>(g);
-        }
-    }
-
-    Vector low_, high_;
-    std::array<Index, 3> counts_{};
-    std::vector<Index> begin_;
-};
-
-// Sets the bits of the ghosts closer to r than the cutoff.
-void mark(const Bins& bins, const Vector& r, double cutoff, std::vector<std::uint64_t>& bits) {
-    bins.around(r, [&](Index begin, Index end) {
-        for (Index k = begin; k < end; ++k) {
-            const double dx = bins.x[k] - r[0], dy = bins.y[k] - r[1], dz = bins.z[k] - r[2];
-            const std::uint64_t near = dx * dx + dy * dy + dz * dz < cutoff * cutoff;
-            bits[bins.ghost[k] >> 6] |= near << (bins.ghost[k] & 63);
-        }
-    });
-}
-
-int trailing_zeros(std::uint64_t word) {
-#if defined(__GNUC__)
-    return __builtin_ctzll(word);
-#else
-    int count = 0;
-    for (; !(word & 1); word >>= 1) ++count;
-    return count;
-#endif
-}
-
-// Appends the ghosts whose bits are set, in order, and clears the bits.
-void read_off(const Ghosts& ghosts, const Vector& r, std::vector<std::uint64_t>& bits,
-              Neighbors& out) {
-    for (std::size_t w = 0; w < bits.size(); ++w) {
-        for (std::uint64_t word = bits[w]; word; word &= word - 1) {
-            const std::size_t g = 64 * w + trailing_zeros(word);
-            const Vector& p = ghosts.positions[g];
-            out.vectors.insert(out.vectors.end(), {p[0] - r[0], p[1] - r[1], p[2] - r[2]});
-            out.atoms.push_back(ghosts.atoms[g]);
-        }
-        bits[w] = 0;
-    }
-}
-
 Neighbors find(const Frame& frame, double cutoff) {
     Neighbors out;
     out.first.assign(1, 0);
     if (frame.n_atoms == 0) return out;
     const Wrapped wrapped = wrap(frame);
     const Ghosts ghosts = lay_out(frame, wrapped, cutoff);
-    const Bins bins(ghosts, cutoff);
-    std::vector<std::uint64_t> bits(ghosts.atoms.size() / 64 + 1, 0);
-    for (Index i = 0; i < frame.n_atoms; ++i) {
-        const Vector& r = wrapped.positions[i];
-        mark(bins, r, cutoff, bits);
-        bits[ghosts.home[i] >> 6] &= ~(std::uint64_t{1} << (ghosts.home[i] & 63));
-        read_off(ghosts, r, bits, out);
-        out.first.push_back(static_cast<Index>(out.atoms.size()));
-    }
+    for_each_neighbor(
+        wrapped, ghosts, cutoff,
+        [&](Index i, std::size_t g) {
+            const Vector &r = wrapped.positions[i], &p = ghosts.positions[g];
+            out.vectors.insert(out.vectors.end(), {p[0] - r[0], p[1] - r[1], p[2] - r[2]});
+            out.atoms.push_back(ghosts.atoms[g]);
+        },
+        [&](Index) { out.first.push_back(static_cast<Index>(out.atoms.size())); });
     return out;
-}
-
-// A numpy array that owns the vector's memory.
-template <typename T>
-nb::object to_numpy(std::vector<T>&& values, std::initializer_list<std::size_t> shape) {
-    auto* kept = new std::vector<T>(std::move(values));
-    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape, owner));
 }
 
 nb::list find_all(Array<const double, -1, 3> positions, Array<const double, -1, 3, 3> cells,
@@ -320,12 +74,13 @@ nb::tuple find_nearest(Array<const double, -1, 3> vectors) {
 }
 
 }  // namespace
+}  // namespace neighbors
 
 void bind_neighbors(nb::module_& module) {
-    module.def("find_neighbors", &find_all, nb::arg().noconvert(), nb::arg().noconvert(),
+    module.def("find_neighbors", &neighbors::find_all, nb::arg().noconvert(), nb::arg().noconvert(),
                nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
                nb::arg().noconvert(), nb::arg(), nb::arg());
-    module.def("find_nearest", &find_nearest, nb::arg().noconvert());
+    module.def("find_nearest", &neighbors::find_nearest, nb::arg().noconvert());
 }
 
 }  // namespace amptorch

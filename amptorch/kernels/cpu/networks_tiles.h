@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "aligned.h"
 #include "arrays.h"
 #include "dispatch.h"
 #include "networks.h"
@@ -38,21 +39,6 @@ Networks<T> networks_of(Array<const T, -1> parameters, Array<const T, -1> consta
             static_cast<Index>(parameters.size()) / n_networks, n_layers,
             std::accumulate(w + 1, w + n_layers, Index{0}), tape_rows};
 }
-
-// The kernel loads whole vectors, so what it works on begins at a multiple of their size.
-template <typename T>
-class Aligned {
-public:
-    explicit Aligned(Index size) : storage_(size + step) {}
-    T* data() {
-        const auto address = reinterpret_cast<std::uintptr_t>(storage_.data());
-        return storage_.data() + (bytes - address % bytes) % bytes / sizeof(T);
-    }
-
-private:
-    static constexpr Index bytes = 64, step = bytes / static_cast<Index>(sizeof(T));
-    std::vector<T> storage_;
-};
 
 // Some atoms, and the networks that have a share in them.
 struct Range {

@@ -1,67 +1,22 @@
 // Binding of the symmetry functions: arrays in, a plan, and threads over centres.
 #include "symmetry_functions.h"
 
-#include <algorithm>
-#include <cstdlib>
-#include <memory>
-#include <new>
-#include <vector>
-
 #include "arrays.h"
-#include "dispatch.h"
 #include "symmetry_functions_plan.h"
+#include "symmetry_functions_workspace.h"
 
 namespace amptorch {
 namespace symmetry {
 namespace {
 
 template <typename T>
-const Kernel<T>& kernel() {
-#ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return of_type<T, Kernel>(avx2::double_kernel, avx2::float_kernel);
-#endif
-    return of_type<T, Kernel>(baseline::double_kernel, baseline::float_kernel);
-}
-
-// The memory behind one thread's Scratch.
-template <typename T>
-class Workspace {
-public:
-    Workspace(const Task<T>& task, Index max_neighbors, int width) {
-        const Index step = alignment / sizeof(T);
-        const Index places = max_neighbors + Index(task.n_species) * (width - 1) + width;
-        scratch_.stride = (places + step - 1) / step * step;
-        const Index rows = fixed_rows + Index(task.max_channels) * rows_per_channel +
-                           Index(std::max(task.n_touched, 1)) * rows_per_slot;
-        values_.reset(static_cast<T*>(::operator new(
-            static_cast<std::size_t>(packed_size + rows * scratch_.stride) * sizeof(T),
-            std::align_val_t(alignment))));
-        places_.resize(static_cast<std::size_t>(2 * task.n_species + 1 + scratch_.stride));
-        scratch_.values = values_.get();
-        scratch_.places = places_.data();
-        scratch_.runs = runs_;
-    }
-
-    const Scratch<T>& scratch() const { return scratch_; }
-
-private:
-    struct Free {
-        void operator()(T* values) const { ::operator delete(values, std::align_val_t(alignment)); }
-    };
-    std::unique_ptr<T, Free> values_;
-    std::vector<int> places_;
-    Run runs_[packed_length];
-    Scratch<T> scratch_{};
-};
-
-template <typename T>
 void run(const Task<T>& task, Operation operation, int threads) {
     const Kernel<T>& compiled = kernel<T>();
-    Index most = 0;
-    for (Index i = 0; i < task.n_atoms; ++i) most = std::max(most, task.first[i + 1] - task.first[i]);
+    const Index most = most_neighbors(task);
 #pragma omp parallel num_threads(threads)
     {
-        const Workspace<T> workspace(task, most, compiled.width);
+        Shared<T> shared;
+        const Workspace<T> workspace(task, most, compiled.width, shared);
 #pragma omp for schedule(dynamic, 4)
         for (Index i = 0; i < task.n_atoms; ++i) {
             compiled.center(task, operation, i, workspace.scratch());

@@ -89,20 +89,36 @@ struct Run {
     int place, end;
 };
 
-// Memory that one thread reuses for all its centres: packed_size numbers and then rows of `stride`
-// places, aligned.
+// Memory for a centre: rows of `stride` places, and what all centres of a thread may share, packed_size
+// numbers and runs; aligned.
 template <typename T>
 struct Scratch {
+    T* packed;
+    Run* runs;
     T* values;
     int* places;
-    Run* runs;
     Index stride;
+};
+
+// What the features of a centre leave for its forces, see symmetry_functions_forces.h.
+struct KeptSize {
+    Index numbers, lanes, counts;
+};
+template <typename T>
+struct Kept {
+    T* numbers;
+    std::uint8_t* lanes;  // which neighbours of a vector make packed triples, a bit each
+    int* counts;          // triples of each set
 };
 
 // The code of one instruction set; every species' neighbours are filled up to `width` places.
 template <typename T>
 struct Kernel {
     void (*center)(const Task<T>&, Operation, Index atom, const Scratch<T>&);
+    // A force call around a centre, in this order: what will be kept, `features`, and `pulled`.
+    KeptSize (*prepare)(const Task<T>&, Index atom, const Scratch<T>&);
+    void (*features)(const Task<T>&, Index atom, const Scratch<T>&, Kept<T>);
+    void (*pull)(const Task<T>&, Index atom, const Scratch<T>&, Kept<T>);
     int width;
 };
 
@@ -110,7 +126,7 @@ struct Kernel {
 constexpr int alignment = 64;
 constexpr int fixed_rows = 13;
 constexpr int rows_per_slot = 4;
-constexpr int rows_per_channel = 2;
+constexpr int rows_per_channel = 3;
 
 // Triples that are worked on together, and the rows they take.
 constexpr int packed_length = 128;

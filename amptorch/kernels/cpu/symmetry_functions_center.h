@@ -20,7 +20,7 @@ struct Center {
     T* packed;              // [packed_rows + gradient_rows * max_terms, packed_stride]: triples
     Run* runs;              // [packed_length]: the packed triples of the same j
     T* vectors;             // [places, 4]: 1, x, y, z
-    T* channels;            // [n_channels, 2, stride]: weight and its slope
+    T* channels;            // [n_channels, 3, stride]: weight, its slope, and their ratio
     T* slots;               // [places, n_slots, 4]: dG/dR = first * R + the other three
     int n_slots;            // 1 for the vjp, which needs no more
 
@@ -34,9 +34,9 @@ struct Center {
           start(scratch.places),
           next(start + task.n_species + 1),
           neighbor(next + task.n_species),
-          packed(scratch.values),
+          packed(scratch.packed),
           runs(scratch.runs) {
-        T* row = packed + packed_size;
+        T* row = scratch.values;
         T** const rows[] = {&x, &y, &z, &r, &inverse, &dx, &dy, &dz, &dot};
         for (T** array : rows) {
             *array = row;
@@ -51,6 +51,7 @@ struct Center {
     int places() const { return start[task.n_species]; }
     T* weight(int channel) const { return channels + channel * rows_per_channel * stride; }
     T* slope(int channel) const { return weight(channel) + stride; }
+    T* ratio(int channel) const { return slope(channel) + stride; }
     Quad<T>& sums(Index place, int slot) const { return quad(slots, place * n_slots + slot); }
     T* features() const { return task.features + atom * task.n_features; }
     const T* gradient() const { return task.gradient + atom * task.n_features; }

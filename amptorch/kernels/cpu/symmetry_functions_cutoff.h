@@ -1,6 +1,12 @@
 // The radial factor exp(-eta (r - rs)^2) fc(r) and its slope.
 // Included once per instruction set, inside its namespace.
 
+// f'(r) / (r f(r)), where f is not 0.
+template <typename T>
+AMPTORCH_INLINE Vec<T> quotient(const Radial<T>& f) {
+    return f.value != Vec<T>{} ? f.slope / f.value : Vec<T>{};
+}
+
 template <typename T>
 struct Cutoff {
     explicit Cutoff(double cutoff, const CutoffFunction& function)
@@ -49,6 +55,10 @@ private:
         const Vec<T> u = power >= 0 ? whole_power<T>(x, power) : real_power<T>(x, gamma - 2);
         Radial<T> f{};
         f.value = T(1) + square * u * (g * x - (g + 1));
+        // Close to rc that is the rounding of 1; in d = 1 - x, fc = g (g+1) (d^2/2 - (g-1) d^3/3 + ...)
+        const Vec<T> d = t / (T(1) + x);
+        const Vec<T> end = g * (g + 1) * d * d * (T(0.5) - (g - 1) / 3 * d);
+        f.value = d < (sizeof(T) == 8 ? T(1e-5) : T(3e-3)) ? end : f.value;
         if constexpr (slope) f.slope = g * (g + 1) * inverse_square * u * (x - T(1));
         return f;
     }

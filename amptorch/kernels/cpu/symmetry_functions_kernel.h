@@ -12,6 +12,8 @@ namespace amptorch::symmetry::AMPTORCH_ISA {
 #include "symmetry_functions_center.h"
 #include "symmetry_functions_triples.h"
 #include "symmetry_functions_moments.h"
+#include "symmetry_functions_triangles.h"
+#include "symmetry_functions_forces.h"
 
 template <typename T, Operation op>
 void run(const Task<T>& task, Index atom, const Scratch<T>& scratch) {
@@ -44,7 +46,9 @@ void run_any(const Task<T>& task, Operation op, Index atom, const Scratch<T>& sc
     }
 }
 
-const Kernel<double> double_kernel{run_any<double>, width<double>};
-const Kernel<float> float_kernel{run_any<float>, width<float>};
+const Kernel<double> double_kernel{run_any<double>, prepare<double>, features<double>, pull<double>,
+                                   width<double>};
+const Kernel<float> float_kernel{run_any<float>, prepare<float>, features<float>, pull<float>,
+                                 width<float>};
 
 }  // namespace amptorch::symmetry::AMPTORCH_ISA

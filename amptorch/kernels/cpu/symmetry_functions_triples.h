@@ -33,10 +33,11 @@ struct Terms {
         bool restart;
     };
     Term terms[max_terms];
-    int n_terms;
+    int n_terms = 0;
 
-    // For the vjp the terms are weighted with dE/dG.
-    Terms(const Group& group, const T* gradient) : n_terms(group.n_terms) {
+    // Of a group; weighted with dE/dG where it is given.
+    void set(const Group& group, const T* gradient) {
+        n_terms = group.n_terms;
         for (int n = 0; n < n_terms; ++n) {
             const AngularTerm& term = group.terms[n];
             const T value = static_cast<T>(term.scale) * (gradient ? gradient[term.feature] : T(1));
@@ -48,16 +49,41 @@ struct Terms {
     // Calls visit(n, base * power, power) for all terms.
     template <typename Visit>
     AMPTORCH_INLINE void for_each(Vec<T> cosine, Visit visit) const {
-        Vec<T> base{}, power{};
+        const Vec<T> only[] = {cosine};
+        for_each(only, [&](int n, const Vec<T>* v, const Vec<T>* dv) { visit(n, *v, *dv); });
+    }
+
+    // The same for N vectors at once.
+    template <int N, typename Visit>
+    AMPTORCH_INLINE void for_each(const Vec<T> (&cosine)[N], Visit visit) const {
+        Vec<T> base[N] = {}, power[N] = {}, value[N];
         for (int n = 0; n < n_terms; ++n) {
             const Term& term = terms[n];
-            if (term.restart) {
-                base = T(1) + term.lambda * cosine;
-                power = broadcast<T>(1);
+            for (int i = 0; i < N; ++i) {
+                if (term.restart) base[i] = T(1) + term.lambda * cosine[i];
+                if (term.restart) power[i] = broadcast<T>(1);
             }
-            if (term.step > 0) power *= whole_power<T>(base, term.step);
-            if (term.step < 0) power = real_power<T>(base, term.zeta - 1);
-            visit(n, base * power, power);
+            if (term.step > 0) multiply_powers(power, base, term.step);
+            for (int i = 0; i < N; ++i) {
+                if (term.step < 0) power[i] = real_power<T>(base[i], term.zeta - 1);
+                value[i] = base[i] * power[i];
+            }
+            visit(n, value, power);
+        }
+    }
+
+private:
+    // power *= base^n for n >= 1.
+    template <int N>
+    AMPTORCH_INLINE static void multiply_powers(Vec<T> (&power)[N], const Vec<T> (&base)[N], int n) {
+        Vec<T> square[N];
+        for (int i = 0; i < N; ++i) square[i] = base[i];
+        for (;; n >>= 1) {
+            if (n & 1) {
+                for (int i = 0; i < N; ++i) power[i] *= square[i];
+            }
+            if (n == 1) return;
+            for (int i = 0; i < N; ++i) square[i] *= square[i];
         }
     }
 };
@@ -87,8 +113,9 @@ class Angular {
 public:
     AMPTORCH_INLINE Angular(const Center<T>& c, const Group& group)
         : c_(c), group_(group), channel_(c.plan.channels[group.channel]),
-          cutoff_(channel_.cutoff, c.task.cutoff_function), shape_(channel_),
-          terms_(group, op == Operation::vjp ? c.gradient() : nullptr) {}
+          cutoff_(channel_.cutoff, c.task.cutoff_function), shape_(channel_) {
+        terms_.set(group, op == Operation::vjp ? c.gradient() : nullptr);
+    }
 
     AMPTORCH_INLINE void add() {
         int j = c_.start[group_.species_j], k = first_k(j);
@@ -309,7 +336,7 @@ private:
     const Channel channel_;
     const Cutoff<T> cutoff_;
     const Shape<T> shape_;
-    const Terms<T> terms_;
+    Terms<T> terms_;
     Vec<T> sums_[max_terms] = {};  // of features
     int n_ = 0;                    // triples packed
     int n_runs_ = 0;               // runs of triples with the same j

@@ -13,6 +13,8 @@ from torch.profiler import record_function
 
 from ...data.frame import AtomsBatch
 from ...kernels import networks
+from ...kernels.force_pass import ForcePass, Scaling
+from ...kernels.symmetry_functions import SymmetryFunctions
 from ..model import Model
 from .activations import of_kernel
 
@@ -268,6 +270,17 @@ class AtomisticModel(Model):
             return networks.energies_and_slopes(
                 shape, fingerprint, self.shares(numbers), parameters, gradient
             )
+
+    def force_pass(
+        self, functions: SymmetryFunctions, scaling: Scaling, numbers: Tensor
+    ) -> ForcePass | None:
+        parameters = [part for each in self.perceptrons() for part in each.parameters()]
+        own = type(self).atomic_energies_and_gradient, type(self).atomic_energies
+        ours = AtomisticModel.atomic_energies_and_gradient, AtomisticModel.atomic_energies
+        shape = self.kernel_shape() if networks.compiled(parameters[0]) and own == ours else None
+        if shape is None or shape.widths[0] != functions.n_features:
+            return None
+        return ForcePass(functions, scaling, self.shares(numbers), shape, parameters)
 
 
 class BPNN(AtomisticModel):

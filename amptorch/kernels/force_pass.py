@@ -1,0 +1,142 @@
+"""Energies of atoms and gradients of their pairs in one pass over the atoms of a batch of frames.
+
+With fingerprints G_i of symmetry functions (``kernels/symmetry_functions.py``), scaled by the atom's
+element to G'_i = a G_i + b, and perceptrons N_n of shares s_n (``kernels/networks.py``),
+
+    E_i = sum_n s_n N_n(G'_i),    dE/dR_ij = J^T (a dE_i/dG'_i),    J = dG_i/dR_ij
+
+is what forward, the networks and vjp give one after the other. Here some atoms at a time go all the way,
+so that distances, cutoffs, exponentials and the triples of neighbours, worked out for G, are still in
+the cache when the gradients need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .. import _native
+from . import networks
+from .backends import values_of
+from .environment import Environment
+from .symmetry_functions import SymmetryFunctions
+
+_CLASSES = {torch.float64: _native.ForcePass64, torch.float32: _native.ForcePass32}
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What came out, in the units of the networks.
+
+    Attributes:
+        fingerprints: [n_atoms, n_features], unscaled.
+        energies: [n_atoms].
+        gradients: dE/dR_ij [n_pairs, 3]; empty where not asked for.
+        n_outside: atoms that have a fingerprint outside the range.
+    """
+
+    fingerprints: Tensor
+    energies: Tensor
+    gradients: Tensor
+    n_outside: int
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Of the fingerprints of each species, [n_species, n_features].
+
+    Attributes:
+        factors, shifts: a and b.
+        low, high: the range outside of which atoms are counted.
+    """
+
+    factors: Tensor
+    shifts: Tensor
+    low: Tensor
+    high: Tensor
+
+
+class ForcePass:
+    """The pass for a set of symmetry functions and of networks, which it copies.
+
+    Args:
+        functions: of the fingerprints.
+        scaling: of the fingerprints.
+        shares: [n_species, n_networks].
+        shape: of the networks.
+        parameters: as ``shape.parameters`` lists them, of one precision, that of the pass, on the CPU.
+    """
+
+    def __init__(
+        self,
+        functions: SymmetryFunctions,
+        scaling: Scaling,
+        shares: Tensor,
+        shape: networks.Shape,
+        parameters: Sequence[Tensor],
+    ) -> None:
+        self.n_features = functions.n_features
+        flat = torch.cat([each.detach().flatten() for each in parameters])
+        self.dtype = flat.dtype
+        tables = (scaling.factors, scaling.shifts, scaling.low, scaling.high, shares)
+        self._native = _CLASSES[self.dtype](
+            *values_of(functions),
+            *(each.detach().to(flat).contiguous() for each in tables),
+            shape.activation.name,
+            flat.new_tensor(shape.activation.constants),
+            flat,
+            shape.sizes,
+        )
+
+    def run(self, environment: Environment, with_gradients: bool) -> Passed:
+        """Fingerprints, energies and, if asked for, gradients."""
+        vectors = environment.vectors.to(self.dtype).contiguous().numpy()
+        n_atoms = environment.n_atoms
+        # Arrays of numpy: kernels take them in a fraction of the time of tensors.
+        fingerprints = np.empty((n_atoms, self.n_features), vectors.dtype)
+        energies = np.empty(n_atoms, vectors.dtype)
+        slopes = np.empty((n_atoms if with_gradients else 0, self.n_features), vectors.dtype)
+        gradients = np.empty((len(vectors) if with_gradients else 0, 3), vectors.dtype)
+        n_outside = self._native.run(
+            vectors,
+            *_indices(environment),
+            environment.species.numpy(),
+            fingerprints,
+            energies,
+            slopes,
+            gradients,
+            torch.get_num_threads(),
+        )
+        return Passed(*map(torch.from_numpy, (fingerprints, energies, gradients)), n_outside)
+
+
+def _indices(environment: Environment) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return environment.first.numpy(), environment.neighbors.numpy()
+
+
+def forces_and_virials(
+    environment: Environment, gradients: Tensor, first_atoms: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Forces [n_atoms, 3] and virials [n_frames, 3, 3] in float64 from dE/dR_ij [n_pairs, 3].
+
+    Args:
+        environment: of frames one after the other, on the CPU.
+        gradients: in float32 or float64.
+        first_atoms: [n_frames + 1], int64, where the frames begin, and the number of atoms.
+    """
+    forces = np.zeros((environment.n_atoms, 3))
+    virials = np.zeros((len(first_atoms) - 1, 3, 3))
+    _native.sum_pairs(
+        environment.vectors.to(gradients.dtype).contiguous().numpy(),
+        *_indices(environment),
+        gradients.numpy(),
+        first_atoms.numpy(),
+        forces,
+        virials,
+    )
+    return torch.from_numpy(forces), torch.from_numpy(virials)

@@ -1,0 +1,94 @@
+"""Force calls in one pass over atoms, for the potentials that have a kernel for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from ..descriptor.base_descriptor import BaseDescriptor
+from ..kernels import symmetry_functions
+from ..kernels.environment import Environment, concatenate
+from ..kernels.force_pass import ForcePass, Scaling, forces_and_virials
+from ..preprocessing.utils import FeatureScaler
+from .model import Model
+
+
+@dataclass
+class Outcome:
+    """Of images one after the other, scaled as the model's targets are.
+
+    Attributes:
+        fingerprints: [n_atoms, n_features], unscaled.
+        energies: of atoms [n_atoms].
+        n_outside: atoms that have a fingerprint outside the range seen in training.
+        forces, virials: [n_atoms, 3] and [n_images, 3, 3]; None where not asked for.
+    """
+
+    fingerprints: Tensor
+    energies: Tensor
+    n_outside: int
+    forces: Tensor | None = None
+    virials: Tensor | None = None
+
+
+class ForceCall:
+    """The pass of a model as it is now; made once, and again when :meth:`fits` says so."""
+
+    def __init__(
+        self,
+        model: Model,
+        descriptor: BaseDescriptor,
+        scaler: FeatureScaler,
+        state: object,
+    ) -> None:
+        self._parts = (model, descriptor, descriptor.parameters, scaler)
+        self._state = state
+        self._layers = list(model.modules())
+        self._pass = self._made(model, descriptor, scaler)
+
+    @staticmethod
+    def _made(model: Model, descriptor: BaseDescriptor, scaler: FeatureScaler) -> ForcePass | None:
+        if descriptor.kernel is not symmetry_functions or descriptor.prime_threshold:
+            return None
+        numbers = torch.from_numpy(descriptor.element_indices)
+        if not scaler.knows(numbers):
+            return None
+        limits = scaler.limits(numbers, next(model.parameters()).dtype)
+        scaling = Scaling(*scaler.affine(numbers), *limits)
+        return model.force_pass(descriptor.parameters, scaling, numbers)
+
+    def fits(
+        self,
+        model: Model,
+        descriptor: BaseDescriptor,
+        scaler: FeatureScaler,
+        state: object,
+    ) -> bool:
+        """Whether all is as it was."""
+        parts = (model, descriptor, descriptor.parameters, scaler)
+        same = all(one is other for one, other in zip(parts, self._parts, strict=True))
+        return same and self._state == state
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a kernel for all, and nothing wants to see what layers do."""
+        if self._pass is None:
+            return False
+        return not any(each._forward_hooks or each._forward_pre_hooks for each in self._layers)
+
+    def run(self, environments: Sequence[Environment], forces: bool) -> Outcome:
+        """Energies and, if asked for, forces and virials of images."""
+        assert self._pass is not None
+        environment = concatenate(environments) if len(environments) > 1 else environments[0]
+        found = self._pass.run(environment, forces)
+        outcome = Outcome(found.fingerprints, found.energies.double(), found.n_outside)
+        if forces:
+            first = torch.tensor([0, *accumulate(each.n_atoms for each in environments)])
+            outcome.forces, outcome.virials = forces_and_virials(
+                environment, found.gradients, first
+            )
+        return outcome

@@ -1,0 +1,161 @@
+"""Cost of a force call through ASE against that of its kernels: neighbours, forward and vjp.
+
+All are timed in turns in one process, so that what else the machine does meets them alike; atoms move
+a little before every call. Ratios are those of one turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+
+from amptorch import AmpTorch, AtomsTrainer
+from amptorch.data.reading import elements_of
+
+from .fit import SYMMETRY_FUNCTIONS
+from .options import add_options, start
+from .report import Report, Section, Table, finish
+from .timing import in_turns
+from .workload import train, trainer_of
+
+SMOKE = ["--data", "{data}", "--repeats", "1", "--copies", "2", "--out", "{out}"]
+SETS: dict[str, Any] = {
+    "36": SYMMETRY_FUNCTIONS,
+    "105": {
+        "default": {
+            "G2": {"etas": np.geomspace(0.05, 5.0, 11), "rs_s": [0]},
+            "G4": {"etas": [0.005, 0.02, 0.08], "zetas": [1.0, 4.0], "gammas": [1.0, -1.0]},
+            "cutoff": 6.0,
+        }
+    },
+}
+"""By the number of functions for three elements: that of the original's examples, and "medium"."""
+
+AGREEMENT = {torch.float64: 1e-11, torch.float32: 1e-4}
+STEP = 0.004  # Å, of the moves
+
+
+def systems(image: Atoms, copies: int) -> dict[str, Atoms]:
+    """A cell of four atoms of the image's elements, the image, and large ones of both, by the number of
+    atoms."""
+    elements = elements_of([image])
+    symbols = [elements[k % len(elements)] for k in range(4)]
+    places = [(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]
+    small = Atoms(symbols, scaled_positions=places, cell=[3.8, 3.8, 3.9], pbc=True)
+    large = image.repeat((max(copies // 2, 1), max(copies // 2, 1), max(copies // 4, 1)))
+    found = {}
+    for each in (small, image.copy(), small.repeat(copies), large):
+        each.calc = None
+        each.rattle(0.05, seed=0)
+        found[str(len(each))] = each
+    return found
+
+
+def calls_of(
+    trainer: AtomsTrainer, image: Atoms, dtype: torch.dtype
+) -> dict[str, Callable[[], Any]]:
+    """The kernels, and force calls with neighbours kept and with neighbours found anew."""
+    descriptor = trainer.descriptor
+    environment = descriptor.environment(image).to(dtype)
+    random = torch.Generator().manual_seed(0)
+    shape = (environment.n_atoms, descriptor.n_features)
+    gradient = torch.randn(shape, generator=random, dtype=torch.float64).to(dtype)
+    return {
+        "neighbours": lambda: descriptor.environment(image),
+        "forward": lambda: descriptor.fingerprints(environment),
+        "vjp": lambda: descriptor.vjp(environment, gradient),
+        "force call": _moving(image, AmpTorch(trainer)),
+        "force call, new neighbours": _moving(image, AmpTorch(trainer, skin=0)),
+    }
+
+
+def _moving(image: Atoms, calculator: AmpTorch) -> Callable[[], Any]:
+    image = image.copy()
+    image.calc = calculator
+    moves = np.random.default_rng(0).normal(0.0, STEP, (2, len(image), 3))
+    moves[1] = -moves[0]
+    count = iter(range(10**9))
+
+    def call() -> Any:
+        image.positions += moves[next(count) % 2]
+        return image.get_forces()
+
+    return call
+
+
+def check(report: Report, trainer: AtomsTrainer, image: Atoms, what: str, limit: float) -> None:
+    """Compare with the general path, which evaluates stage after stage."""
+    apart = trainer.potential.evaluate([image], True, descriptors=True)
+    once = trainer.potential.evaluate([image], True)
+    for name, ours, theirs in (
+        ("energy", once.energy, apart.energy),
+        ("forces", once.forces[0], apart.forces[0]),
+        ("stress", once.stress[0], apart.stress[0]),
+    ):
+        error = np.abs(ours - theirs).max() / np.abs(theirs).max()
+        report.check(f"{what}: {name} in one pass and in stages, relative", error, limit)
+
+
+def measure(report: Report, images: Sequence[Atoms], copies: int, repeats: int) -> None:
+    """Add all sets, precisions and systems to a report."""
+    rows = []
+    for dtype in (torch.float64, torch.float32):
+        for functions, parameters in SETS.items():
+            trainer = trainer_of(images, parameters, dtype=dtype, layers=2)
+            train(trainer)
+            for atoms, image in systems(images[0], copies).items():
+                what = f"{str(dtype)[6:]}, {functions} functions, {atoms} atoms"
+                check(report, trainer, image, what, AGREEMENT[dtype])
+                found = in_turns(calls_of(trainer, image, dtype), repeats)
+                rows.append([what, *_cells(report, what, found, int(atoms))])
+    header = [
+        "",
+        "neighbours",
+        "forward",
+        "vjp",
+        "force call",
+        "of the three",
+        "new neighbours",
+        "of the three",
+        "µs/atom",
+    ]
+    text = "Medians in ms; networks of two layers of 20 nodes, an element each, all of which every atom sees."
+    report.sections.append(Section("Force calls", [text], [Table(header, rows)]))
+
+
+def _cells(
+    report: Report, what: str, found: Mapping[str, Sequence[float]], atoms: int
+) -> list[str]:
+    samples = {name: np.array(each) for name, each in found.items()}
+    kernels = samples["neighbours"] + samples["forward"] + samples["vjp"]
+    for name, each in samples.items():
+        report.measure(f"{what}/{name}", each.tolist(), "ms")
+    cells = [f"{np.median(samples[name]):.3g}" for name in ("neighbours", "forward", "vjp")]
+    for name in ("force call", "force call, new neighbours"):
+        ratio = report.measure(
+            f"{what}/{name}, of the kernels", (samples[name] / kernels).tolist(), ""
+        )
+        cells += [f"{np.median(samples[name]):.3g}", f"{ratio.median:.2f}"]
+    return [*cells, f"{1e3 * np.median(samples['force call']) / atoms:.3g}"]
+
+
+def add_command(commands: Any) -> None:
+    """Add ``force-call`` to the command line."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "force-call", help=__doc__.splitlines()[0]
+    )
+    add_options(parser, frames=4)
+    parser.add_argument("--copies", type=int, default=8, help="of the small cell along each axis")
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.set_defaults(run=_command)
+
+
+def _command(arguments: argparse.Namespace) -> None:
+    report, images = start(arguments, "Force calls")
+    measure(report, images, arguments.copies, arguments.repeats)
+    finish(report, arguments.out)
