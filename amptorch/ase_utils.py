@@ -36,8 +36,8 @@ class AmpTorch(Calculator):
     Args:
         trainer: a trainer that was trained or has loaded a checkpoint, a potential, or the path of
             what :func:`amptorch.load` opens.
-        skin: Å. Neighbours are looked for up to so much beyond the cutoff, and anew when an atom has
-            moved half of it, or the cell has changed as much; 0 looks in every call.
+        skin: Å. Neighbours are looked for up to so much beyond the cutoff, and anew when an atom
+            has moved half of it, or the cell has changed as much; 0 looks in every call.
 
     Attributes:
         trainer: the trainer or potential.
@@ -120,6 +120,9 @@ class AmpTorch(Calculator):
         return potential, potential.weights_state()
 
     def _count_outside(self, potential: Potential, found: Evaluation) -> None:
+        if self.n_outside and found.n_outside is not None:  # it has warned, and they are counted
+            self.n_outside += found.n_outside
+            return
         with warnings.catch_warnings():
             if self.n_outside:
                 warnings.simplefilter("ignore", ExtrapolationWarning)

@@ -1,7 +1,7 @@
 """Cost of a force call through ASE against that of its kernels: neighbours, forward and vjp.
 
-All are timed in turns in one process, so that what else the machine does meets them alike; atoms move
-a little before every call. Ratios are those of one turn.
+All are timed in turns in one process, so that what else the machine does meets them alike; atoms
+move a little before every call. Ratios are those of one turn.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ STEP = 0.004  # Å, of the moves
 
 
 def systems(image: Atoms, copies: int) -> dict[str, Atoms]:
-    """A cell of four atoms of the image's elements, the image, and large ones of both, by the number of
-    atoms."""
+    """A cell of four atoms of the image's elements, the image, and large ones of both, by the
+    number of atoms."""
     elements = elements_of([image])
     symbols = [elements[k % len(elements)] for k in range(4)]
     places = [(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]
@@ -124,7 +124,10 @@ def measure(report: Report, images: Sequence[Atoms], copies: int, repeats: int) 
         "of the three",
         "µs/atom",
     ]
-    text = "Medians in ms; networks of two layers of 20 nodes, an element each, all of which every atom sees."
+    text = (
+        "Medians in ms, and medians of ratios; networks of two layers of 20 nodes, one an element, "
+        "all of which every atom sees. The machine may have been shared with other programs."
+    )
     report.sections.append(Section("Force calls", [text], [Table(header, rows)]))
 
 

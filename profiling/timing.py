@@ -19,7 +19,7 @@ def milliseconds(call: Callable[[], Any], repeats: int) -> list[float]:
 
 
 def in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of ``repeats`` turns in which each is called once, after one that is not counted."""
+    """Milliseconds of ``repeats`` turns in which each is called once, after one not counted."""
     found: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()

@@ -172,8 +172,8 @@ def test_neighbours_that_are_kept_give_what_new_ones_give(trainer):
 
 def test_a_calculator_may_change_its_atoms(trainer):
     calculator = AmpTorch(trainer)
-    expected = trainer.predict(FRAMES[:3] + [FRAMES[0].repeat((2, 1, 1))])["energy"]
-    for image, energy in zip([*FRAMES[:3], FRAMES[0].repeat((2, 1, 1))], expected, strict=True):
+    images = [*FRAMES[:3], FRAMES[0].repeat((2, 1, 1))]
+    for image, energy in zip(images, trainer.predict(images)["energy"], strict=True):
         assert calculator.get_potential_energy(image) == pytest.approx(energy, abs=1e-10)
 
 

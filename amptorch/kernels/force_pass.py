@@ -1,13 +1,13 @@
 """Energies of atoms and gradients of their pairs in one pass over the atoms of a batch of frames.
 
-With fingerprints G_i of symmetry functions (``kernels/symmetry_functions.py``), scaled by the atom's
-element to G'_i = a G_i + b, and perceptrons N_n of shares s_n (``kernels/networks.py``),
+With fingerprints G_i of symmetry functions (``kernels/symmetry_functions.py``), scaled by the
+atom's element to G'_i = a G_i + b, and perceptrons N_n of shares s_n (``kernels/networks.py``),
 
     E_i = sum_n s_n N_n(G'_i),    dE/dR_ij = J^T (a dE_i/dG'_i),    J = dG_i/dR_ij
 
-is what forward, the networks and vjp give one after the other. Here some atoms at a time go all the way,
-so that distances, cutoffs, exponentials and the triples of neighbours, worked out for G, are still in
-the cache when the gradients need them.
+is what forward, the networks and vjp give one after the other. Here some atoms at a time go all
+the way, so that distances, cutoffs, exponentials and the triples of neighbours, worked out for G,
+are still in the cache when the gradients need them.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class Passed:
     """What came out, in the units of the networks.
 
     Attributes:
+        n_outside: atoms that have a fingerprint outside the range.
         fingerprints: [n_atoms, n_features], unscaled.
         energies: [n_atoms].
         gradients: dE/dR_ij [n_pairs, 3]; empty where not asked for.
-        n_outside: atoms that have a fingerprint outside the range.
     """
 
+    n_outside: int
     fingerprints: Tensor
     energies: Tensor
     gradients: Tensor
-    n_outside: int
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ForcePass:
         scaling: of the fingerprints.
         shares: [n_species, n_networks].
         shape: of the networks.
-        parameters: as ``shape.parameters`` lists them, of one precision, that of the pass, on the CPU.
+        parameters: as ``shape.parameters`` lists them, on the CPU; their precision is the pass's.
     """
 
     def __init__(
@@ -112,7 +112,8 @@ class ForcePass:
             gradients,
             torch.get_num_threads(),
         )
-        return Passed(*map(torch.from_numpy, (fingerprints, energies, gradients)), n_outside)
+        arrays = (torch.from_numpy(each) for each in (fingerprints, energies, gradients))
+        return Passed(n_outside, *arrays)
 
 
 def _indices(environment: Environment) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

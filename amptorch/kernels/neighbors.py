@@ -74,13 +74,13 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
 
 
 class NeighborList:
-    """Neighbours of one frame whose atoms and cell move, found once up to a ``skin`` beyond the cutoff and
-    looked through again until something may have come into the cutoff from outside that.
+    """Neighbours of one frame whose atoms and cell move, found once up to a ``skin`` beyond the
+    cutoff and looked through again until something may have come in from outside that.
 
-    A cell that goes from H to H' takes every vector R, of images too, to F (R + u_j - u_i), F = H^-1 H'
-    and u what the atoms moved beside. With s the least singular value of F nothing new is within the
-    cutoff while s (cutoff + skin - 2 max |u|) >= cutoff. In a cell that stays that is the usual rule,
-    until an atom has moved half the skin.
+    A cell that goes from H to H' takes every vector R, of images too, to F (R + u_j - u_i), F =
+    H^-1 H' and u what the atoms moved beside. With s the least singular value of F nothing new is
+    within the cutoff while s (cutoff + skin - 2 max |u|) >= cutoff. In a cell that stays that is
+    the usual rule, until an atom has moved half the skin.
 
     Args:
         skin: Å.
@@ -127,10 +127,10 @@ class _Found:
     ) -> None:
         self.positions, self.cell, self.cutoff = positions, np.array(cell, order="C"), cutoff
         self.inverse = np.linalg.inv(self.cell)
-        self.what = pbc, species
+        self.pbc, self.numbers = pbc, species
         self.species = torch.from_numpy(species)
         reach = cutoff + skin
-        self.list = _native.NeighborList(positions, self.cell, self.inverse, *self.what, reach)
+        self.list = _native.NeighborList(positions, self.cell, self.inverse, pbc, species, reach)
 
     def holds(
         self,
@@ -142,8 +142,8 @@ class _Found:
         skin: float,
     ) -> bool:
         """Whether all neighbours of the frame are among these."""
-        same = zip((pbc, species), self.what, strict=True)
-        if cutoff != self.cutoff or not all(np.array_equal(*each) for each in same):
+        same = np.array_equal(pbc, self.pbc) and np.array_equal(species, self.numbers)
+        if cutoff != self.cutoff or not same:
             return False
         least = 1.0
         moved = positions - self.positions
@@ -160,7 +160,8 @@ class _Found:
         """Those within the cutoff of a frame of which these are all."""
         cell = np.ascontiguousarray(cell)
         found = self.list.find(positions, cell, self.cutoff, torch.get_num_threads())
-        return Environment(*map(torch.from_numpy, found), self.species)
+        vectors, first, neighbors = (torch.from_numpy(each) for each in found)
+        return Environment(vectors, first, neighbors, self.species)
 
 
 def find_nearest(environment: Environment) -> tuple[int, float]:

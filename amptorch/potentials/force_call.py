@@ -8,6 +8,7 @@ from itertools import accumulate
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels import symmetry_functions
@@ -83,12 +84,13 @@ class ForceCall:
     def run(self, environments: Sequence[Environment], forces: bool) -> Outcome:
         """Energies and, if asked for, forces and virials of images."""
         assert self._pass is not None
-        environment = concatenate(environments) if len(environments) > 1 else environments[0]
-        found = self._pass.run(environment, forces)
-        outcome = Outcome(found.fingerprints, found.energies.double(), found.n_outside)
-        if forces:
-            first = torch.tensor([0, *accumulate(each.n_atoms for each in environments)])
-            outcome.forces, outcome.virials = forces_and_virials(
-                environment, found.gradients, first
-            )
-        return outcome
+        with record_function("amptorch::force_pass"):
+            environment = concatenate(environments) if len(environments) > 1 else environments[0]
+            found = self._pass.run(environment, forces)
+            outcome = Outcome(found.fingerprints, found.energies.double(), found.n_outside)
+            if forces:
+                first = torch.tensor([0, *accumulate(each.n_atoms for each in environments)])
+                outcome.forces, outcome.virials = forces_and_virials(
+                    environment, found.gradients, first
+                )
+            return outcome

@@ -73,7 +73,7 @@ class Model(nn.Module):
     def force_pass(
         self, functions: SymmetryFunctions, scaling: Scaling, numbers: Tensor
     ) -> ForcePass | None:
-        """Energies and gradients of pairs by one kernel, as the model is now; None where it has none.
+        """Energies and gradients of pairs by one kernel, as the model is now; None without one.
 
         Args:
             functions: of the fingerprints.

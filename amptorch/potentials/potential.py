@@ -188,7 +188,7 @@ class Potential:
 
     def warn_outside(self, found: Evaluation) -> int:
         """Warn if fingerprints lie outside the range seen in training; the number of such atoms."""
-        return 0 if found.inside else self.scalers["feature"].warn_outside(found.unscaled)
+        return 0 if found.n_outside == 0 else self.scalers["feature"].warn_outside(found.unscaled)
 
     def evaluate(
         self,
@@ -261,7 +261,7 @@ class Potential:
         found = Evaluation(
             energy=self._energies(sums),
             energies=self._atomic_energies(outcome.energies, images),
-            inside=outcome.n_outside == 0,
+            n_outside=outcome.n_outside,
         )
         if outcome.forces is not None and outcome.virials is not None:
             found.forces = self._forces(outcome.forces, images)

@@ -45,14 +45,15 @@ class Evaluation(Prediction):
         descriptors: per-frame means of scaled fingerprints, where asked for.
         unscaled: fingerprints and atomic numbers.
         seconds: spent on fingerprints, and on the model.
-        inside: whether it is known that all fingerprints are in the range seen in training.
+        n_outside: atoms whose fingerprints lie outside the range seen in training, where they were
+            counted on the way.
     """
 
     latent: list[Array] = field(default_factory=list)
     descriptors: list[Array] = field(default_factory=list)
     unscaled: list[AtomsData] = field(default_factory=list)
     seconds: tuple[float, float] = (0.0, 0.0)
-    inside: bool = False
+    n_outside: int | None = None
 
     def to_dict(self, latent: bool, descriptors: bool) -> dict[str, Any]:
         """As the original's ``predict`` gives it."""
@@ -74,6 +75,11 @@ class Evaluation(Prediction):
             self.stress = _sums(self.stress, stresses)
 
 
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [each for each in counts if each is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
 def joined(parts: Sequence[Evaluation]) -> Evaluation:
     """One evaluation of those of parts of the images."""
     if len(parts) == 1:
@@ -87,7 +93,7 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
         descriptors=[each for part in parts for each in part.descriptors],
         unscaled=[each for part in parts for each in part.unscaled],
         seconds=(sum(part.seconds[0] for part in parts), sum(part.seconds[1] for part in parts)),
-        inside=all(part.inside for part in parts),
+        n_outside=_sum([part.n_outside for part in parts]),
     )
 
 

@@ -16,7 +16,8 @@ from ..made_potentials import COSINE, GAUSSIAN, config, cuco_frames
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "profiling.md"
 OF_A_STEP = ["step", "forward", "forces", "loss", "backward"]
-OF_A_CALL = ["neighbours", "fingerprints", "collate", "forward", "forces"]
+OF_A_CALL = ["neighbours", "force_pass"]
+IN_STAGES = ["neighbours", "fingerprints", "collate", "forward", "forces"]
 
 
 def names(recorded: profile) -> Counter[str]:
@@ -51,17 +52,21 @@ def test_training_and_forces(tmp_path):
         ["step", "loss_and_gradient", "validation", "forward", "forces", "loss"], 1
     )
     assert names(training) == {**once, "collate": 2, "metrics": 4}
-    trainer.model.register_forward_hook(lambda *_: None)
+    hook = trainer.model.register_forward_hook(lambda *_: None)
     with recorded() as watched:
         trainer.net.fit(trainer.train_dataset, None)
     once = dict.fromkeys(["step", "backward", "validation"], 1)
     twice = dict.fromkeys(["collate", "forward", "forces", "loss"], 2)
     assert names(watched) == {**once, **twice, "metrics": 4}
+    hook.remove()
     atoms = frames[0].copy()
     atoms.calc = trainer.get_calc()
     with recorded() as calling:
         atoms.get_forces()
     assert names(calling) == dict.fromkeys(OF_A_CALL, 1)
+    with recorded() as staged:
+        trainer.potential.evaluate([atoms], True, descriptors=True)
+    assert names(staged) == dict.fromkeys(IN_STAGES, 1)
 
     setup = ("gaussian", GAUSSIAN, COSINE, ["Cu", "C", "O"])
     store = build_store(frames, tmp_path / "frames.lmdb", setup, verbose=False, processes=1)
@@ -69,7 +74,8 @@ def test_training_and_forces(tmp_path):
         store[0]
     assert names(reading) == {"read": 1}
 
-    seen = names(loading) + names(training) + names(watched) + names(calling) + names(reading)
+    stages = (loading, training, watched, calling, staged, reading)
+    seen = sum((names(each) for each in stages), Counter())
     listed = re.findall(r"\| `amptorch::(\w+)`", DOCUMENT.read_text(encoding="utf-8"))
     assert sorted(listed) == sorted(seen)
 

@@ -22,8 +22,10 @@ namespace {
 using symmetry::Index;
 using Indices = Array<const Index, -1>;
 
-// Bytes that a thread keeps between the two halves of a tile, unless one centre needs more.
-constexpr Index budget = Index{1} << 20;
+// Bytes that a thread has for what is kept between the two halves of a tile, unless one centre needs
+// more. They are for all triples; those within the cutoff are half. Less would cost whole tiles of
+// networks for few atoms, more would not stay in the second cache.
+constexpr Index budget = Index{4} << 20;
 
 template <typename T>
 using Matrix = Array<T, -1, -1>;
