@@ -222,14 +222,15 @@ class Potential:
         for start in starts:
             chunk = images[start : start + BATCH]
             begun = time.perf_counter()
+            names = [f"image {start + k}" for k in range(len(chunk))]
+            environments = self.descriptor.environments(chunk, names, neighbors)
             if call is not None:
-                names = [f"image {start + k}" for k in range(len(chunk))]
-                environments = self.descriptor.environments(chunk, names, neighbors)
                 converted = time.perf_counter()
                 part = self._in_one_pass(call, chunk, environments, forces)
             else:
                 converter = self._converter(forces, cache_dir)
-                data = converter.convert_all(chunk, True, start, neighbors=neighbors)
+                known = dict(enumerate(environments, start))
+                data = converter.convert_all(chunk, True, start, known=known)
                 unscaled = [_fingerprints_only(each) for each in data]
                 batch = self._batch(data)
                 converted = time.perf_counter()
