@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -28,7 +29,9 @@ def write_whole(
             file.write(content())
         os.replace(temporary, path)
     except BaseException as error:
-        os.unlink(temporary)
+        # It is gone where Ctrl-C came right after it was put in its place.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         if isinstance(error, OSError):
             raise OSError(f"{where}cannot write {path}: {error}") from error
         raise

@@ -17,6 +17,7 @@ from ..data.frame import AtomsBatch, Labelled
 from ..dataset.frames import Images
 from ..errors import Diverged
 from ..files.checkpoint import snapshot
+from ..processes import interruption
 from .fused import fused_step
 
 
@@ -53,7 +54,8 @@ class AtomsNet(NeuralNet):
             Diverged: the loss of an epoch is not finite; what ends a run has been done.
         """
         self._failure = None
-        super().partial_fit(X, y, classes, **fit_params)
+        with interruption.watched():
+            super().partial_fit(X, y, classes, **fit_params)
         if self._failure is not None:
             # The epoch that was begun: nothing would be found under the names of its errors.
             del self.history[-1]
@@ -104,6 +106,7 @@ class AtomsNet(NeuralNet):
         **kwargs: object,
     ) -> None:
         super().on_batch_end(net, batch, training, **kwargs)
+        interruption.raise_if_lost()
         if loss is not None:
             self.check_loss(loss.item())
         if training and self._begun is not None:
