@@ -21,7 +21,7 @@ from .options import DATA, add_output, add_recipe, add_time
 from .parser import WrongUsage, examples
 from .predict import atoms_outside, frames
 from .runs import COMMITTEE, open_runs
-from .settings import add_keys
+from .settings import add_keys, add_units
 
 
 def add_command(commands: Any) -> None:
@@ -43,6 +43,7 @@ def add_command(commands: Any) -> None:
         "data", nargs="*", metavar="DATA", help=f"{DATA}; none where --out is a committee already"
     )
     add_keys(parser)
+    add_units(parser)
     parser.add_argument("-n", dest="number", type=int, default=4, help="potentials (4)")
     parser.add_argument("--out", type=Path, default=Path("committee"), help="folder to write")
     parser.add_argument("--pool", metavar="DATA", help="frames to select of")

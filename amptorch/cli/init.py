@@ -10,6 +10,7 @@ from ..files.config_text import config_text
 from .configuration import choose_configuration
 from .options import add_data, add_recipe
 from .parser import WrongUsage, examples
+from .settings import add_units
 
 _HEAD = """\
 # amptorch train {name}
@@ -27,6 +28,7 @@ def add_command(commands: Any) -> None:
         epilog=examples("amptorch init data.extxyz", "amptorch init data.extxyz -o water.yaml"),
     )
     add_data(parser)
+    add_units(parser)
     add_recipe(parser)
     parser.add_argument("-o", "--out", type=Path, default=Path("config.yaml"), metavar="FILE")
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
