@@ -28,6 +28,7 @@ class AtomsData:
         stress: [6], eV/Å^3 (or scaled), Voigt order xx yy zz yz xz xy, NaN where the image has
             none; absent where not asked for, as are ``volume`` (Å^3, infinite without a cell) and
             ``weight``.
+        group: ``info["group"]``; absent where the image has none.
         fprimes: the same as a sparse matrix [n_atoms * n_features, 3 * n_atoms].
     """
 
@@ -40,6 +41,7 @@ class AtomsData:
     stress: Tensor
     volume: Tensor
     weight: Tensor
+    group: str
     # Of the descriptor that computed it. Pickles are kept: those without it are of version 1.
     _descriptor_version: int = 1
 

@@ -127,6 +127,14 @@ class LinearModel(Model):
         n_coefficients: p.
         get_forces, get_stress: see :class:`Model`.
         dtype: of the coefficients, which are 0 at first.
+        covariance: have ``inverse``.
+
+    Attributes:
+        inverse: [p, p] or None; a least-squares fit leaves here the inverse of its normal matrix
+            A^T A + D, in float64: the leverage of a row x is x^T ``inverse`` x.
+        noise: variance of the weighted residuals of that fit; ``noise`` times ``inverse`` is the
+            covariance of the coefficients.
+        energy_weight: by what that fit multiplied rows of energies per atom.
     """
 
     def __init__(
@@ -135,9 +143,21 @@ class LinearModel(Model):
         get_forces: bool = True,
         get_stress: bool = False,
         dtype: torch.dtype = torch.float64,
+        covariance: bool = False,
     ) -> None:
         super().__init__(get_forces, get_stress)
         self.coefficients = nn.Parameter(torch.zeros(n_coefficients, dtype=dtype))
+        self.inverse: Tensor | None
+        self.noise: Tensor | None
+        self.energy_weight: Tensor | None
+        size = (n_coefficients, n_coefficients)
+        for name, shape in (("inverse", size), ("noise", ()), ("energy_weight", ())):
+            zeros = torch.zeros(shape, dtype=torch.float64) if covariance else None
+            self.register_buffer(name, zeros)
+
+    def constants(self) -> Tensor:
+        """Indices of coefficients that no fit makes smaller: energies of elements."""
+        return torch.empty(0, dtype=torch.int64)
 
     def basis(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         """b [n_atoms, p] of fingerprints [n_atoms, n_features] and atomic numbers [n_atoms]."""

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from .settings import ModelSettings
 
 # Folders of this one, each with a ``family.py`` that has ``FAMILY``.
-FOLDERS = ("networks",)
+FOLDERS = ("networks", "linear")
 # The model that a configuration without a name means.
 DEFAULT = "bpnn"
 # Where fits are that several families have. By name: they know potentials, and not the reverse.
 GRADIENTS = "amptorch.fit.gradient:GradientFit"
+LEAST_SQUARES = "amptorch.fit.least_squares.fit:LeastSquares"
 
 _modules = [f"{__package__}.{folder}.family" for folder in FOLDERS]
 

@@ -128,6 +128,8 @@ class AtomsToData:
             image_idx=idx,
             _descriptor_version=DESCRIPTOR_VERSION,
         )
+        if "group" in image.info:
+            data["group"] = str(image.info["group"])
         for name, value in self._numbers_of(targets).items():
             data[name] = torch.tensor(value, dtype=torch.float64)
         return data

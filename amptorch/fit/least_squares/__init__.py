@@ -1,0 +1,1 @@
+"""Least-squares fits of models that are linear in their coefficients."""

@@ -1,0 +1,183 @@
+"""The least-squares fit of a linear model to frames, whose rows are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ...dataset.frames import Frames
+from ...errors import Diverged
+from ...potentials.model import LinearModel
+from ...potentials.potential import Potential
+from ..base import History, Run
+from ..settings import FitSettings
+from . import solvers
+from .moments import Gram, Key, Moments, Triangle
+from .problem import Problem, Solution, Spread, squares
+from .rows import RowReader
+from .settings import LeastSquaresSettings
+
+KINDS = ("energy", "forces", "stress")
+
+
+class LeastSquares:
+    """Minimises the weighted squares of errors of energies per atom, forces and stresses.
+
+    Where a run goes on, its rows are added to those of the run before.
+
+    Args:
+        run: what this is of.
+    """
+
+    Settings: ClassVar[type[FitSettings]] = LeastSquaresSettings
+
+    def __init__(self, run: Run) -> None:
+        assert isinstance(run.settings.optim, LeastSquaresSettings)
+        self._run, self._settings = run, run.settings.optim
+
+    def run(self, potential: Potential, train: Frames, valid: Frames | None = None) -> History:
+        """Fit the model.
+
+        Raises:
+            Diverged: rows or coefficients are not finite.
+            ValueError: ``groups`` names one that no frame is of.
+        """
+        model = potential.model
+        if not isinstance(model, LinearModel):
+            raise ValueError(f"optim: least squares fit no {type(model).__name__}")
+        settings, reader = self._settings, RowReader(model, self._settings, self._run.device)
+        many = len(settings.alphas) > 1
+        moments = Moments(model.num_params + 1, Triangle if settings.solver == "svd" else Gram)
+        if self._run.state is not None:
+            moments.take(self._run.state["moments"])
+        reader.read(train, moments, settings.folds if many else 1)
+        self._check(moments)
+        fitted = _Fitted(model, settings, moments)
+        solution, alpha = fitted.solve()
+        self._put(model, fitted, solution)
+        scale = float(train.target_scaler.target_std)
+        row = {"epoch": len(self._run.history) + 1, "event_cp": True, "alpha": alpha}
+        row |= _errors(moments, settings, solution.coefficients, scale, "train")
+        if valid is not None:
+            judged = Moments(moments.size, Gram)
+            reader.read(valid, judged, 1)
+            row |= _errors(judged, settings, solution.coefficients, scale, "valid")
+        self._say(fitted, solution, row)
+        history = [*self._run.history, row]
+        self._run.keep(potential, history, {"moments": moments.state()})
+        return history
+
+    def _check(self, moments: Moments) -> None:
+        groups = {key.group for key in moments.parts}
+        for name in self._settings.groups:
+            if name not in groups:
+                raise ValueError(
+                    f"optim: groups: no frame has info['group'] {name!r}, only {sorted(groups)}; "
+                    "stores and files of the original keep no groups"
+                )
+
+    def _put(self, model: LinearModel, fitted: _Fitted, solution: Solution) -> None:
+        if not solution.coefficients.isfinite().all():
+            raise Diverged("least squares: coefficients are not finite; see the data")
+        with torch.no_grad():
+            model.coefficients.copy_(solution.coefficients)
+            if model.inverse is not None and model.noise is not None:
+                spread = fitted.spread(solution)
+                model.inverse.copy_(spread.inverse)
+                model.noise.fill_(spread.noise)
+            if model.energy_weight is not None:
+                model.energy_weight.fill_(self._settings.weight("", "energy"))
+
+    def _say(self, fitted: _Fitted, solution: Solution, row: Mapping[str, Any]) -> None:
+        count, settings = int((solution.coefficients != 0).sum()), self._settings
+        self._run.say(
+            f"{settings.solver}: {count} of {len(solution.coefficients)} coefficients are not 0, "
+            f"{fitted.rows} rows, alpha {row['alpha']:.3g}"
+        )
+        for name, value in row.items():
+            if name.endswith("_rmse"):
+                self._run.say(f"  {name}: {value:.6g}")
+
+
+@dataclass
+class _Fitted:
+    """Moments, and what is made of them."""
+
+    model: LinearModel
+    settings: LeastSquaresSettings
+    moments: Moments
+
+    def __post_init__(self) -> None:
+        self.weights = _weights(self.moments, self.settings)
+        self.rows = self.moments.count(self.weights)
+        self.constants = self.model.constants()
+
+    def solve(self) -> tuple[Solution, float]:
+        """The solution, and alpha."""
+        if self.settings.solver == "svd":
+            root = self.moments.root(self.weights)
+            _check_finite(root)
+            return solvers.svd(root), 0.0
+        alphas = self.settings.alphas
+        alpha = alphas[0] if len(alphas) == 1 else self._best(alphas)
+        return self._path(self.weights, [alpha])[0], alpha
+
+    def spread(self, solution: Solution) -> Spread:
+        """What errors of the coefficients follow from."""
+        whole = self.moments.gram(self.weights)
+        return Spread.of(whole, solution, self.constants, self.rows)
+
+    def _best(self, alphas: list[float]) -> float:
+        """The penalty whose squares of errors, each fold judged by a fit to the others, are
+        smallest."""
+        errors = torch.zeros(len(alphas), dtype=torch.float64)
+        for fold in sorted({key.fold for key in self.weights}):
+            inside = {key: w for key, w in self.weights.items() if key.fold != fold}
+            outside = {key: w for key, w in self.weights.items() if key.fold == fold}
+            left_out = self.moments.gram(outside)
+            found = self._path(inside, alphas)
+            errors += torch.tensor([squares(left_out, each.coefficients) for each in found])
+        return alphas[int(errors.argmin())]
+
+    def _path(self, weights: Mapping[Key, float], alphas: list[float]) -> list[Solution]:
+        whole = self.moments.gram(weights)
+        _check_finite(whole)
+        problem = Problem.of(whole, self.constants, self.moments.count(weights))
+        return solvers.path(problem, self.settings.solver, alphas, self.settings.l1_ratio)
+
+
+def _check_finite(matrix: Tensor) -> None:
+    if not matrix.isfinite().all():
+        raise Diverged("least squares: rows are not finite; see fingerprints and targets")
+
+
+def _weights(moments: Moments, settings: LeastSquaresSettings) -> dict[Key, float]:
+    """Weights of all rows that have one."""
+    found = {}
+    for key in moments.parts:
+        weight = settings.weight(key.group, key.kind)
+        if settings.smart_weights:
+            same = [each for each in moments.parts if each[:2] == key[:2]]
+            weight /= max(moments.count(same), 1) ** 0.5
+        if weight > 0:
+            found[key] = weight
+    return found
+
+
+def _errors(
+    moments: Moments, settings: LeastSquaresSettings, coefficients: Tensor, scale: float, part: str
+) -> dict[str, float]:
+    """Mean weighted squares, and root mean squares in eV/atom, eV/Å and eV/Å^3."""
+    weights = _weights(moments, settings)
+    loss = squares(moments.gram(weights), coefficients) / max(moments.count(weights), 1)
+    found = {f"{part}_loss": loss}
+    for kind in KINDS:
+        own = {key: 1.0 for key in moments.parts if key.kind == kind}
+        if own:
+            mean = squares(moments.gram(own), coefficients) / max(moments.count(own), 1)
+            found[f"{part}_{kind}_rmse"] = scale * mean**0.5
+    return found

@@ -1,0 +1,1 @@
+"""Linear potentials: energies of atoms that are polynomials of their fingerprints."""

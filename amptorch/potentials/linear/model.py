@@ -1,0 +1,165 @@
+"""Polynomials of first and second degree of the fingerprint, one for each element.
+
+    E_i = c_z0 + sum_k c_zk G_ik                                   Linear, P = 1 + K for an element
+        + sum_k 1/2 c_zkk G_ik^2 + sum_{k<l} c_zkl G_ik G_il       Quadratic, P = 1 + K + K (K + 1) / 2
+
+SNAP of A. P. Thompson et al., J. Comput. Phys. 285, 316 (2015), and of M. A. Wood and A. P. Thompson,
+J. Chem. Phys. 148, 241721 (2018), are these on bispectrum components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor
+
+from ...data.frame import AtomsBatch
+from ..model import LinearModel, Rows
+from .pair_rows import Blocks, blocks_of, products, voigt
+
+
+class Linear(LinearModel):
+    """Coefficients by element, in the order of ``elements``: the constant, then one a feature.
+
+    Args:
+        elements: chemical symbols.
+        n_features: K.
+        get_forces, get_stress, dtype: see :class:`amptorch.potentials.model.LinearModel`.
+        covariance: see :class:`amptorch.potentials.linear.settings.LinearSettings`.
+    """
+
+    quadratic = False
+
+    def __init__(
+        self,
+        elements: Sequence[str],
+        n_features: int,
+        get_forces: bool = True,
+        get_stress: bool = False,
+        covariance: bool = True,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        pairs = torch.triu_indices(n_features, n_features) if self.quadratic else None
+        n_terms = 1 + n_features + (0 if pairs is None else pairs.shape[1])
+        super().__init__(len(elements) * n_terms, get_forces, get_stress, dtype, covariance)
+        self.arguments = {"elements": list(elements), "n_features": n_features}
+        self.n_terms, self._pairs = n_terms, pairs
+        order = torch.full((len(atomic_numbers) + 1,), -1)
+        for index, element in enumerate(elements):
+            order[atomic_numbers[element]] = index
+        self._order = order
+
+    def constants(self) -> Tensor:
+        return torch.arange(0, self.num_params, self.n_terms)
+
+    def elements_of(self, numbers: Tensor) -> Tensor:
+        """Places [n_atoms] of atomic numbers among the elements."""
+        return self._order.to(numbers.device)[numbers]
+
+    def terms(self, fingerprint: Tensor) -> Tensor:
+        """[n_atoms, P], what the coefficients of an atom's element multiply."""
+        ones = torch.ones_like(fingerprint[:, :1])
+        return torch.cat([ones, fingerprint, *self._squares(fingerprint)], 1)
+
+    def _squares(self, fingerprint: Tensor) -> list[Tensor]:
+        if self._pairs is None:
+            return []
+        k, m = self._pairs.to(fingerprint.device)
+        return [fingerprint[:, k] * fingerprint[:, m] * self._halves(fingerprint)]
+
+    def _halves(self, like: Tensor) -> Tensor:
+        """1/2 for squares, 1 for products."""
+        assert self._pairs is not None
+        return torch.where(self._pairs[0] == self._pairs[1], 0.5, 1.0).to(like)
+
+    def basis(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        terms, own = self.terms(fingerprint), self.elements_of(numbers)
+        n_elements = self.num_params // self.n_terms
+        places = torch.nn.functional.one_hot(own, n_elements).to(terms)
+        return (places[:, :, None] * terms[:, None, :]).flatten(1)
+
+    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        own = self.coefficients.view(-1, self.n_terms)[self.elements_of(numbers)]
+        return (self.terms(fingerprint) * own).sum(1)
+
+    def rows(self, batch: AtomsBatch, forces: bool = True) -> Rows:
+        blocks = blocks_of(batch) if forces else None
+        if forces and blocks is None:
+            return super().rows(batch, forces)
+        with torch.no_grad():
+            return self._rows(batch, blocks)
+
+    def _rows(self, batch: AtomsBatch, blocks: Blocks | None) -> Rows:
+        species, n_frames = self.elements_of(batch.atomic_numbers), batch.num_graphs
+        n_elements = self.num_params // self.n_terms
+        places = batch.batch * n_elements + species
+        terms = self.terms(batch.fingerprint.detach())
+        sums = terms.new_zeros((n_frames * n_elements, self.n_terms)).index_add(0, places, terms)
+        energies = sums.view(n_frames, -1)
+        if blocks is None:
+            return Rows(energies)
+        slopes = _Slopes(self, batch.fingerprint.detach(), species, n_elements)
+        return Rows(
+            energies, slopes.forces(blocks), slopes.virials(blocks, batch.batch, n_frames)
+        )
+
+    def left(self, fingerprint: Tensor) -> Tensor:
+        """[n_atoms, L], by what the slopes of an atom's features are multiplied in those of its
+        terms: 1, and with products the features."""
+        ones = torch.ones_like(fingerprint[:, :1])
+        return torch.cat([ones, fingerprint], 1) if self.quadratic else ones
+
+    def slopes_of_terms(self, products: Tensor) -> Tensor:
+        """[n, P, c], slopes of the terms, of sums [n, L, K, c] of ``left`` times slopes of
+        features."""
+        linear = products[:, 0]
+        parts = [torch.zeros_like(linear[:, :1]), linear]
+        if self._pairs is not None:
+            (k, m), both = self._pairs.to(linear.device), products[:, 1:]
+            parts.append((both[:, k, m] + both[:, m, k]) * self._halves(linear)[:, None])
+        return torch.cat(parts, 1)
+
+
+class Quadratic(Linear):
+    """With products: behind those of the features, by k, the coefficients of 1/2 G_k^2 and of
+    G_k G_l for l > k."""
+
+    quadratic = True
+
+
+@dataclass
+class _Slopes:
+    """From slopes of features to rows of forces and virials."""
+
+    model: Linear
+    fingerprint: Tensor
+    species: Tensor
+    n_elements: int
+
+    def forces(self, blocks: Blocks) -> Tensor:
+        """[3 n_atoms, p]"""
+        left, n_atoms = self.model.left(self.fingerprint), len(self.species)
+        values = blocks.slopes.flatten(1)
+        moved = blocks.neighbors * self.n_elements + self.species[blocks.centers]
+        found = -products(left[blocks.centers], values, moved, n_atoms * self.n_elements)
+        own = values.new_zeros((n_atoms, values.shape[1])).index_add(0, blocks.centers, values)
+        places = torch.arange(n_atoms, device=moved.device) * self.n_elements + self.species
+        found[places] += left[:, :, None] * own[:, None, :]
+        return self._laid_out(found, n_atoms, 3)
+
+    def virials(self, blocks: Blocks, frames: Tensor, n_frames: int) -> Tensor:
+        """[6 n_frames, p]"""
+        left, n_atoms = self.model.left(self.fingerprint), len(self.species)
+        outer = products(blocks.vectors, blocks.slopes.flatten(1), blocks.centers, n_atoms)
+        each = voigt(outer.view(n_atoms, 3, -1, 3)).flatten(1)
+        places = frames * self.n_elements + self.species
+        return self._laid_out(products(left, each, places, n_frames * self.n_elements), n_frames, 6)
+
+    def _laid_out(self, sums: Tensor, n: int, axes: int) -> Tensor:
+        """[axes n, p] of [n n_elements, L, K axes]."""
+        terms = self.model.slopes_of_terms(sums.unflatten(2, (-1, axes)))
+        by_element = terms.view(n, self.n_elements, -1, axes)
+        return by_element.permute(0, 3, 1, 2).reshape(n * axes, -1)
