@@ -8,6 +8,7 @@ from .estimators import (
     NegativeLeastLikelihoodFeatureSpace,
     NegativeLeastLikelihoodLatentSpace,
 )
+from .linear import LinearErrors, linear_errors
 
 __all__ = [
     "AmpTorchCommittee",
@@ -15,7 +16,9 @@ __all__ = [
     "ConformalPredictionFeatureSpace",
     "ConformalPredictionLatentSpace",
     "EnsembleSDEstimator",
+    "LinearErrors",
     "NegativeLeastLikelihoodFeatureSpace",
     "NegativeLeastLikelihoodLatentSpace",
     "bootstrap_trainers",
+    "linear_errors",
 ]

@@ -17,7 +17,7 @@ from ..base import History, Run
 from ..settings import FitSettings
 from . import solvers
 from .moments import Gram, Key, Moments, Triangle
-from .problem import Problem, Solution, Spread, squares
+from .problem import Problem, Solution, Spread
 from .rows import RowReader
 from .settings import LeastSquaresSettings
 
@@ -63,7 +63,7 @@ class LeastSquares:
         row = {"epoch": len(self._run.history) + 1, "event_cp": True, "alpha": alpha}
         row |= _errors(moments, settings, solution.coefficients, scale, "train")
         if valid is not None:
-            judged = Moments(moments.size, Gram)
+            judged = Moments(moments.size, moments.kind)
             reader.read(valid, judged, 1)
             row |= _errors(judged, settings, solution.coefficients, scale, "valid")
         self._say(fitted, solution, row)
@@ -129,7 +129,8 @@ class _Fitted:
     def spread(self, solution: Solution) -> Spread:
         """What errors of the coefficients follow from."""
         whole = self.moments.gram(self.weights)
-        return Spread.of(whole, solution, self.constants, self.rows)
+        errors = self.moments.squares(self.weights, solution.coefficients)
+        return Spread.of(whole, solution, self.constants, self.rows, errors)
 
     def _best(self, alphas: list[float]) -> float:
         """The penalty whose squares of errors, each fold judged by a fit to the others, are
@@ -138,9 +139,8 @@ class _Fitted:
         for fold in sorted({key.fold for key in self.weights}):
             inside = {key: w for key, w in self.weights.items() if key.fold != fold}
             outside = {key: w for key, w in self.weights.items() if key.fold == fold}
-            left_out = self.moments.gram(outside)
-            found = self._path(inside, alphas)
-            errors += torch.tensor([squares(left_out, each.coefficients) for each in found])
+            found = [each.coefficients for each in self._path(inside, alphas)]
+            errors += torch.tensor([self.moments.squares(outside, each) for each in found])
         return alphas[int(errors.argmin())]
 
     def _path(self, weights: Mapping[Key, float], alphas: list[float]) -> list[Solution]:
@@ -173,11 +173,11 @@ def _errors(
 ) -> dict[str, float]:
     """Mean weighted squares, and root mean squares in eV/atom, eV/Å and eV/Å^3."""
     weights = _weights(moments, settings)
-    loss = squares(moments.gram(weights), coefficients) / max(moments.count(weights), 1)
+    loss = moments.squares(weights, coefficients) / max(moments.count(weights), 1)
     found = {f"{part}_loss": loss}
     for kind in KINDS:
         own = {key: 1.0 for key in moments.parts if key.kind == kind}
         if own:
-            mean = squares(moments.gram(own), coefficients) / max(moments.count(own), 1)
+            mean = moments.squares(own, coefficients) / max(moments.count(own), 1)
             found[f"{part}_{kind}_rmse"] = scale * mean**0.5
     return found

@@ -47,6 +47,11 @@ class Gram:
         """[p + 1, p + 1]"""
         return self.matrix
 
+    def squares(self, coefficients: Tensor) -> float:
+        """|A c - b|^2 of coefficients c [p]."""
+        c = beside_target(coefficients)
+        return max(float(c @ self.matrix @ c), 0.0)
+
     def join(self) -> None:
         """Sum over processes."""
         count = torch.tensor(self.count)
@@ -81,6 +86,9 @@ class Triangle(Gram):
     def gram(self) -> Tensor:
         return self.root().T @ self.root()
 
+    def squares(self, coefficients: Tensor) -> float:
+        return float((self.root() @ beside_target(coefficients)).square().sum())
+
     def root(self) -> Tensor:
         """R [p + 1, p + 1]"""
         self._factorize()
@@ -93,6 +101,11 @@ class Triangle(Gram):
         dist.all_gather(parts, self.matrix.contiguous())
         dist.all_reduce(count)
         self.matrix, self.count = triangle(parts), int(count)
+
+
+def beside_target(coefficients: Tensor) -> Tensor:
+    """[p + 1], what [A | b] is multiplied by to give errors."""
+    return torch.cat([coefficients, coefficients.new_tensor([-1.0])])
 
 
 def triangle(parts: Sequence[Tensor]) -> Tensor:
@@ -144,6 +157,10 @@ class Moments:
         """R of the rows times weights, of triangles."""
         parts = [(weight, self.parts[key]) for key, weight in weights.items()]
         return triangle([w * part.root() for w, part in parts if isinstance(part, Triangle)])
+
+    def squares(self, weights: Mapping[Key, float], coefficients: Tensor) -> float:
+        """|A c - b|^2 of the rows times weights."""
+        return sum(w**2 * self.parts[key].squares(coefficients) for key, w in weights.items())
 
     def count(self, keys: Iterable[Key]) -> int:
         """Number of rows."""

@@ -92,12 +92,6 @@ def inverse(matrix: Tensor) -> Tensor:
     return halves @ halves.T
 
 
-def squares(whole: Tensor, coefficients: Tensor) -> float:
-    """|A c - b|^2."""
-    with_target = torch.cat([coefficients, coefficients.new_tensor([-1.0])])
-    return max(float(with_target @ whole @ with_target), 0.0)
-
-
 @dataclass
 class Spread:
     """What errors of coefficients follow from.
@@ -111,8 +105,10 @@ class Spread:
     noise: float
 
     @classmethod
-    def of(cls, whole: Tensor, solution: Solution, constants: Tensor, rows: int) -> Spread:
-        """That of a solution of [A | b]^T [A | b] with so many rows."""
+    def of(
+        cls, whole: Tensor, solution: Solution, constants: Tensor, rows: int, errors: float
+    ) -> Spread:
+        """That of a solution of [A | b]^T [A | b] with so many rows and |A c - b|^2 ``errors``."""
         active = solution.coefficients != 0
         active[constants] = True
         normal = whole[:-1, :-1][active][:, active]
@@ -121,4 +117,4 @@ class Spread:
         found = torch.zeros_like(whole[:-1, :-1])
         found[torch.outer(active, active)] = small.flatten()
         left = max(rows - fitted, 1.0)
-        return cls(found, squares(whole, solution.coefficients) / left)
+        return cls(found, errors / left)

@@ -102,7 +102,9 @@ class Importance:
         statistics = frames.statistics()
         if "baseline" in frames.scalers:
             statistics = statistics.above(frames.scalers["baseline"].energies)
-        return cls(frames.scalers, temperature, float((statistics.energies / statistics.sizes).min()))
+        return cls(
+            frames.scalers, temperature, float((statistics.energies / statistics.sizes).min())
+        )
 
     def roots(self, batch: AtomsBatch) -> Tensor:
         """Square roots [n_frames] of how often."""

@@ -1,12 +1,15 @@
-"""Ways to solve least squares, with b and all columns but constants scaled to norm 1 (g, and S, s of
-``problem.py``).
+"""Ways to solve least squares, with b and all columns but constants scaled to norm 1: unknowns g,
+and S and s of ``problem.py``.
 
     svd          |A c - b|^2 of least norm, singular values under 1e-13 of the largest left out
     ridge        |A g - b|^2 + alpha |g|^2
     lasso        1/2 |A g - b|^2 + alpha |g|_1
     elastic_net  1/2 |A g - b|^2 + alpha (r |g|_1 + (1 - r) / 2 |g|^2),  r = l1_ratio
-    ard          evidence: each g_k has a prior N(0, 1 / gamma_k), residuals have the variance 1 / tau;
-                 D. J. C. MacKay, Neural Comput. 4, 415 (1992), M. E. Tipping, J. Mach. Learn. Res. 1, 211 (2001)
+    ard          evidence: each g_k has a prior N(0, 1 / gamma_k), residuals the variance 1 / tau
+
+lasso and elastic_net go by least angles: B. Efron, T. Hastie, I. Johnstone and R. Tibshirani, Ann.
+Stat. 32, 407 (2004); ard by D. J. C. MacKay, Neural Comput. 4, 415 (1992), and M. E. Tipping, J.
+Mach. Learn. Res. 1, 211 (2001).
 """
 
 from __future__ import annotations
@@ -14,15 +17,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import FitWarning
 from .problem import EPSILON, Problem, Solution
 
 CUTOFF = 1e-13
-SWEEPS = 20_000
-TOLERANCE = 1e-10
+# By least angles: steps a coefficient, and a penalty of squares without which equal columns, of
+# whose coefficients the lasso fixes only the sum, would end the path.
+STEPS = 20
+LEAST_RIDGE = 1e-9
 # Of ARD: a coefficient is 0 where its prior's precision is this many times that of the data.
 PRUNED = 1e10
 
@@ -54,8 +61,9 @@ def path(problem: Problem, solver: str, alphas: Sequence[float], ratio: float) -
         return _ridge(problem, alphas)
     if solver == "ard":
         return [_ard(problem)]
-    ratio = 1.0 if solver == "lasso" else ratio
-    return [_elastic_net(problem, alpha, ratio) for alpha in alphas]
+    if solver == "lasso":
+        return _lars(problem, 0.0, alphas)
+    return [_lars(problem, alpha * (1 - ratio), [alpha * ratio])[0] for alpha in alphas]
 
 
 def _ridge(problem: Problem, alphas: Sequence[float]) -> list[Solution]:
@@ -70,28 +78,50 @@ def _ridge(problem: Problem, alphas: Sequence[float]) -> list[Solution]:
     return found
 
 
-def _elastic_net(problem: Problem, alpha: float, ratio: float) -> Solution:
+def _lars(problem: Problem, ridge: float, penalties: Sequence[float]) -> list[Solution]:
+    """By least angles, whose solutions are linear in the penalty between the steps of its path.
+
+    Coordinate descent does not end where columns are nearly dependent, as those of descriptors are.
+    """
     try:
-        from sklearn.linear_model import ElasticNet
+        from sklearn.linear_model import lars_path_gram
     except ImportError:
         raise ImportError(
             "optim: solver lasso and elastic_net need scikit-learn: pip install scikit-learn"
         ) from None
-    # As many rows as columns and one more have the same squares as all rows.
-    values, vectors = torch.linalg.eigh(problem.gram)
-    kept = values > len(values) * EPSILON * values.max()
-    roots = values[kept].sqrt()
-    target = (vectors[:, kept].T @ problem.moment) / roots
-    matrix = (roots[:, None] * vectors[:, kept].T).numpy()
-    model = ElasticNet(
-        alpha=alpha / len(matrix),
-        l1_ratio=ratio,
-        fit_intercept=False,
-        max_iter=SWEEPS,
-        tol=TOLERANCE,
-    )
-    model.fit(matrix, target.numpy())
-    return problem.solution(torch.from_numpy(model.coef_), alpha * (1 - ratio))
+    ridge = max(ridge, LEAST_RIDGE)
+    gram, moment = problem.gram + ridge * torch.eye(len(problem.gram)), problem.moment
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it says is seen in where it ends
+        steps, _, values = lars_path_gram(
+            moment.numpy(),
+            gram.numpy(),
+            n_samples=1,
+            method="lasso",
+            alpha_min=min(penalties),
+            max_iter=STEPS * len(moment),
+        )
+    if steps[-1] > 1.1 * min(penalties):
+        warnings.warn(
+            f"lasso: the path ends at a penalty of {steps[-1]:.3g}, columns are too nearly "
+            "dependent for less; see elastic_net",
+            FitWarning,
+            stacklevel=2,
+        )
+    found = [_between(steps[::-1], values[:, ::-1], each) for each in penalties]
+    return [problem.solution(torch.from_numpy(each), ridge) for each in found]
+
+
+def _between(
+    steps: NDArray[np.float64], values: NDArray[np.float64], penalty: float
+) -> NDArray[np.float64]:
+    """Of values [p, n] at ascending steps [n] those at a penalty."""
+    place = int(np.clip(np.searchsorted(steps, penalty), 1, max(len(steps) - 1, 1)))
+    if len(steps) == 1:
+        return values[:, 0]
+    low, high = steps[place - 1], steps[place]
+    share = np.clip((penalty - low) / max(high - low, EPSILON), 0.0, 1.0)
+    return (1 - share) * values[:, place - 1] + share * values[:, place]
 
 
 def _ard(problem: Problem, steps: int = 300) -> Solution:

@@ -1,10 +1,10 @@
 """Polynomials of first and second degree of the fingerprint, one for each element.
 
-    E_i = c_z0 + sum_k c_zk G_ik                                   Linear, P = 1 + K for an element
-        + sum_k 1/2 c_zkk G_ik^2 + sum_{k<l} c_zkl G_ik G_il       Quadratic, P = 1 + K + K (K + 1) / 2
+    Linear     E_i = c_z + sum_k c_zk G_ik                            P = 1 + K for an element
+    Quadratic  the same + sum_k 1/2 c_zkk G_ik^2 + sum_{k<l} c_zkl G_ik G_il      + K (K + 1) / 2
 
-SNAP of A. P. Thompson et al., J. Comput. Phys. 285, 316 (2015), and of M. A. Wood and A. P. Thompson,
-J. Chem. Phys. 148, 241721 (2018), are these on bispectrum components.
+On bispectrum components these are SNAP, A. P. Thompson et al., J. Comput. Phys. 285, 316 (2015),
+and quadratic SNAP, M. A. Wood and A. P. Thompson, J. Chem. Phys. 148, 241721 (2018).
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ class Linear(LinearModel):
         if blocks is None:
             return Rows(energies)
         slopes = _Slopes(self, batch.fingerprint.detach(), species, n_elements)
-        return Rows(
-            energies, slopes.forces(blocks), slopes.virials(blocks, batch.batch, n_frames)
-        )
+        return Rows(energies, slopes.forces(blocks), slopes.virials(blocks, batch.batch, n_frames))
 
     def left(self, fingerprint: Tensor) -> Tensor:
         """[n_atoms, L], by what the slopes of an atom's features are multiplied in those of its
