@@ -153,6 +153,8 @@ def check_configuration(part: dict[str, Any]) -> None:
         if all(re.fullmatch("G[245]", key) for key in part):
             part = {"fp_scheme": "gaussian", "fp_params": {"default": {**part, "cutoff": 6.0}}}
         part = {"dataset": part}
+    if "name" in part.get("model", {}):  # another one has other keys, and so has its fit
+        config["model"], config["optim"] = {}, {}
     for section, values in part.items():
         config[section].update(values)
     settings = Config.from_dict(config).dataset
