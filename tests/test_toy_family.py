@@ -30,9 +30,9 @@ from amptorch.store import build_store
 from amptorch.uncertainty import Committee
 
 from . import toy_families
+from .dataset.test_golden_lmdb import construct_lmdb
+from .fit.test_distributed import torchrun
 from .made_potentials import COSINE, GAUSSIAN, alloy_frames, weights
-from .test_distributed import torchrun
-from .test_golden_lmdb import construct_lmdb
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning"),

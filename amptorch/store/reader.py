@@ -147,6 +147,8 @@ class FingerprintStore(Dataset):
             data.forces = image.forces
         data.stress = torch.full((6,), math.nan).double() if image.stress is None else image.stress
         data.volume = torch.tensor(image.volume, dtype=torch.float64)
+        if image.group:
+            data.group = image.group
         if self.header.weight_key is not None:
             weight = 1.0 if image.weight is None else image.weight
             data.weight = torch.tensor(weight, dtype=torch.float64)

@@ -27,6 +27,8 @@ pytestmark = [
 
 NAMES = ("linear", "quadratic")
 FRAMES = alloy_frames(8)
+for _place, _image in enumerate(FRAMES):
+    _image.info["group"] = "odd" if _place % 2 else "even"
 SMALL = {"default": {"G2": {"etas": [0.05, 1.0, 4.0], "rs_s": [0.0]}, "cutoff": 5.0}}
 
 
@@ -70,7 +72,9 @@ def test_from_the_command_line_and_from_a_store(tmp_path, monkeypatch):
     """As from memory: the order of the frames is another, and rounding with it."""
     monkeypatch.chdir(tmp_path)
     ase.io.write("train.extxyz", FRAMES)
-    made = settings("linear", "train.extxyz", tmp_path, solver="svd")
+    made = settings(
+        "linear", "train.extxyz", tmp_path, solver="svd", groups={"odd": {"energy": 20.0}}
+    )
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(made))))
     assert main(["train", "config.yaml", "--out", "report"]) == 0
     (folder,) = (tmp_path / "checkpoints").iterdir()

@@ -77,7 +77,7 @@ class LeastSquares:
             if name not in groups:
                 raise ValueError(
                     f"optim: groups: no frame has info['group'] {name!r}, only {sorted(groups)}; "
-                    "stores and files of the original keep no groups"
+                    "files of the original keep none"
                 )
 
     def _put(self, model: LinearModel, fitted: _Fitted, solution: Solution) -> None:
