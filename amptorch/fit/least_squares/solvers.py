@@ -87,7 +87,7 @@ def _lars(problem: Problem, ridge: float, penalties: Sequence[float]) -> list[So
         from sklearn.linear_model import lars_path_gram
     except ImportError:
         raise ImportError(
-            "optim: solver lasso and elastic_net need scikit-learn: pip install amptorch[linear]"
+            "optim: solver lasso and elastic_net need scikit-learn: pip install 'amptorch[linear]'"
         ) from None
     ridge = max(ridge, LEAST_RIDGE)
     gram, moment = problem.gram + ridge * torch.eye(len(problem.gram)), problem.moment
