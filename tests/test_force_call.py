@@ -59,7 +59,7 @@ def potential(tmp_path_factory) -> Potential:
 
 
 def runs_in_one_pass(potential: Potential) -> bool:
-    return potential._force_call() is not None
+    return potential.evaluator.force_call() is not None
 
 
 @pytest.mark.parametrize("case", CASES)

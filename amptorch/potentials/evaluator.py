@@ -1,0 +1,213 @@
+"""From images to what a potential says of them, in one pass or stage by stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from ase import Atoms
+from torch import Tensor
+from torch.profiler import record_function
+from tqdm import tqdm
+
+from ..data.frame import AtomsBatch, AtomsData, collate
+from ..data.primes import PairPrimes, frame_sums
+from ..data.targets import stress_of
+from ..descriptor.base_descriptor import BaseDescriptor
+from ..kernels.environment import Environment
+from ..kernels.neighbors import NeighborList
+from ..preprocessing import AtomsToData
+from ..preprocessing.scaling import Scalers, baselines_of
+from .force_call import ForceCall
+from .model import Model
+from .prediction import Array, Evaluation, joined
+
+# Images evaluated together; more would not be faster and would cost memory.
+BATCH = 16
+
+
+class Parts(Protocol):
+    """What a potential is made of, see :class:`amptorch.Potential`."""
+
+    model: Model
+    descriptor: BaseDescriptor
+    scalers: Scalers
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def weights_state(self) -> list[tuple[int, int]]: ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of images, see :meth:`amptorch.Potential.evaluate`."""
+
+    forces: bool
+    latent: int | None = None
+    descriptors: bool = False
+    cache_dir: str | None = None
+    show_progress: bool = False
+    neighbors: NeighborList | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is nothing that one pass has not."""
+        return self.latent is None and not self.descriptors and self.cache_dir is None
+
+
+class Evaluator:
+    """Evaluates images with a potential, and keeps what calls have in common.
+
+    Args:
+        of: the potential, whose parts may be set anew.
+    """
+
+    def __init__(self, of: Parts) -> None:
+        self.of = of
+        self._converters: dict[tuple[bool, str | None], AtomsToData] = {}
+        self._call: ForceCall | None = None
+
+    def evaluate(self, images: Sequence[Atoms], asked: Asked) -> Evaluation:
+        """All that is asked of images, some at a time."""
+        if self.of.model.training:
+            self.of.model.eval()
+        starts: Iterable[int] = range(0, len(images), BATCH)
+        if asked.show_progress:
+            starts = tqdm(starts, desc="predicting", unit=f" x {BATCH} images")
+        parts = [self._some(images[start : start + BATCH], start, asked) for start in starts]
+        return joined(parts)
+
+    def _some(self, images: Sequence[Atoms], first: int, asked: Asked) -> Evaluation:
+        """Of images evaluated together; ``first`` is the number of the first one, for errors."""
+        call = self.force_call() if asked.plain else None
+        begun = time.perf_counter()
+        names = [f"image {first + k}" for k in range(len(images))]
+        environments = self.of.descriptor.environments(images, names, asked.neighbors)
+        if call is not None:
+            converted = time.perf_counter()
+            found = self._in_one_pass(call, images, environments, asked.forces)
+        else:
+            converter = self._converter(asked.forces, asked.cache_dir)
+            known = dict(enumerate(environments, first))
+            data = converter.convert_all(images, True, first, known=known)
+            unscaled = [_fingerprints_only(each) for each in data]
+            batch = self._batch(data)
+            converted = time.perf_counter()
+            found = self._in_stages(batch, images, asked)
+            found.unscaled = unscaled
+        for baseline in baselines_of(self.of.scalers):
+            found.add(images, baseline.evaluate(images, asked.forces), asked.forces)
+        found.seconds = converted - begun, time.perf_counter() - converted
+        return found
+
+    def force_call(self) -> ForceCall | None:
+        """The one pass, or None where model, descriptor or device have none."""
+        of = self.of
+        parts = (of.model, of.descriptor, of.scalers["feature"], of.weights_state())
+        if self._call is None or not self._call.fits(*parts):
+            self._call = ForceCall(*parts)
+        return self._call if self._call.possible else None
+
+    def _in_one_pass(
+        self,
+        call: ForceCall,
+        images: Sequence[Atoms],
+        environments: Sequence[Environment],
+        forces: bool,
+    ) -> Evaluation:
+        outcome = call.run(environments, forces)
+        sizes = [len(image) for image in images]
+        parts = outcome.energies.split(sizes)
+        sums = torch.stack([part.sum() for part in parts])
+        found = Evaluation(
+            energy=self._energies(sums),
+            energies=self._atomic_energies(outcome.energies, images),
+            n_outside=outcome.n_outside,
+        )
+        if outcome.forces is not None and outcome.virials is not None:
+            found.forces = self._forces(outcome.forces, images)
+            found.stress = self._stresses(outcome.virials, images)
+        numbers = [torch.from_numpy(image.numbers) for image in images]
+        rows = zip(outcome.fingerprints.split(sizes), numbers, strict=True)
+        found.unscaled = [AtomsData(fingerprint=g, atomic_numbers=z) for g, z in rows]
+        return found
+
+    def _converter(self, forces: bool, cache_dir: str | None) -> AtomsToData:
+        key = (forces, cache_dir)
+        if key not in self._converters:
+            self._converters[key] = AtomsToData(
+                self.of.descriptor,
+                fprimes=forces,
+                save_fps=cache_dir is not None,
+                derivatives="on_the_fly" if cache_dir is None else "cached",
+                cache_dir=cache_dir or "",
+            )
+        return self._converters[key]
+
+    def _batch(self, data: list[AtomsData]) -> AtomsBatch:
+        self.of.scalers["feature"].norm(data, disable_tqdm=True)
+        return collate(data).to(self.of.device, self.of.dtype)  # type: ignore[return-value]
+
+    def _in_stages(self, batch: AtomsBatch, images: Sequence[Atoms], asked: Asked) -> Evaluation:
+        with torch.no_grad():
+            atomic, slope = self.of.model.atomic_energies_and_gradient(batch, gradient=asked.forces)
+            energies = frame_sums(atomic, batch.batch, batch.num_graphs)
+            found = Evaluation(
+                energy=self._energies(energies), energies=self._atomic_energies(atomic, images)
+            )
+            if asked.forces:
+                self._forces_and_stress(batch, slope, images, found)
+            if asked.latent is not None:
+                values = self.of.model.latent(batch.fingerprint, batch.atomic_numbers, asked.latent)
+                found.latent = _frame_means(values, batch)
+            if asked.descriptors:
+                found.descriptors = _frame_means(batch.fingerprint, batch)
+            return found
+
+    def _energies(self, scaled: Tensor) -> Array:
+        return self.of.scalers["target"].denorm(scaled.cpu().double(), pred="energy").numpy()
+
+    def _atomic_energies(self, scaled: Tensor, images: Sequence[Atoms]) -> list[Array]:
+        sizes = torch.tensor([len(image) for image in images])
+        energies = self.of.scalers["target"].denorm_atoms(scaled.cpu().double(), sizes)
+        return [part.numpy() for part in energies.split(sizes.tolist())]
+
+    def _forces_and_stress(
+        self, batch: AtomsBatch, slope: Tensor, images: Sequence[Atoms], found: Evaluation
+    ) -> None:
+        primes = batch.primes
+        assert primes is not None
+        with record_function("amptorch::forces"):
+            if isinstance(primes, PairPrimes):
+                forces, virials = primes.forces_and_virials(slope, batch.batch, len(images))
+                found.stress = self._stresses(virials, images)
+            else:
+                forces = primes.forces(slope)
+                found.stress = [None for _ in images]
+        found.forces = self._forces(forces, images)
+
+    def _forces(self, scaled: Tensor, images: Sequence[Atoms]) -> list[Array]:
+        forces = self.of.scalers["target"].denorm(scaled.cpu().double(), pred="forces")
+        return [part.numpy() for part in forces.split([len(image) for image in images])]
+
+    def _stresses(self, virials: Tensor, images: Sequence[Atoms]) -> list[Array | None]:
+        virials = self.of.scalers["target"].denorm(virials.cpu().double(), pred="forces")
+        return [stress_of(*each) for each in zip(images, virials.numpy(), strict=True)]
+
+
+def _frame_means(values: Tensor, batch: AtomsBatch) -> list[np.ndarray]:
+    sums = values.new_zeros((batch.num_graphs, values.shape[1])).index_add(0, batch.batch, values)
+    means = sums / batch.natoms.to(values)[:, None]
+    return list(means.cpu().numpy())
+
+
+def _fingerprints_only(data: AtomsData) -> AtomsData:
+    return AtomsData(fingerprint=data.fingerprint, atomic_numbers=data.atomic_numbers)
