@@ -14,6 +14,14 @@ from amptorch.processes import interruption
 from .made_potentials import config, cuco_frames
 
 
+@pytest.fixture(autouse=True)
+def _python_s_own_handler():
+    """Programs that run in the background may have been told to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def lost() -> None:
     """Ctrl-C, and code that does not let the exception through, as C++ may."""
     try:

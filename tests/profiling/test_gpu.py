@@ -63,14 +63,14 @@ def test_all_parts(tmp_path):
     assert report.agrees
     assert report.data["frames"].remark == "2 of the file, the others displaced copies of these."
     kernels, fingerprints, *epochs = report.sections
-    assert len(kernels.tables[0].rows) == len(report.checks) == 16
-    assert len(fingerprints.tables[0].rows) == 2
+    assert len(kernels.tables[0].rows) == len(report.checks) == 20
+    assert len(fingerprints.tables[0].rows) == 3
     for epoch in epochs:
         seen, stages = ({row[0] for row in table.rows} for table in epoch.tables)
         assert "`_NetworksBackward`" in seen
         assert "`amptorch::collate`" in stages
     of_a_stage = [each for each in report.measurements if each.key.endswith("/neighbours")]
-    assert [len(each.samples) for each in of_a_stage] == [2, 2]
+    assert [len(each.samples) for each in of_a_stage] == [2, 2, 2]
     assert (tmp_path / "trace.json.gz").stat().st_size > 0
 
 
@@ -88,7 +88,7 @@ def test_a_set_that_fails_leaves_the_others(monkeypatch):
     assert [check.what for check in report.checks if not check.passed] == [
         "symmetry functions (36), float64: out of memory"
     ]
-    assert len(report.sections[0].tables[0].rows) == 12
+    assert len(report.sections[0].tables[0].rows) == 16
 
 
 def test_idle_share():

@@ -45,9 +45,9 @@ def test_hits_and_sources():
     ]
     found, _ = lines.trace(names, lambda: watched(cuco_frames(N_FRAMES), EPOCHS))
     convert, collate = found
-    # Every image is converted to be trained on and to be predicted; batches hold them all.
-    assert convert.hits[-1] == 2 * N_FRAMES
-    assert collate.hits[-1] == EPOCHS + 1
+    # Every image is converted to be trained on; predictions take one pass. Batches hold them all.
+    assert convert.hits[-1] == N_FRAMES
+    assert collate.hits[-1] == EPOCHS
     for each in found:
         written = (ROOT / each.file).read_text(encoding="utf-8").splitlines()
         assert written[each.first - 1 : each.first - 1 + len(each.source)] == each.source
