@@ -65,7 +65,8 @@ docs: install
 
 portable: install
 	$(ELSEWHERE) $(BIN)/python -m amptorch machine
-	$(ELSEWHERE) $(BIN)/python -m pytest -q $(NUMERICS) --ignore tests/kernels/test_cuda.py
+	$(ELSEWHERE) $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile $(NUMERICS) \
+		--ignore tests/kernels/test_cuda.py
 
 package: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools nanobind
