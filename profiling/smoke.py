@@ -3,13 +3,14 @@
 The module of a command says how in ``SMOKE``, its arguments, in which ``{data}`` stands for a file
 of a few frames, ``{out}`` for the folder to write, ``{report}`` for that of a report and ``{work}``
 for one for other files. A command that does not run everywhere also has a function ``missing``:
-what it lacks here, or nothing.
+what it lacks here, or nothing. One with ``ALONE`` has a process of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import subprocess
 import sys
 import tempfile
 import time
@@ -64,12 +65,26 @@ def run_command(command: ModuleType, folder: Path) -> None:
         AssertionError: it did not, or it ended with another status than 0.
     """
     arguments = arguments_of(command, folder)
+    status = (_alone if getattr(command, "ALONE", False) else _here)(arguments)
+    if status:
+        raise AssertionError(f"{' '.join(arguments)}: exit status {status}")
+    _assert_report(folder / arguments[0])
+
+
+def _here(arguments: Sequence[str]) -> object:
     try:
         profiling(arguments)
     except SystemExit as end:
-        if end.code:
-            raise AssertionError(f"{' '.join(arguments)}: exit status {end.code}") from end
-    _assert_report(folder / arguments[0])
+        return end.code
+    return 0
+
+
+def _alone(arguments: Sequence[str]) -> int:
+    """Run in a process of its own, and print what it printed."""
+    command = [sys.executable, "-m", "profiling", *arguments]
+    done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True)
+    print(done.stdout, done.stderr)
+    return done.returncode
 
 
 def run_example(file: Path, folder: Path) -> None:
