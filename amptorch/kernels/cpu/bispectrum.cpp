@@ -1,14 +1,12 @@
 // Binding of the bispectrum components: arrays in, a plan, and threads over blocks of atoms.
 #include "bispectrum.h"
 
-#include <algorithm>
-#include <memory>
-#include <new>
 #include <vector>
 
-#include "arrays.h"
+#include "aligned.h"
 #include "bispectrum_plan.h"
 #include "dispatch.h"
+#include "operations.h"
 
 namespace amptorch {
 namespace bispectrum {
@@ -27,40 +25,17 @@ template <typename T>
 class Workspace {
 public:
     Workspace(const Sizes& sizes, Index max_neighbors)
-        : numbers_(static_cast<T*>(::operator new(static_cast<std::size_t>(sizes.numbers) * sizeof(T),
-                                                  std::align_val_t(alignment)))),
+        : numbers_(sizes.numbers),
           places_(static_cast<std::size_t>(sizes.places)),
-          scratch_{numbers_.get(), places_.data(), max_neighbors} {}
+          scratch_{numbers_.data(), places_.data(), max_neighbors} {}
 
     const Scratch<T>& scratch() const { return scratch_; }
 
 private:
-    struct Free {
-        void operator()(T* numbers) const {
-            ::operator delete(numbers, std::align_val_t(alignment));
-        }
-    };
-    std::unique_ptr<T, Free> numbers_;
+    Aligned<T> numbers_;
     std::vector<int> places_;
     Scratch<T> scratch_;
 };
-
-template <typename T>
-void run(const Task<T>& task, Operation operation, int threads) {
-    const Kernel<T>& compiled = kernel<T>();
-    Index most = 0;
-    for (Index i = 0; i < task.n_atoms; ++i) most = std::max(most, task.first[i + 1] - task.first[i]);
-    const Sizes sizes = compiled.sizes(task, operation, most);
-    const Index n_blocks = (task.n_atoms + compiled.width - 1) / compiled.width;
-#pragma omp parallel num_threads(threads)
-    {
-        const Workspace<T> workspace(sizes, most);
-#pragma omp for schedule(dynamic, 1)
-        for (Index block = 0; block < n_blocks; ++block) {
-            compiled.block(task, operation, block, workspace.scratch());
-        }
-    }
-}
 
 using Indices = Array<const Index, -1>;
 using Numbers = Array<const double, -1>;
@@ -73,12 +48,9 @@ struct Inputs {
     Parameters parameters;
     int threads;
 
-    Plan<T> plan(const Index* touch = nullptr, int n_touched = 0) const {
-        return Plan<T>(parameters, touch, n_touched);
-    }
+    Plan<T> plan(Touch touch) const { return Plan<T>(parameters, touch.table, touch.n); }
 
-    Task<T> task(const Plan<T>& plan) const {
-        Task<T> task{};
+    Task<T> task(const Plan<T>& plan, Task<T> task) const {
         task.tables = plan.tables();
         task.rfac0 = static_cast<T>(parameters.rfac0);
         task.rmin0 = static_cast<T>(parameters.rmin0);
@@ -107,45 +79,26 @@ private:
 };
 
 template <typename T>
-using Matrix = Array<T, -1, -1>;
-
-template <typename T>
-void forward(const Inputs<T>& inputs, Matrix<T> features) {
-    const Plan<T> plan = inputs.plan();
-    Task<T> task = inputs.task(plan);
-    task.features = features.data();
-    run(task, Operation::forward, inputs.threads);
+void run(const Inputs<T>& inputs, Operation operation, Task<T> outputs, Touch touch) {
+    const Kernel<T>& compiled = kernel<T>();
+    const Plan<T> plan = inputs.plan(touch);
+    Task<T> task = inputs.task(plan, outputs);
+    task.n_touched = touch.n;
+    const Index most = most_neighbors(task.first, task.n_atoms);
+    const Sizes sizes = compiled.sizes(task, operation, most);
+    const Index n_blocks = (task.n_atoms + compiled.width - 1) / compiled.width;
+#pragma omp parallel num_threads(inputs.threads)
+    {
+        const Workspace<T> workspace(sizes, most);
+#pragma omp for schedule(dynamic, 1)
+        for (Index block = 0; block < n_blocks; ++block) {
+            compiled.block(task, operation, block, workspace.scratch());
+        }
+    }
 }
 
 template <typename T>
-void jacobian(const Inputs<T>& inputs, Array<const Index, -1, -1, -1> touch, Matrix<T> features,
-              Array<T, -1, -1, 3> blocks) {
-    const int n_touched = static_cast<int>(touch.shape(2));
-    const Plan<T> plan = inputs.plan(touch.data(), n_touched);
-    Task<T> task = inputs.task(plan);
-    task.n_touched = n_touched;
-    task.features = features.data();
-    task.blocks = blocks.data();
-    run(task, Operation::jacobian, inputs.threads);
-}
-
-template <typename T>
-void vjp(const Inputs<T>& inputs, Matrix<const T> gradient, Array<T, -1, 3> pulled) {
-    const Plan<T> plan = inputs.plan();
-    Task<T> task = inputs.task(plan);
-    task.gradient = gradient.data();
-    task.pulled = pulled.data();
-    run(task, Operation::vjp, inputs.threads);
-}
-
-template <typename T>
-void jvp(const Inputs<T>& inputs, Array<const T, -1, 3> changes, Matrix<T> features) {
-    const Plan<T> plan = inputs.plan();
-    Task<T> task = inputs.task(plan);
-    task.changes = changes.data();
-    task.features = features.data();
-    run(task, Operation::jvp, inputs.threads);
-}
+using Of = Operations<T, Inputs<T>, Task<T>, Operation, run<T>>;
 
 // Defines module.name(shared inputs..., arrays of the operation...), without conversions.
 template <typename T, typename... Arrays>
@@ -171,10 +124,10 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
 
 template <typename T>
 void define_all(nb::module_& module) {
-    define(module, "bispectrum_forward", forward<T>);
-    define(module, "bispectrum_jacobian", jacobian<T>);
-    define(module, "bispectrum_vjp", vjp<T>);
-    define(module, "bispectrum_jvp", jvp<T>);
+    define(module, "bispectrum_forward", Of<T>::forward);
+    define(module, "bispectrum_jacobian", Of<T>::jacobian);
+    define(module, "bispectrum_vjp", Of<T>::vjp);
+    define(module, "bispectrum_jvp", Of<T>::jvp);
 }
 
 }  // namespace

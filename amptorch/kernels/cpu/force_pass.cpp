@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arrays.h"
+#include "operations.h"
 #include "networks_tiles.h"
 #include "symmetry_functions_plan.h"
 #include "symmetry_functions_workspace.h"
@@ -260,7 +261,7 @@ private:
     }
 
     void run(const Call<T>& call, int threads) const {
-        const Index n_atoms = call.task.n_atoms, most = symmetry::most_neighbors(call.task);
+        const Index n_atoms = call.task.n_atoms, most = most_neighbors(call.task.first, n_atoms);
         // Blocks small enough to keep all threads busy to the end.
         const Index block = std::clamp<Index>(n_atoms / (4 * threads), 8, networks::tile_atoms);
         // A call beside another one has memory of its own.

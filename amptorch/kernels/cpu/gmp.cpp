@@ -1,12 +1,11 @@
 // Binding of the Gaussian multipoles: arrays in, a plan, and threads over atoms.
 #include <algorithm>
-#include <memory>
-#include <new>
 #include <vector>
 
-#include "arrays.h"
+#include "aligned.h"
 #include "dispatch.h"
 #include "gmp_kernel.h"
+#include "operations.h"
 
 namespace amptorch {
 namespace gmp {
@@ -127,22 +126,17 @@ template <typename T>
 class Workspace {
 public:
     explicit Workspace(const Task<T>& task)
-        : lanes_(static_cast<T*>(::operator new(
-              static_cast<std::size_t>(task.layout.total * tile_lanes) * sizeof(T),
-              std::align_val_t(alignment)))),
+        : lanes_(task.layout.total * tile_lanes),
           sums_(static_cast<std::size_t>(2 * task.tables.n_places)) {}
 
     Center<T> center(Index atom, const Tiling& tiling) {
         const Index first = tiling.first[atom];
         return {atom, tiling.tiles.data() + first, static_cast<int>(tiling.first[atom + 1] - first),
-                lanes_.get(), sums_.data()};
+                lanes_.data(), sums_.data()};
     }
 
 private:
-    struct Free {
-        void operator()(T* lanes) const { ::operator delete(lanes, std::align_val_t(alignment)); }
-    };
-    std::unique_ptr<T, Free> lanes_;
+    Aligned<T> lanes_;
     std::vector<double> sums_;
 };
 
@@ -159,9 +153,6 @@ Kernel<T> kernel() {
 
 using Indices = Array<const Index, -1>;
 using Numbers = Array<const double, -1>;
-template <typename T>
-using Matrix = Array<T, -1, -1>;
-
 // The arguments that all operations share.
 template <typename T>
 struct Inputs {
@@ -187,9 +178,8 @@ struct Inputs {
     }
 };
 
-// Runs an operation; `arrays` holds the pointers that only this operation uses.
 template <typename T>
-void run(const Inputs<T>& inputs, Operation operation, Task<T> task) {
+void run(const Inputs<T>& inputs, Operation operation, Task<T> task, Touch /* it touches all */) {
     const Plan plan = make_plan(inputs.parameters());
     const PlanTables<T> tables(plan);
     const Index n_atoms = static_cast<Index>(inputs.species.shape(0));
@@ -212,36 +202,7 @@ void run(const Inputs<T>& inputs, Operation operation, Task<T> task) {
 }
 
 template <typename T>
-void forward(const Inputs<T>& inputs, Matrix<T> features) {
-    Task<T> task{};
-    task.features = features.data();
-    run(inputs, Operation::forward, task);
-}
-
-template <typename T>
-void jacobian(const Inputs<T>& inputs, Array<const Index, -1, -1, -1> /* touches all */,
-              Matrix<T> features, Array<T, -1, -1, 3> blocks) {
-    Task<T> task{};
-    task.features = features.data();
-    task.blocks = blocks.data();
-    run(inputs, Operation::jacobian, task);
-}
-
-template <typename T>
-void vjp(const Inputs<T>& inputs, Matrix<const T> gradient, Array<T, -1, 3> pulled) {
-    Task<T> task{};
-    task.gradient = gradient.data();
-    task.pulled = pulled.data();
-    run(inputs, Operation::vjp, task);
-}
-
-template <typename T>
-void jvp(const Inputs<T>& inputs, Array<const T, -1, 3> changes, Matrix<T> features) {
-    Task<T> task{};
-    task.changes = changes.data();
-    task.features = features.data();
-    run(inputs, Operation::jvp, task);
-}
+using Of = Operations<T, Inputs<T>, Task<T>, Operation, run<T>>;
 
 // Defines module.name(shared inputs..., arrays of the operation...), without conversions.
 template <typename T, typename... Arrays>
@@ -266,10 +227,10 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
 
 template <typename T>
 void define_all(nb::module_& module) {
-    define(module, "gmp_forward", forward<T>);
-    define(module, "gmp_jacobian", jacobian<T>);
-    define(module, "gmp_vjp", vjp<T>);
-    define(module, "gmp_jvp", jvp<T>);
+    define(module, "gmp_forward", Of<T>::forward);
+    define(module, "gmp_jacobian", Of<T>::jacobian);
+    define(module, "gmp_vjp", Of<T>::vjp);
+    define(module, "gmp_jvp", Of<T>::jvp);
 }
 
 }  // namespace

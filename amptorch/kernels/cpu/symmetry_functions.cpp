@@ -1,28 +1,13 @@
 // Binding of the symmetry functions: arrays in, a plan, and threads over centres.
 #include "symmetry_functions.h"
 
-#include "arrays.h"
+#include "operations.h"
 #include "symmetry_functions_plan.h"
 #include "symmetry_functions_workspace.h"
 
 namespace amptorch {
 namespace symmetry {
 namespace {
-
-template <typename T>
-void run(const Task<T>& task, Operation operation, int threads) {
-    const Kernel<T>& compiled = kernel<T>();
-    const Index most = most_neighbors(task);
-#pragma omp parallel num_threads(threads)
-    {
-        Shared<T> shared;
-        const Workspace<T> workspace(task, most, compiled.width, shared);
-#pragma omp for schedule(dynamic, 4)
-        for (Index i = 0; i < task.n_atoms; ++i) {
-            compiled.center(task, operation, i, workspace.scratch());
-        }
-    }
-}
 
 using Indices = Array<const Index, -1>;
 
@@ -36,8 +21,7 @@ struct Inputs {
     CutoffFunction cutoff_function;
     int n_species, n_features, threads;
 
-    Task<T> task(const Plan& plan) const {
-        Task<T> task{};
+    Task<T> task(const Plan& plan, Task<T> task) const {
         task.plans = plan.centers();
         task.max_channels = plan.max_channels();
         task.cutoff_function = cutoff_function;
@@ -51,52 +35,32 @@ struct Inputs {
         return task;
     }
 
-    Plan plan(const Index* touch = nullptr, int n_touched = 0) const {
-        return Plan({kinds.data(), values.data(), touch, static_cast<Index>(kinds.shape(0)),
-                     n_species, n_touched});
+    Plan plan(Touch touch) const {
+        return Plan({kinds.data(), values.data(), touch.table, static_cast<Index>(kinds.shape(0)),
+                     n_species, touch.n});
     }
 };
 
 template <typename T>
-using Matrix = Array<T, -1, -1>;
-
-template <typename T>
-void forward(const Inputs<T>& inputs, Matrix<T> features) {
-    const Plan plan = inputs.plan();
-    Task<T> task = inputs.task(plan);
-    task.features = features.data();
-    run(task, Operation::forward, inputs.threads);
+void run(const Inputs<T>& inputs, Operation operation, Task<T> outputs, Touch touch) {
+    const Kernel<T>& compiled = kernel<T>();
+    const Plan plan = inputs.plan(touch);
+    Task<T> task = inputs.task(plan, outputs);
+    task.n_touched = touch.n;
+    const Index most = most_neighbors(task.first, task.n_atoms);
+#pragma omp parallel num_threads(inputs.threads)
+    {
+        Shared<T> shared;
+        const Workspace<T> workspace(task, most, compiled.width, shared);
+#pragma omp for schedule(dynamic, 4)
+        for (Index i = 0; i < task.n_atoms; ++i) {
+            compiled.center(task, operation, i, workspace.scratch());
+        }
+    }
 }
 
 template <typename T>
-void jacobian(const Inputs<T>& inputs, Array<const Index, -1, -1, -1> touch, Matrix<T> features,
-              Array<T, -1, -1, 3> blocks) {
-    const int n_touched = static_cast<int>(touch.shape(2));
-    const Plan plan = inputs.plan(touch.data(), n_touched);
-    Task<T> task = inputs.task(plan);
-    task.n_touched = n_touched;
-    task.features = features.data();
-    task.blocks = blocks.data();
-    run(task, Operation::jacobian, inputs.threads);
-}
-
-template <typename T>
-void vjp(const Inputs<T>& inputs, Matrix<const T> gradient, Array<T, -1, 3> pulled) {
-    const Plan plan = inputs.plan();
-    Task<T> task = inputs.task(plan);
-    task.gradient = gradient.data();
-    task.pulled = pulled.data();
-    run(task, Operation::vjp, inputs.threads);
-}
-
-template <typename T>
-void jvp(const Inputs<T>& inputs, Array<const T, -1, 3> changes, Matrix<T> features) {
-    const Plan plan = inputs.plan();
-    Task<T> task = inputs.task(plan);
-    task.changes = changes.data();
-    task.features = features.data();
-    run(task, Operation::jvp, inputs.threads);
-}
+using Of = Operations<T, Inputs<T>, Task<T>, Operation, run<T>>;
 
 // Defines module.name(shared inputs..., arrays of the operation...), without conversions.
 template <typename T, typename... Arrays>
@@ -119,10 +83,10 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
 
 template <typename T>
 void define_all(nb::module_& module) {
-    define(module, "symmetry_functions_forward", forward<T>);
-    define(module, "symmetry_functions_jacobian", jacobian<T>);
-    define(module, "symmetry_functions_vjp", vjp<T>);
-    define(module, "symmetry_functions_jvp", jvp<T>);
+    define(module, "symmetry_functions_forward", Of<T>::forward);
+    define(module, "symmetry_functions_jacobian", Of<T>::jacobian);
+    define(module, "symmetry_functions_vjp", Of<T>::vjp);
+    define(module, "symmetry_functions_jvp", Of<T>::jvp);
 }
 
 }  // namespace

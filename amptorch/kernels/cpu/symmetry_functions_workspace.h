@@ -19,13 +19,6 @@ const Kernel<T>& kernel() {
     return of_type<T, Kernel>(baseline::double_kernel, baseline::float_kernel);
 }
 
-template <typename T>
-Index most_neighbors(const Task<T>& task) {
-    Index most = 0;
-    for (Index i = 0; i < task.n_atoms; ++i) most = std::max(most, task.first[i + 1] - task.first[i]);
-    return most;
-}
-
 // What all centres of a thread share.
 template <typename T>
 struct Shared {

@@ -1,0 +1,61 @@
+// The four operations that every descriptor's kernel has, as functions of its arrays. For the bindings
+// alone.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "arrays.h"
+
+namespace amptorch {
+
+template <typename T>
+using Matrix = Array<T, -1, -1>;
+
+// Features [species of the atom, of a neighbour, n] that a neighbour changes; null but for jacobian.
+struct Touch {
+    const std::int64_t* table = nullptr;
+    int n = 0;
+};
+
+// Most neighbours of one atom, whose pairs are those from first[i] to first[i + 1].
+inline std::int64_t most_neighbors(const std::int64_t* first, std::int64_t n_atoms) {
+    std::int64_t most = 0;
+    for (std::int64_t i = 0; i < n_atoms; ++i) most = std::max(most, first[i + 1] - first[i]);
+    return most;
+}
+
+// `run` gets a task that holds the arrays of one operation alone, and adds those that all share.
+template <typename T, typename Inputs, typename Task, typename Operation,
+          void (*run)(const Inputs&, Operation, Task, Touch)>
+struct Operations {
+    static void forward(const Inputs& inputs, Matrix<T> features) {
+        Task task{};
+        task.features = features.data();
+        run(inputs, Operation::forward, task, {});
+    }
+
+    static void jacobian(const Inputs& inputs, Array<const std::int64_t, -1, -1, -1> touch,
+                         Matrix<T> features, Array<T, -1, -1, 3> blocks) {
+        Task task{};
+        task.features = features.data();
+        task.blocks = blocks.data();
+        run(inputs, Operation::jacobian, task, {touch.data(), static_cast<int>(touch.shape(2))});
+    }
+
+    static void vjp(const Inputs& inputs, Matrix<const T> gradient, Array<T, -1, 3> pulled) {
+        Task task{};
+        task.gradient = gradient.data();
+        task.pulled = pulled.data();
+        run(inputs, Operation::vjp, task, {});
+    }
+
+    static void jvp(const Inputs& inputs, Array<const T, -1, 3> changes, Matrix<T> features) {
+        Task task{};
+        task.changes = changes.data();
+        task.features = features.data();
+        run(inputs, Operation::jvp, task, {});
+    }
+};
+
+}  // namespace amptorch
