@@ -82,12 +82,14 @@ class Evaluator:
         starts: Iterable[int] = range(0, len(images), BATCH)
         if asked.show_progress:
             starts = tqdm(starts, desc="predicting", unit=f" x {BATCH} images")
-        parts = [self._some(images[start : start + BATCH], start, asked) for start in starts]
+        call = self.force_call() if asked.plain else None
+        parts = [self._some(images[start : start + BATCH], start, asked, call) for start in starts]
         return joined(parts)
 
-    def _some(self, images: Sequence[Atoms], first: int, asked: Asked) -> Evaluation:
+    def _some(
+        self, images: Sequence[Atoms], first: int, asked: Asked, call: ForceCall | None
+    ) -> Evaluation:
         """Of images evaluated together; ``first`` is the number of the first one, for errors."""
-        call = self.force_call() if asked.plain else None
         begun = time.perf_counter()
         names = [f"image {first + k}" for k in range(len(images))]
         environments = self.of.descriptor.environments(images, names, asked.neighbors)

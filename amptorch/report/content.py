@@ -11,6 +11,7 @@ import numpy as np
 from ..descriptor.from_data import Choice
 from ..plain import plain
 from ..potentials.potential import Potential
+from ..potentials.precision import name_of
 from .errors import Evaluation, size_bins
 from .learning import History, best_epoch
 from .machine import describe
@@ -56,7 +57,7 @@ def model(potential: Potential, choice: Choice | None) -> dict[str, Any]:
         "features": int(descriptor.n_features),
         "cutoff": float(descriptor.cutoff),
         "parameters": int(potential.model.num_params),
-        "dtype": str(potential.dtype).removeprefix("torch."),
+        "dtype": name_of(potential.dtype),
         "chosen_from_data": None if choice is None else choice.to_json(),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ class BatchNet(AtomsNet):
         scale_: eV of a scaled energy of 1.
     """
 
-    optimizer_: Any
+    optimizer_: ResidualOptimizer
 
     def fit_loop(
         self, X: Images, y: object = None, epochs: int | None = None, **kwargs: object

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..precision import dtype_of, name_of
 from ..registry import GRADIENTS, LEAST_SQUARES, Family, Inputs
 from .model import Linear, Quadratic
 from .settings import LinearSettings
@@ -43,7 +44,7 @@ def to_json(model: Linear) -> dict[str, Any]:
         "get_forces": model.get_forces,
         "get_stress": model.get_stress,
         "covariance": model.inverse is not None,
-        "dtype": str(model.coefficients.dtype).removeprefix("torch."),
+        "dtype": name_of(model.coefficients.dtype),
     }
 
 
@@ -51,7 +52,7 @@ def from_json(values: Mapping[str, Any]) -> Linear:
     """The model of :func:`to_json`."""
     arguments = dict(values)
     kind = MODELS[arguments.pop("name")]
-    arguments["dtype"] = {"float32": torch.float32, "float64": torch.float64}[arguments["dtype"]]
+    arguments["dtype"] = dtype_of(arguments["dtype"])
     return kind(**arguments)
 
 

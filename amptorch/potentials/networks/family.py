@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ...files.safe_pickle import Unknown
+from ..precision import dtype_of, name_of
 from ..registry import GRADIENTS, Family, Format, Inputs
 from . import n2p2
 from .activations import ACTIVATIONS
@@ -56,7 +57,7 @@ def to_json(model: AtomisticModel) -> dict[str, Any]:
     name = next(name for name, kind in MODELS.items() if type(model) is kind)
     arguments = {**model.arguments, "name": name}
     arguments["activation"] = _each(_activation_name, arguments["activation"])
-    arguments["dtype"] = str(arguments["dtype"]).removeprefix("torch.")
+    arguments["dtype"] = name_of(arguments["dtype"])
     return arguments
 
 
@@ -65,7 +66,7 @@ def from_json(values: Mapping[str, Any]) -> AtomisticModel:
     arguments = dict(values)
     kind = MODELS[arguments["name"]]
     arguments["activation"] = _each(_activation, arguments["activation"])
-    arguments["dtype"] = {"float32": torch.float32, "float64": torch.float64}[arguments["dtype"]]
+    arguments["dtype"] = dtype_of(arguments["dtype"])
     with torch.device("meta"):
         return kind(**arguments)
 
