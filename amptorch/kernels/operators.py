@@ -44,6 +44,7 @@ class Operators:
         parameters: the frozen dataclass that holds its parameters.
         native: kernels for float32 and float64 on the CPU in the place of those in C++; on a GPU
             those of ``kernels/cuda/<stem>.py`` are taken.
+        stored: whether there is a Jacobian.
         reference: forward in plain torch, differentiable any number of times; with its
             derivatives by autograd it is taken for everything else.
     """
@@ -54,16 +55,27 @@ class Operators:
         parameters: type[Parameters],
         reference: Callable[[Environment, Any], Tensor],
         native: Native | None = None,
+        stored: bool = True,
     ) -> None:
+        self.stem, self.stored = stem, stored
         self.reference = Reference(reference)
-        self.compiled = Compiled(stem, parameters, native or Cpp(stem), self.reference)
+        self.compiled = Compiled(stem, parameters, native or Cpp(stem), self.reference, stored)
 
     def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
         """Fingerprints [n_atoms, n_features]."""
         return self._backend(environment, parameters).forward(environment, parameters)
 
     def jacobian(self, environment: Environment, parameters: Parameters) -> tuple[Tensor, Tensor]:
-        """Fingerprints, and dG_i/dR_ij [n_pairs, n_touched, 3]."""
+        """Fingerprints, and dG_i/dR_ij [n_pairs, n_touched, 3].
+
+        Raises:
+            ValueError: a stem whose Jacobian is not made.
+        """
+        if not self.stored:
+            raise ValueError(
+                f"jacobian: {self.stem} makes none; forces come by its vjp: use "
+                "'derivatives': 'on_the_fly'"
+            )
         return self._backend(environment, parameters).jacobian(environment, parameters)
 
     def vjp(self, environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
@@ -89,7 +101,12 @@ class Compiled:
     """
 
     def __init__(
-        self, stem: str, parameters: type[Parameters], native: Native, reference: Reference
+        self,
+        stem: str,
+        parameters: type[Parameters],
+        native: Native,
+        reference: Reference,
+        stored: bool,
     ) -> None:
         self.stem = stem
         self.parameters = parameters
@@ -103,9 +120,6 @@ class Compiled:
             "forward": self._define(
                 "forward", "", "Tensor", self._features, self._differentiate_forward
             ),
-            "jacobian": self._define(
-                "jacobian", ", Tensor touch", "(Tensor, Tensor)", self._blocks
-            ),
             "vjp": self._define(
                 "vjp", ", Tensor gradient", "Tensor", _like_vectors, self._differentiate_vjp
             ),
@@ -113,6 +127,10 @@ class Compiled:
                 "jvp", ", Tensor changes", "Tensor", self._features, self._differentiate_jvp
             ),
         }
+        if stored:
+            self.operators["jacobian"] = self._define(
+                "jacobian", ", Tensor touch", "(Tensor, Tensor)", self._blocks
+            )
 
     def native(self, vectors: Tensor, parameters: Parameters) -> Native | None:
         """The kernels for these vectors; None where only the reference can do it."""

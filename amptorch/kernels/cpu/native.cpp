@@ -7,6 +7,7 @@ void bind_dispatch(nanobind::module_& module);
 void bind_symmetry_functions(nanobind::module_& module);
 void bind_gmp(nanobind::module_& module);
 void bind_bispectrum(nanobind::module_& module);
+void bind_spherical_expansion(nanobind::module_& module);
 void bind_neighbors(nanobind::module_& module);
 void bind_neighbor_list(nanobind::module_& module);
 void bind_pair_jacobian(nanobind::module_& module);
@@ -23,6 +24,7 @@ NB_MODULE(_native, module) {
     amptorch::bind_symmetry_functions(module);
     amptorch::bind_gmp(module);
     amptorch::bind_bispectrum(module);
+    amptorch::bind_spherical_expansion(module);
     amptorch::bind_neighbors(module);
     amptorch::bind_neighbor_list(module);
     amptorch::bind_pair_jacobian(module);
