@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "networks_arrays.h"
 #include "networks_tiles.h"
 #include "pair_jacobian_frames.h"
 

@@ -5,8 +5,6 @@
 #include <stdexcept>
 #include <string>
 
-#include <nanobind/nanobind.h>
-
 namespace amptorch {
 namespace {
 
@@ -41,10 +39,6 @@ bool chosen() {
 bool uses_avx2() {
     static const bool uses = chosen();
     return uses;
-}
-
-void bind_dispatch(nanobind::module_& module) {
-    module.def("cpu_capability", [] { return uses_avx2() ? "avx2" : "baseline"; });
 }
 
 }  // namespace amptorch

@@ -1,5 +1,5 @@
-// The choice of instruction set at run time. For the bindings alone: nothing inline may get into
-// what is compiled once per instruction set.
+// The choice of instruction set at run time. Not for kernels: nothing inline may get into what is
+// compiled once per instruction set.
 #pragma once
 
 #include <type_traits>

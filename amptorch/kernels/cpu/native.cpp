@@ -1,9 +1,9 @@
 // The Python module amptorch._native: one function a kernel operation.
 #include "arrays.h"
+#include "dispatch.h"
 
 namespace amptorch {
 
-void bind_dispatch(nanobind::module_& module);
 void bind_symmetry_functions(nanobind::module_& module);
 void bind_gmp(nanobind::module_& module);
 void bind_bispectrum(nanobind::module_& module);
@@ -20,7 +20,7 @@ void bind_force_pass(nanobind::module_& module);
 NB_MODULE(_native, module) {
     // Potentials that live until the program ends are not worth a message.
     nanobind::set_leak_warnings(false);
-    amptorch::bind_dispatch(module);
+    module.def("cpu_capability", [] { return amptorch::uses_avx2() ? "avx2" : "baseline"; });
     amptorch::bind_symmetry_functions(module);
     amptorch::bind_gmp(module);
     amptorch::bind_bispectrum(module);

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "networks_arrays.h"
 #include "networks_tiles.h"
 
 namespace amptorch {

@@ -1,14 +1,12 @@
-// Atoms in tiles, and the kernel that works on them. For bindings alone, see dispatch.h.
+// Atoms in tiles, and the kernel that works on them. Not for kernels, see dispatch.h.
 #pragma once
 
 #include <algorithm>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "aligned.h"
-#include "arrays.h"
 #include "dispatch.h"
 #include "networks.h"
 
@@ -28,16 +26,6 @@ const Kernel<T>& kernel(const std::string& activation) {
         if (activation == each.activation) return each;
     }
     throw std::invalid_argument("activation: there is no kernel for " + activation);
-}
-
-template <typename T>
-Networks<T> networks_of(Array<const T, -1> parameters, Array<const T, -1> constants,
-                        Array<const Index, -1> widths, Index n_networks, Index tape_rows) {
-    const Index* w = widths.data();
-    const int n_layers = static_cast<int>(widths.shape(0)) - 1;
-    return {parameters.data(), constants.data(), w, n_networks,
-            static_cast<Index>(parameters.size()) / n_networks, n_layers,
-            std::accumulate(w + 1, w + n_layers, Index{0}), tape_rows};
 }
 
 // Some atoms, and the networks that have a share in them.

@@ -2,28 +2,15 @@
 // alone.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "arrays.h"
+#include "environment.h"
 
 namespace amptorch {
 
 template <typename T>
 using Matrix = Array<T, -1, -1>;
-
-// Features [species of the atom, of a neighbour, n] that a neighbour changes; null but for jacobian.
-struct Touch {
-    const std::int64_t* table = nullptr;
-    int n = 0;
-};
-
-// Most neighbours of one atom, whose pairs are those from first[i] to first[i + 1].
-inline std::int64_t most_neighbors(const std::int64_t* first, std::int64_t n_atoms) {
-    std::int64_t most = 0;
-    for (std::int64_t i = 0; i < n_atoms; ++i) most = std::max(most, first[i + 1] - first[i]);
-    return most;
-}
 
 // `run` gets a task that holds the arrays of one operation alone, and adds those that all share.
 template <typename T, typename Inputs, typename Task, typename Operation,
