@@ -13,8 +13,6 @@
 namespace amptorch {
 namespace {
 
-using Indices = Array<const Index, -1>;
-
 template <typename Values>
 auto copied(const Values& values) {
     using T = std::remove_const_t<std::remove_reference_t<decltype(*values.data())>>;

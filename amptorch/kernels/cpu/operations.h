@@ -2,8 +2,6 @@
 // alone.
 #pragma once
 
-#include <cstdint>
-
 #include "arrays.h"
 #include "environment.h"
 
@@ -11,6 +9,15 @@ namespace amptorch {
 
 template <typename T>
 using Matrix = Array<T, -1, -1>;
+
+using Indices = Array<const Index, -1>;
+
+template <typename T>
+Environment<T> environment_of(const Array<const T, -1, 3>& vectors, const Indices& first,
+                              const Indices& neighbors, const Indices& species) {
+    return {vectors.data(), first.data(), neighbors.data(), species.data(),
+            static_cast<Index>(species.shape(0))};
+}
 
 // `run` gets a task that holds the arrays of one operation alone, and adds those that all share.
 template <typename T, typename Inputs, typename Task, typename Operation,
@@ -22,7 +29,7 @@ struct Operations {
         run(inputs, Operation::forward, task, {});
     }
 
-    static void jacobian(const Inputs& inputs, Array<const std::int64_t, -1, -1, -1> touch,
+    static void jacobian(const Inputs& inputs, Array<const Index, -1, -1, -1> touch,
                          Matrix<T> features, Array<T, -1, -1, 3> blocks) {
         Task task{};
         task.features = features.data();

@@ -1,62 +1,27 @@
-// Binding of the symmetry functions: arrays in, a plan, and threads over centres.
-#include "symmetry_functions.h"
-
+// Binding of the symmetry functions.
 #include "operations.h"
-#include "symmetry_functions_plan.h"
-#include "symmetry_functions_workspace.h"
+#include "symmetry_functions_run.h"
 
 namespace amptorch {
 namespace symmetry {
 namespace {
 
-using Indices = Array<const Index, -1>;
-
 // The arguments that all operations share.
 template <typename T>
 struct Inputs {
-    Array<const T, -1, 3> vectors;
-    Indices first, neighbors, species;
-    Array<const Index, -1, 5> kinds;
-    Array<const double, -1, 6> values;
-    CutoffFunction cutoff_function;
-    int n_species, n_features, threads;
-
-    Task<T> task(const Plan& plan, Task<T> task) const {
-        task.plans = plan.centers();
-        task.max_channels = plan.max_channels();
-        task.cutoff_function = cutoff_function;
-        task.n_species = n_species;
-        task.n_features = n_features;
-        task.n_atoms = static_cast<Index>(species.shape(0));
-        task.vectors = vectors.data();
-        task.first = first.data();
-        task.neighbors = neighbors.data();
-        task.species = species.data();
-        return task;
-    }
-
-    Plan plan(Touch touch) const {
-        return Plan({kinds.data(), values.data(), touch.table, static_cast<Index>(kinds.shape(0)),
-                     n_species, touch.n});
-    }
+    Environment<T> atoms;
+    Table table;  // without features that neighbours touch
+    Functions functions;
+    int threads;
 };
 
 template <typename T>
-void run(const Inputs<T>& inputs, Operation operation, Task<T> outputs, Touch touch) {
-    const Kernel<T>& compiled = kernel<T>();
-    const Plan plan = inputs.plan(touch);
-    Task<T> task = inputs.task(plan, outputs);
+void run(const Inputs<T>& inputs, Operation operation, Task<T> task, Touch touch) {
+    Table table = inputs.table;
+    table.touch = touch.table;
+    table.n_touched = touch.n;
     task.n_touched = touch.n;
-    const Index most = most_neighbors(task.first, task.n_atoms);
-#pragma omp parallel num_threads(inputs.threads)
-    {
-        Shared<T> shared;
-        const Workspace<T> workspace(task, most, compiled.width, shared);
-#pragma omp for schedule(dynamic, 4)
-        for (Index i = 0; i < task.n_atoms; ++i) {
-            compiled.center(task, operation, i, workspace.scratch());
-        }
-    }
+    run(Plan(table), inputs.functions, inputs.atoms, inputs.threads, operation, task);
 }
 
 template <typename T>
@@ -73,8 +38,11 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
                     Array<const double, -1, 6> values, double gamma, int n_species, int n_features,
                     int cutoff_type, double alpha, int threads, Arrays... arrays) {
             const nb::gil_scoped_release release;
-            operation({vectors, first, neighbors, species, kinds, values,
-                       {gamma, cutoff_type, alpha}, n_species, n_features, threads},
+            operation({environment_of<T>(vectors, first, neighbors, species),
+                       {kinds.data(), values.data(), nullptr, static_cast<Index>(kinds.shape(0)),
+                        n_species, 0},
+                       {{gamma, cutoff_type, alpha}, n_species, n_features},
+                       threads},
                       arrays...);
         },
         fixed(0), fixed(1), fixed(2), fixed(3), fixed(4), fixed(5), nb::arg(), nb::arg(),
