@@ -16,6 +16,7 @@ from .plain import plain
 from .potentials.precision import dtype_of
 from .potentials.registry import family_named, model_name
 from .potentials.settings import ModelSettings
+from .preprocessing import baselines
 
 
 @dataclass
@@ -126,5 +127,7 @@ def plain_sections(config: Mapping[str, Any]) -> dict[str, Any]:
         # Images may be many, and lists of the caller's.
         kept = {key: value for key, value in section.items() if key == "raw_data"}
         rest = {key: value for key, value in section.items() if key != "raw_data"}
+        if name == "dataset" and "baseline" in rest:
+            rest["baseline"] = baselines.written(rest["baseline"])
         sections[name] = {**plain(rest), **kept}
     return sections

@@ -208,7 +208,8 @@ def test_keys_tell_numbers_apart():
     ("setting", "message"),
     [
         ("linera", r"dataset: baseline: unknown name 'linera'; did you mean 'linear'"),
-        ({"energies": {}}, r"dataset: baseline: expected 'linear', the name of a kind, a mapping"),
+        ({"energies": {}}, r"dataset: baseline: unknown name 'energies'"),
+        ({}, r"dataset: baseline: expected 'linear', the name of a kind, a mapping"),
         (["linear", 3], r"dataset: baseline: expected .* got 3"),
     ],
 )

@@ -30,14 +30,14 @@ class Contribution:
         energies: arrays [n_atoms], eV, that add up to ``energy``; None where it cannot be told
             apart by atoms.
         forces: arrays [n_atoms, 3], eV/Å; None where no energy depends on positions.
-        virials: arrays [3, 3], eV, W = sum over pairs of R x dE/dR, the stress times the volume;
-            None with ``forces``.
+        virials: arrays [3, 3], eV, W = sum over pairs of R x dE/dR, the stress times the volume,
+            or None for an image of which it is not known; None with ``forces``.
     """
 
     energy: Array
     energies: list[Array] | None = None
     forces: list[Array] | None = None
-    virials: list[Array] | None = None
+    virials: list[Array | None] | None = None
 
     def energies_of_atoms(self, images: Sequence[Atoms]) -> list[Array]:
         """``energies``, or the energy of each frame shared evenly among its atoms."""

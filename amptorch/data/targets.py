@@ -95,7 +95,8 @@ def _above(baseline: Baseline, image: Atoms, targets: Targets) -> Targets:
     if forces is not None and found.forces is not None:
         forces = forces - found.forces[0]
     if stress is not None and found.virials is not None:
-        stress = stress - voigt_stress(found.virials[0], targets.volume)
+        virial = found.virials[0]
+        stress = None if virial is None else stress - voigt_stress(virial, targets.volume)
     return replace(targets, energy=energy, forces=forces, stress=stress)
 
 
@@ -105,10 +106,20 @@ def voigt_stress(virial: Array, volume: float) -> Array:
     return stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 
-def stress_of(image: Atoms, virial: Array) -> Array | None:
-    """Stress [6] of a virial [3, 3] (eV) in eV/Å^3; None without a cell of some volume."""
+def stress_of(image: Atoms, virial: Array | None) -> Array | None:
+    """Stress [6] of a virial [3, 3] (eV) in eV/Å^3; None without one, or without a cell of some
+    volume."""
     cell = image.cell.array
-    return voigt_stress(virial, abs(np.linalg.det(cell))) if cell.any(axis=1).all() else None
+    if virial is None or not cell.any(axis=1).all():
+        return None
+    return voigt_stress(virial, abs(np.linalg.det(cell)))
+
+
+def virial_of(image: Atoms, stress: Array | None) -> Array | None:
+    """The symmetric virial [3, 3] in eV of a stress [6]: the reverse of :func:`stress_of`."""
+    if stress is None:
+        return None
+    return stress[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]] * abs(np.linalg.det(image.cell.array))
 
 
 def read_energy(image: Atoms, name: str, keys: Keys = DEFAULT_KEYS) -> float:

@@ -42,18 +42,7 @@ def write(parts: Parts, path: str | Path) -> None:
     Raises:
         ValueError: it has a class of the user's own.
     """
-    family = family_of(parts.model)
-    arrays = {f"model.{name}": value for name, value in parts.model.state_dict().items()}
-    values = {
-        "family": family.name,
-        "model": family.to_json(parts.model),
-        "descriptor": _descriptor_to_json(parts.descriptor),
-        "scalers": {
-            name: _scaler_to_json(name, scaler, arrays) for name, scaler in parts.scalers.items()
-        },
-        "keys": asdict(parts.keys),
-    }
-    tensor_file.write(path, KIND, FORMAT, values, arrays)
+    tensor_file.write(path, KIND, FORMAT, *taken_apart(parts))
 
 
 def read(path: str | Path) -> Parts:
@@ -65,14 +54,39 @@ def read(path: str | Path) -> Parts:
     """
     values, arrays = tensor_file.read(path, KIND, FORMAT)
     try:
-        return Parts(
-            _model(values["family"], values["model"], arrays),
-            _descriptor(values["descriptor"]),
-            {name: _scaler(name, state, arrays) for name, state in values["scalers"].items()},
-            Keys(**values["keys"]),
-        )
+        return put_together(values, arrays)
     except (ValueError, LookupError, TypeError, RuntimeError, AttributeError) as error:
         raise ValueError(f"{path}: {KIND} that cannot be put together: {error}") from error
+
+
+def taken_apart(parts: Parts) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Plain values and tensors that stand for a potential.
+
+    Raises:
+        ValueError: it has a class of the user's own.
+    """
+    family = family_of(parts.model)
+    arrays = {f"model.{name}": value for name, value in parts.model.state_dict().items()}
+    values = {
+        "family": family.name,
+        "model": family.to_json(parts.model),
+        "descriptor": _descriptor_to_json(parts.descriptor),
+        "scalers": {
+            name: _scaler_to_json(name, scaler, arrays) for name, scaler in parts.scalers.items()
+        },
+        "keys": asdict(parts.keys),
+    }
+    return values, arrays
+
+
+def put_together(values: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Parts:
+    """The potential of :func:`taken_apart`."""
+    return Parts(
+        _model(values["family"], values["model"], arrays),
+        _descriptor(values["descriptor"]),
+        {name: _scaler(name, state, arrays) for name, state in values["scalers"].items()},
+        Keys(**values["keys"]),
+    )
 
 
 def _model(family: str, values: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Model:

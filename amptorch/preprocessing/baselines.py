@@ -3,7 +3,7 @@
 A baseline is fixed, or fitted: "linear" fits energies of elements to the data, and what is fixed
 is taken off before. To add a kind is to write a class with what
 :class:`amptorch.data.baseline.Baseline` says and ``from_settings``, and its line in ``PLACES``, or
-to :func:`register` it.
+to :func:`register` it. A kind that takes objects has ``described``, which gives plain values.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,12 @@ from ..errors import nearest
 LINEAR = "linear"
 
 # Where the kinds are that configurations and files may name. By name: some need rooms above.
-PLACES = {"elements": "amptorch.preprocessing.utils:AtomicCorrectionScaler"}
+PLACES = {
+    "elements": "amptorch.preprocessing.utils:AtomicCorrectionScaler",
+    "zbl": "amptorch.preprocessing.pair_baseline:ZBL",
+    "calculator": "amptorch.preprocessing.calculator_baseline:OfCalculator",
+    "potential": "amptorch.potentials.baseline:OfPotential",
+}
 _REGISTERED: dict[str, type[Any]] = {}
 
 
@@ -61,8 +67,8 @@ class Wanted:
 
     @classmethod
     def of(cls, setting: object) -> Wanted:
-        """Of None, a name, ``{"name": ..., options}``, or a list of these; one made before is
-        given back.
+        """Of None, a name, ``{name: options}``, ``{name: first option}``, ``{"name": ...,
+        options}``, or a list of these; one made before is given back.
 
         Raises:
             ValueError: anything else, a name that is not known, or bad options.
@@ -70,34 +76,64 @@ class Wanted:
         if isinstance(setting, Wanted):
             return setting
         fixed, linear = check(setting)
-        made = [kind_named(name).from_settings(**options) for name, options in fixed]
+        made = [_made(*each) for each in fixed]
         return cls(joined(made) if made else None, linear)
 
 
-def check(setting: object) -> tuple[list[tuple[str, dict[str, Any]]], bool]:
-    """Names and options of the fixed baselines, and whether "linear" is among the names.
+Entry = tuple[str, tuple[object, ...], dict[str, Any]]
+"""A name, and what its kind is made from."""
+
+
+def check(setting: object) -> tuple[list[Entry], bool]:
+    """What the fixed baselines are, and whether "linear" is among the names.
 
     Raises:
         ValueError: a setting of another form, or a name that is not known.
     """
     entries = setting if isinstance(setting, (list, tuple)) else [setting]
     named = [_named(entry) for entry in entries if entry is not None]
-    fixed = [entry for entry in named if entry != (LINEAR, {})]
-    for name, _ in fixed:
+    fixed = [entry for entry in named if entry != (LINEAR, (), {})]
+    for name, *_ in fixed:
         kind_named(name)
     return fixed, len(fixed) < len(named)
 
 
-def _named(entry: object) -> tuple[str, dict[str, Any]]:
+def _named(entry: object) -> Entry:
     if isinstance(entry, str):
-        return entry, {}
+        return entry, (), {}
     if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
         options = dict(entry)
-        return options.pop("name"), options
+        return options.pop("name"), (), options
+    if isinstance(entry, Mapping) and len(entry) == 1:
+        name, value = next(iter(entry.items()))
+        given = () if value is None or isinstance(value, Mapping) else (value,)
+        return name, given, dict(value) if isinstance(value, Mapping) else {}
     raise ValueError(
-        f"baseline: expected {LINEAR!r}, the name of a kind, a mapping with its 'name' and "
-        f"options, or a list of these, got {entry!r}"
+        f"baseline: expected {LINEAR!r}, the name of a kind, a mapping of its name to its options, "
+        f"or a list of these, got {entry!r}"
     )
+
+
+def written(setting: object) -> object:
+    """The setting in plain values, where its kinds know how: calculators by their class."""
+    if isinstance(setting, (list, tuple)):
+        return [written(entry) for entry in setting]
+    try:
+        name, values, options = _named(setting)
+        described = kind_named(name).described
+    except (ValueError, AttributeError):  # what is wrong is said by ``check``
+        return setting
+    return {name: described(*values, **options)}
+
+
+def _made(name: str, values: Sequence[object], options: Mapping[str, Any]) -> Baseline:
+    """The baseline of an entry."""
+    make = kind_named(name).from_settings
+    try:
+        signature(make).bind(*values, **options)
+    except TypeError as error:
+        raise ValueError(f"baseline: {name}: {error}") from error
+    return make(*values, **options)
 
 
 class Sum:
@@ -129,9 +165,14 @@ class Sum:
 
 
 def _sums(parts: Sequence[Sequence[Any] | None]) -> list[Any] | None:
-    """Sums by frame, over the parts that have any."""
+    """Sums by frame, over the parts that have any; None for a frame where one of these has none."""
     there = [part for part in parts if part is not None]
-    return [np.sum(each, 0) for each in zip(*there, strict=True)] if there else None
+    if not there:
+        return None
+    return [
+        None if any(one is None for one in each) else np.sum(each, 0)
+        for each in zip(*there, strict=True)
+    ]
 
 
 def to_state(baseline: Baseline) -> list[dict[str, Any]]:
