@@ -89,3 +89,21 @@ def concatenate(environments: Sequence[Environment]) -> Environment:
         torch.cat(neighbors),
         torch.cat([environment.species for environment in environments]),
     )
+
+
+def split(environment: Environment, sizes: Sequence[int]) -> list[Environment]:
+    """The environments of the frames, of so many atoms each, that one was concatenated of."""
+    parts, atom = [], 0
+    for size in sizes:
+        first = environment.first[atom : atom + size + 1]
+        pairs = slice(int(first[0]), int(first[-1]))
+        parts.append(
+            Environment(
+                environment.vectors[pairs],
+                first - first[0],
+                environment.neighbors[pairs] - atom,
+                environment.species[atom : atom + size],
+            )
+        )
+        atom += size
+    return parts

@@ -166,8 +166,9 @@ class LinearModel(Model):
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         return self.basis(fingerprint, numbers) @ self.coefficients
 
-    def rows(self, batch: AtomsBatch, forces: bool = True) -> Rows:
-        """Energies and, if asked for, forces and virials of a batch for each coefficient."""
+    def rows(self, batch: AtomsBatch, forces: bool = True, virials: bool = True) -> Rows:
+        """Energies and, if asked for, forces and, with these, virials of a batch for each
+        coefficient."""
         fingerprint = batch.fingerprint.detach().requires_grad_(forces)
         with torch.set_grad_enabled(forces):
             basis = self.basis(fingerprint, batch.atomic_numbers)
@@ -178,7 +179,7 @@ class LinearModel(Model):
         primes = batch.primes
         assert primes is not None, "forces need images converted with primes"
         with torch.no_grad():
-            if not isinstance(primes, PairPrimes):
+            if not (virials and isinstance(primes, PairPrimes)):
                 return Rows(energies, torch.stack([primes.forces(s).flatten() for s in slopes], 1))
             frames = batch.batch, batch.num_graphs
             both = [primes.forces_and_virials(slope, *frames) for slope in slopes]

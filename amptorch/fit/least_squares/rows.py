@@ -67,14 +67,15 @@ class RowReader:
 
     def _rows(self, batch: AtomsBatch) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Of each kind rows [n, p + 1] and the frame [n] of each."""
-        forces = self.settings.force_coefficient > 0 or self.settings.stress_coefficient > 0
-        found, n_frames = self.model.rows(batch, forces and self.model.get_forces), len(batch)
+        stress, n_frames = self.settings.stress_coefficient > 0, len(batch)
+        forces = self.settings.force_coefficient > 0 or stress
+        found = self.model.rows(batch, forces and self.model.get_forces, virials=stress)
         frames, sizes = torch.arange(n_frames, device=self.device), batch.natoms[:, None]
         yield "energy", _beside(found.energies, batch.energy) / sizes, frames
         if found.forces is not None and self.settings.force_coefficient > 0:
             by_force = batch.batch.repeat_interleave(3)
             yield "forces", _beside(found.forces, batch.forces), by_force
-        if self.settings.stress_coefficient > 0:
+        if stress:
             assert found.virials is not None, "stresses need the vectors of pairs"
             volumes = batch.volume.repeat_interleave(6)[:, None]
             stresses = _beside(found.virials / volumes, batch.stress)

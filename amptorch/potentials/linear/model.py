@@ -9,7 +9,7 @@ and quadratic SNAP, M. A. Wood and A. P. Thompson, J. Chem. Phys. 148, 241721 (2
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,24 +85,40 @@ class Linear(LinearModel):
         own = self.coefficients.view(-1, self.n_terms)[self.elements_of(numbers)]
         return (self.terms(fingerprint) * own).sum(1)
 
-    def rows(self, batch: AtomsBatch, forces: bool = True) -> Rows:
-        blocks = blocks_of(batch) if forces else None
-        if forces and blocks is None:
-            return super().rows(batch, forces)
+    def rows(self, batch: AtomsBatch, forces: bool = True, virials: bool = True) -> Rows:
+        frames = blocks_of(batch) if forces else None
+        if forces and frames is None:
+            return super().rows(batch, forces, virials)
         with torch.no_grad():
-            return self._rows(batch, blocks)
+            fingerprint, species = batch.fingerprint.detach(), self.elements_of(batch.atomic_numbers)
+            energies = self._energies(fingerprint, species, batch)
+            if frames is None:
+                return Rows(energies)
+            slopes = self._slopes(frames, fingerprint, species, batch)
+            of_forces, of_virials = [], []
+            for each, blocks, own, n_frames in slopes:
+                of_forces.append(each.forces(blocks))
+                if virials:
+                    of_virials.append(each.virials(blocks, own, n_frames))
+        return Rows(energies, torch.cat(of_forces), torch.cat(of_virials) if virials else None)
 
-    def _rows(self, batch: AtomsBatch, blocks: Blocks | None) -> Rows:
-        species, n_frames = self.elements_of(batch.atomic_numbers), batch.num_graphs
+    def _energies(self, fingerprint: Tensor, species: Tensor, batch: AtomsBatch) -> Tensor:
         n_elements = self.num_params // self.n_terms
-        places = batch.batch * n_elements + species
-        terms = self.terms(batch.fingerprint.detach())
-        sums = terms.new_zeros((n_frames * n_elements, self.n_terms)).index_add(0, places, terms)
-        energies = sums.view(n_frames, -1)
-        if blocks is None:
-            return Rows(energies)
-        slopes = _Slopes(self, batch.fingerprint.detach(), species, n_elements)
-        return Rows(energies, slopes.forces(blocks), slopes.virials(blocks, batch.batch, n_frames))
+        terms, places = self.terms(fingerprint), batch.batch * n_elements + species
+        sums = terms.new_zeros((batch.num_graphs * n_elements, self.n_terms))
+        return sums.index_add(0, places, terms).view(batch.num_graphs, -1)
+
+    def _slopes(
+        self, frames: Iterable[Blocks], fingerprint: Tensor, species: Tensor, batch: AtomsBatch
+    ) -> Iterator[tuple[_Slopes, Blocks, Tensor, int]]:
+        """Of each of the blocks what makes rows of them, the frame of each atom, and how many."""
+        n_elements, first = self.num_params // self.n_terms, 0
+        for blocks in frames:
+            atoms = slice(first, first + blocks.n_atoms)
+            own = batch.batch[atoms] - batch.batch[first]
+            slopes = _Slopes(self, fingerprint[atoms], species[atoms], n_elements)
+            yield slopes, blocks, own, int(own[-1]) + 1
+            first = atoms.stop
 
     def left(self, fingerprint: Tensor) -> Tensor:
         """[n_atoms, L], by what the slopes of an atom's features are multiplied in those of its

@@ -2,53 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ...data.frame import AtomsBatch
 from ...data.primes import JacobianBatch, OnTheFly, PairJacobian
+from ...kernels.environment import split
 
 
 @dataclass
 class Blocks:
-    """Slopes of the features of a batch.
+    """Slopes of the features of a frame, or of frames laid one after the other.
 
     Attributes:
         slopes: [n_pairs, n_features, 3], dG_i/dR_ij.
         vectors: [n_pairs, 3], R_ij, Å.
         centers, neighbors: [n_pairs], i and j.
+        n_atoms: number of atoms.
     """
 
     slopes: Tensor
     vectors: Tensor
     centers: Tensor
     neighbors: Tensor
+    n_atoms: int
 
 
-def blocks_of(batch: AtomsBatch) -> Blocks | None:
-    """Those of a batch; None where its primes have no pairs."""
+def blocks_of(batch: AtomsBatch) -> Iterator[Blocks] | None:
+    """Those of the frames of a batch, one after the other; None where its primes have no pairs.
+
+    Primes that are not stored are computed frame by frame, as slopes of one frame stay in a cache.
+    """
     primes = batch.primes
     assert primes is not None, "forces need images converted with primes"
-    if isinstance(primes, JacobianBatch):
-        primes = primes.joined()
     if isinstance(primes, OnTheFly):
-        _, values = primes.descriptor.jacobian(primes.environment)
-        touch = primes.descriptor.touch.to(values.device)
-        primes = PairJacobian(primes.environment, primes.factors, values, touch)
-    return _blocks(primes) if isinstance(primes, PairJacobian) else None
+        return map(_blocks, _computed(primes, batch.natoms.tolist()))
+    if isinstance(primes, JacobianBatch):
+        factors = primes.factors.split(batch.natoms.tolist())
+        parts = zip(primes.parts, factors, strict=True)
+        return (_blocks(replace(part, factors=own)) for part, own in parts)
+    return iter([_blocks(primes)]) if isinstance(primes, PairJacobian) else None
+
+
+def _computed(primes: OnTheFly, sizes: Sequence[int]) -> Iterator[PairJacobian]:
+    descriptor, touch = primes.descriptor, primes.descriptor.touch.to(primes.factors.device)
+    parts = zip(split(primes.environment, sizes), primes.factors.split(sizes), strict=True)
+    for environment, factors in parts:
+        yield PairJacobian(environment, factors, descriptor.jacobian(environment)[1], touch)
 
 
 def _blocks(primes: PairJacobian) -> Blocks:
-    environment, factors = primes.environment, primes.factors
-    centers, neighbors = environment.centers, environment.neighbors
-    columns = primes.touch[environment.species[centers], environment.species[neighbors]]
+    environment = primes.environment
+    slopes = _all_features(primes)
+    if not bool((primes.factors == 1).all()):
+        slopes = slopes * primes.factors[environment.centers][:, :, None]
+    pairs = environment.vectors, environment.centers, environment.neighbors
+    return Blocks(slopes, *pairs, environment.n_atoms)
+
+
+def _all_features(primes: PairJacobian) -> Tensor:
+    """[n_pairs, n_features, 3] of blocks that leave out what a neighbour does not change."""
+    environment, n_features = primes.environment, primes.factors.shape[1]
+    same = torch.arange(n_features, device=primes.touch.device)
+    if primes.touch.shape[-1] == n_features and bool((primes.touch == same).all()):
+        return primes.values
+    centers = environment.centers
+    columns = primes.touch[environment.species[centers], environment.neighbor_species]
     # Features that no neighbour of this element changes lie in one more column, cut off.
-    spare = torch.where(columns < 0, factors.shape[1], columns)[:, :, None].expand_as(primes.values)
-    dense = primes.values.new_zeros((len(centers), factors.shape[1] + 1, 3))
-    slopes = dense.scatter_(1, spare, primes.values)[:, :-1] * factors[centers][:, :, None]
-    return Blocks(slopes, environment.vectors, centers, neighbors)
+    spare = torch.where(columns < 0, n_features, columns)[:, :, None].expand_as(primes.values)
+    dense = primes.values.new_zeros((len(centers), n_features + 1, 3))
+    return dense.scatter_(1, spare, primes.values)[:, :-1]
 
 
 def products(left: Tensor, right: Tensor, groups: Tensor, n_groups: int) -> Tensor:
@@ -60,6 +86,9 @@ def products(left: Tensor, right: Tensor, groups: Tensor, n_groups: int) -> Tens
         groups: [n], the group of each.
         n_groups: their number.
     """
+    if left.shape[1] == 1:
+        sums = right.new_zeros((n_groups, right.shape[1])).index_add_(0, groups, left * right)
+        return sums[:, None]
     order = torch.argsort(groups, stable=True)
     groups = groups[order]
     counts = torch.bincount(groups, minlength=n_groups)
