@@ -19,9 +19,8 @@ from . import solvers
 from .moments import Gram, Key, Moments, Triangle
 from .problem import Problem, Solution, Spread
 from .rows import RowReader
-from .settings import LeastSquaresSettings
+from .settings import KINDS, LeastSquaresSettings
 
-KINDS = ("energy", "forces", "stress")
 
 
 class LeastSquares:

@@ -10,6 +10,7 @@ from ...errors import check_choice, check_integer, check_keys, is_number
 from ..settings import FitSettings
 
 SOLVERS = ("svd", "ridge", "lasso", "elastic_net", "ard")
+KINDS = ("energy", "forces", "stress")
 WEIGHTS = {"energy": 100.0, "forces": 1.0, "stress": 0.0}
 # Tried where alpha is "cv".
 GRID = tuple(10.0**exponent for exponent in range(-14, 0))
