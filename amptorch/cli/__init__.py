@@ -23,13 +23,14 @@ from . import (
     predict,
     relax,
     train,
+    tune,
     verify,
 )
 from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (
-    *(train, evaluate, predict, finetune, committee, relax, md, data, export, init),
+    *(train, tune, evaluate, predict, finetune, committee, relax, md, data, export, init),
     *(fingerprint, info, verify, merge, convert, machine, completion),
 )
 STATUS = "exit status: 0 good, 1 failed, 2 wrong usage, 130 interrupted"

@@ -28,12 +28,17 @@ def configuration(arguments: argparse.Namespace) -> Config:
     Raises:
         WrongUsage: neither data nor a configuration, or two configurations.
     """
+    return shown(arguments).config
+
+
+def shown(arguments: argparse.Namespace) -> Recipe:
+    """The same, with the reasons of what was chosen."""
     chosen = choose_configuration(arguments, arguments.resume)
     if arguments.quiet:
         chosen.config["cmd"]["verbose"] = False
     if chosen.config["cmd"].get("verbose", True):
         print("\n".join(chosen.summary()))
-    return chosen.config
+    return chosen
 
 
 def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> Recipe:

@@ -6,11 +6,13 @@ import argparse
 import re
 from pathlib import Path
 
+from ..potentials.registry import recipes
 from ..recipe import PRESETS
 from .settings import add_keys
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)", re.IGNORECASE)
+TRIALS = 100
 DATA = (
     "files that ASE reads, folders, patterns, and frames of these as FILE@0:8; several are one "
     "after the other"
@@ -46,7 +48,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("configuration")
     group.add_argument("--preset", choices=tuple(PRESETS), default="standard")
     group.add_argument(
-        "--potential", choices=("networks",), default="networks", help="family of potentials"
+        "--potential", choices=tuple(recipes()), default="networks", help="kind of potential"
     )
     group.add_argument(
         "--set",
@@ -66,4 +68,16 @@ def add_time(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="end within this time (90s, 10m, 1h30m): as many epochs as there is time for, at "
         "most those of the configuration",
+    )
+
+
+def add_trials(parser: argparse.ArgumentParser) -> None:
+    """Add the number of fits of a search."""
+    parser.add_argument(
+        "--trials",
+        type=int,
+        default=TRIALS,
+        metavar="NUMBER",
+        help=f"fits of the search for cutoff, radii and weights of linear potentials, default "
+        f"{TRIALS}, 0 for none",
     )

@@ -17,11 +17,12 @@ from ..report import Part, training_parts, write_report
 from ..trainer import AtomsTrainer
 from . import reporting
 from .config_file import with_classes
-from .configuration import configuration
+from .configuration import shown
 from .interrupt import how_to_go_on, noticed
-from .options import DATA, add_output, add_recipe, add_time
+from .options import DATA, add_output, add_recipe, add_time, add_trials
 from .parser import examples
 from .settings import add_keys, add_units
+from .tuning import searched
 
 # Of a bounded run, for what comes after training.
 FOR_THE_REPORT = 0.05
@@ -38,6 +39,7 @@ def add_command(commands: Any) -> None:
         epilog=examples(
             "amptorch train data.extxyz",
             "amptorch train runs/*.extxyz more.traj@0:200 --test test.extxyz --time 10m",
+            "amptorch train data.extxyz --potential snap --time 10m",
             "amptorch train config.yaml --set optim.epochs=50",
             "amptorch train --resume checkpoints/2026-01-31-12-00-00-data",
         ),
@@ -49,6 +51,7 @@ def add_command(commands: Any) -> None:
     add_units(parser)
     add_recipe(parser)
     add_time(parser)
+    add_trials(parser)
     parser.add_argument("--test", metavar="DATA", help="images kept apart, to evaluate on")
     parser.add_argument("--out", type=Path, help="folder of the report, default the checkpoint's")
     parser.add_argument(
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     process does all but the training."""
     begun = time.monotonic()
     reporting.check(arguments)
-    config = configuration(arguments)
+    config = searched(shown(arguments), arguments, begun)
     test = {} if arguments.test is None else {"test": _test_part(arguments.test, config)}
     if arguments.time is not None:
         bound = arguments.time * (1 - FOR_THE_REPORT) - (time.monotonic() - begun)

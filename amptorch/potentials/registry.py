@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -93,6 +93,10 @@ class Family:
         fits: where its fits are, "module:class", by the names that configurations give them; the
             first is the default.
         formats: what it reads.
+        recipes: where rules are that choose a configuration for data, "module:function", by the
+            names that ``amptorch train --potential`` takes; see :mod:`amptorch.recipe`.
+        search: where what searches values of its configurations is, "module:class", or None; see
+            :mod:`amptorch.search`.
     """
 
     name: str
@@ -103,6 +107,8 @@ class Family:
     from_json: Callable[[Mapping[str, Any]], Model]
     fits: Mapping[str, str]
     formats: tuple[Format, ...] = ()
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    search: str | None = None
 
     def name_of_fit(self, name: str | None) -> str:
         """The name, or that of the default fit in place of None.
@@ -119,8 +125,13 @@ class Family:
 
     def fit_named(self, name: str) -> type[Any]:
         """The class of a fit, see :class:`amptorch.fit.base.Fit`."""
-        module, _, kind = self.fits[name].partition(":")
-        return getattr(import_module(module), kind)
+        return at_place(self.fits[name])
+
+
+def at_place(place: str) -> Any:
+    """What stands at "module:name"."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 def register(module: str) -> None:
@@ -140,6 +151,11 @@ def families() -> dict[str, Family]:
     # By name: a family reads potentials, which are saved by way of their families.
     modules = [import_module(module) for module in _modules]
     return {module.FAMILY.name: module.FAMILY for module in modules}
+
+
+def recipes() -> dict[str, str]:
+    """Where the rules of all families are, by name."""
+    return {name: place for each in families().values() for name, place in each.recipes.items()}
 
 
 def model_name(section: Mapping[str, Any]) -> object:

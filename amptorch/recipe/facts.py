@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from ase import Atoms
 
 from ..data.keys import KINDS, Keys, holds, proposals
@@ -21,12 +22,15 @@ class Facts:
         forces: whether every frame has forces.
         keys: names of energy, forces, stress and virial, where they are not ASE's and were found by
             their looks.
+        volume: of an atom, Å^3: the median of the frames that are periodic in all directions, None
+            without such.
     """
 
     n_frames: int
     atoms: Mapping[str, int]
     forces: bool
     keys: Mapping[str, str] = field(default_factory=dict)
+    volume: float | None = None
 
     @classmethod
     def of(cls, images: Iterable[Atoms], keys: Mapping[str, str] | None = None) -> Facts:
@@ -37,16 +41,19 @@ class Facts:
         """
         n_frames, with_forces = 0, 0
         atoms: Counter[str] = Counter()
-        names = dict(keys or {})
+        names, volumes = dict(keys or {}), []
         for image in images:
             if not n_frames and keys is None:
                 names = found_keys(image)
             n_frames += 1
             atoms.update(image.get_chemical_symbols())
             with_forces += holds(image, "forces", Keys.of(names))
+            if image.pbc.all():
+                volumes.append(image.get_volume() / len(image))
         if not n_frames:
             raise ValueError("data: expected at least one frame, got none")
-        return cls(n_frames, dict(sorted(atoms.items())), with_forces == n_frames, names)
+        volume = float(np.median(volumes)) if volumes else None
+        return cls(n_frames, dict(sorted(atoms.items())), with_forces == n_frames, names, volume)
 
     @property
     def elements(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import nearest
-from . import rules
+from ..potentials.registry import at_place, recipes
 from .facts import Facts
 from .rules import PRESETS
 
@@ -16,7 +16,6 @@ _OF_DATA = {
     *("raw_data", "keys", "length_unit", "energy_unit", "weight_key", "elements"),
     *("val_split", "val_split_mode", "save_fps"),
 }
-_FAMILIES = ("networks",)
 
 
 @dataclass
@@ -45,16 +44,18 @@ def choose(facts: Facts, preset: str = "standard", potential: str = "networks") 
     Args:
         facts: of the data.
         preset: "fast", "standard" or "accurate".
-        potential: family of potentials, "networks".
+        potential: name of the rules, "networks", "snap", ..., see
+            :func:`amptorch.potentials.registry.recipes`.
 
     Raises:
         ValueError: a preset or family that is not known.
     """
-    for name, value, known in (("preset", preset, PRESETS), ("potential", potential, _FAMILIES)):
+    places = recipes()
+    for name, value, known in (("preset", preset, PRESETS), ("potential", potential, places)):
         if value not in known:
             raise ValueError(f"{name}: unknown {value!r}; {nearest(value, known)}")
     recipe = Recipe({name: {} for name in ("model", "optim", "dataset", "cmd")})
-    for section, key, value, why in rules.of(facts, PRESETS[preset]):
+    for section, key, value, why in at_place(places[potential])(facts, PRESETS[preset]):
         recipe.config[section][key] = value
         if why:
             recipe.reasons[section, key] = why

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...errors import Diverged
 from .moments import Key, Moments
 from .problem import EPSILON, inverse
 from .settings import KINDS, LeastSquaresSettings
@@ -31,7 +32,7 @@ FARTHEST = 4.0
 # A step of the penalty is as much as this of a weight.
 PENALTY_STEP = 5.0
 LOWEST = 1e-13
-STEPS = 25
+STEPS = (10, 25)  # with few and with many unknowns
 
 
 @dataclass
@@ -92,7 +93,7 @@ def tune(
         jac=True,
         bounds=bound,
         method="L-BFGS-B",
-        options={"maxiter": STEPS, "ftol": 1e-5},
+        options={"maxiter": STEPS[by_group], "ftol": 1e-5},
     )
     return search.tuned(torch.from_numpy(found.x))
 
@@ -140,9 +141,7 @@ class _Stack:
         """Coefficients [folds, p] of squared weights [n], factors of the scaled normal matrices,
         and the scales [folds, p]."""
         p = self.matrices.shape[1] - 1
-        sums = torch.stack(
-            [torch.tensordot(squares * inside, self.matrices, 1) for inside in self.inside]
-        )
+        sums = ((squares * self.inside) @ self.matrices.flatten(1)).view(-1, p + 1, p + 1)
         normal, moment = sums[:, :p, :p], sums[:, :p, p]
         scales = torch.stack([self._norms(each) for each in normal]).rsqrt()
         penalty = torch.full((p,), alpha, dtype=torch.float64)
@@ -150,7 +149,9 @@ class _Stack:
         scaled = normal * scales[:, :, None] * scales[:, None] + penalty.diag()
         factors, failed = torch.linalg.cholesky_ex(scaled)
         if bool(failed.any()):
-            factors = torch.linalg.cholesky(scaled + 1e-10 * torch.eye(p, dtype=torch.float64))
+            factors, failed = torch.linalg.cholesky_ex(scaled + 1e-10 * torch.eye(p).double())
+        if bool(failed.any()):
+            raise Diverged("tuning: rows are not finite, or columns depend on each other")
         found = torch.cholesky_solve((moment * scales)[:, :, None], factors)[:, :, 0] * scales
         return found, factors, scales
 

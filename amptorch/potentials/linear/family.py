@@ -64,4 +64,6 @@ FAMILY = Family(
     to_json=to_json,
     from_json=from_json,
     fits={"least_squares": LEAST_SQUARES, "gradients": GRADIENTS},
+    recipes={"snap": "amptorch.recipe.linear:snap", "qsnap": "amptorch.recipe.linear:qsnap"},
+    search="amptorch.search.linear:LinearSearch",
 )

@@ -103,6 +103,7 @@ FAMILY = Family(
     to_json=to_json,
     from_json=from_json,
     fits={"gradients": GRADIENTS},
+    recipes={"networks": "amptorch.recipe.rules:of"},
     formats=(
         Format(
             "a folder of n2p2",

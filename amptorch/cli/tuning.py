@@ -1,0 +1,100 @@
+"""The search for what a configuration leaves open, for the commands that search."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from ..errors import nearest
+from ..files.config_text import CONFIG_TEXT, config_text
+from ..files.whole import write_whole
+from ..potentials.registry import at_place, families, family_named, model_name
+from ..processes import group
+from ..recipe import Recipe
+from ..search.journal import Journal
+from ..search.minimize import Search
+from ..search.report import write_path
+from ..search.space import configured
+from .config_file import with_classes
+from .configuration import Config
+from .interrupt import noticed
+from .parser import WrongUsage
+
+JOURNAL = "journal.jsonl"
+# Of a bounded run's time, for the search; of the trials, at points all over.
+SHARE, EVERYWHERE = 0.8, 0.3
+
+
+def searched(chosen: Recipe, arguments: argparse.Namespace, begun: float) -> Config:
+    """The configuration of a training: where its descriptor was chosen from the data, and its
+    family has a search, what this found.
+
+    Args:
+        chosen: the configuration with the reasons of what was chosen.
+        arguments: with ``trials``, ``time``, ``resume`` and ``quiet``.
+        begun: of ``time.monotonic()``, from which on the time counts.
+    """
+    family = family_named(model_name(chosen.config["model"]))
+    by_rules = ("dataset", "fp_params") in chosen.reasons and arguments.resume is None
+    if not (family.search and by_rules and arguments.trials > 0):
+        return chosen.config
+    until = math.inf if arguments.time is None else begun + SHARE * arguments.time
+    section = chosen.config["cmd"]
+    name = f"{time.strftime('%Y-%m-%d-%H-%M-%S')}-{section['identifier']}"
+    return tuned(chosen.config, arguments, until, Path(section.get("run_dir", "./")) / "tuned" / name)
+
+
+def tuned(config: Config, arguments: argparse.Namespace, until: float, folder: Path) -> Config:
+    """Search, write journal, path and configuration to a folder; the configuration.
+
+    A folder that has a journal of the same search is gone on with.
+
+    Raises:
+        WrongUsage: a configuration of which nothing is searched, or several processes.
+        Interrupted: after all was written.
+    """
+    kind = family_named(model_name(config["model"])).search
+    if kind is None:
+        known = [name for each in families().values() if each.search for name in each.models]
+        raise WrongUsage(
+            f"model: nothing is searched for {config['model'].get('name')!r}; "
+            f"{nearest(str(config['model'].get('name')), known)}"
+        )
+    if group.is_shared():
+        raise WrongUsage("--trials: a search runs in one process; amptorch tune first, then train")
+    with noticed("the search") as lines:
+        problem = at_place(kind)(with_classes(config))
+        search = _search(problem, config, arguments, until, folder)
+        best = search.run()
+        found = configured(problem.placed(config), problem.parameters, best.values)
+        found["optim"].update(problem.finish(best.values)["optim"])
+        text = config_text(found)
+        write_whole(folder / CONFIG_TEXT, lambda: text.encode(), "--out: ")
+        path = write_path(search.done, search.parameters, folder)
+        print(f"search: fit {best.number} of {len(search.done)} is the best: {path}")
+        lines += [f"the best so far: {folder / CONFIG_TEXT}", "to go on: the same command with "]
+        lines[-1] += f"--out {folder}" if arguments.command == "tune" else f"tune --out {folder}"
+    return found
+
+
+def _search(
+    problem: Any, config: Config, arguments: argparse.Namespace, until: float, folder: Path
+) -> Search:
+    sections = {
+        name: {key: value for key, value in section.items() if key not in ("raw_data", "verbose")}
+        for name, section in config.items()
+    }
+    everywhere = max(1, round(EVERYWHERE * arguments.trials))
+    about = {"data": problem.about, "everywhere": everywhere, "config": sections}
+    return Search(
+        problem.parameters,
+        problem,
+        arguments.trials,
+        everywhere,
+        Journal(folder / JOURNAL, about),
+        until,
+        show=not arguments.quiet,
+    )

@@ -1,0 +1,186 @@
+"""The search for what linear potentials need: outside, the parameters of a descriptor, each a pass
+over the frames; inside, weights and penalty, which the matrices of that pass are enough for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from ase import Atoms
+
+from ..config import Config
+from ..data.memory import Survey, estimate_memory, fits_in_memory
+from ..data.reading import elements_of, load_images
+from ..dataset.in_memory import AtomsDataset, Seen
+from ..dataset.training_data import TrainingData
+from ..descriptor import construct_descriptor
+from ..fit.least_squares.moments import Gram, Moments
+from ..fit.least_squares.rows import RowReader
+from ..fit.least_squares.settings import LeastSquaresSettings
+from ..fit.least_squares.tuning import tune
+from ..potentials.model import LinearModel
+from ..potentials.registry import Inputs, family_named
+from .space import Parameter, Values, configured
+
+# Frames that are looked at, from all over the data.
+MOST_FRAMES = 500
+# Groups that have weights of their own.
+MOST_GROUPS = 12
+
+Found = dict[str, Any]
+
+
+@dataclass
+class System:
+    """Least squares by folds.
+
+    Attributes:
+        moments: of the rows of all frames.
+        model: whose coefficients are the unknowns.
+        unit: of targets, eV.
+    """
+
+    moments: Moments
+    model: LinearModel
+    unit: float
+
+
+class LinearSearch:
+    """The errors of least-squares fits, cross-validated over frames, by parameters of a descriptor.
+
+    Args:
+        config: of a linear model that least squares fit; "raw_data" are images.
+        folds: of the cross-validation, which has frames in turn.
+
+    Attributes:
+        parameters: what is searched.
+        config: the same, with a place for each of these.
+        about: what tells the data from others, in plain values.
+
+    Raises:
+        ValueError: another fit.
+    """
+
+    def __init__(self, config: Mapping[str, Any], folds: int = 5) -> None:
+        settings = Config.from_dict(config)
+        if not isinstance(settings.optim, LeastSquaresSettings):
+            raise ValueError(f"search: expected least squares, got the fit {settings.optim.fit!r}")
+        every = load_images(settings.dataset.source)
+        step = max(1, -(-len(every) // MOST_FRAMES))
+        self.images: list[Atoms] = every[::step]
+        self.folds = folds
+        self.elements = list(settings.dataset.elements or elements_of(every))
+        self._data = TrainingData(settings, torch.device("cpu"))
+        self._targets = [
+            self._data.reader.read(image, f"image {k * step}")
+            for k, image in enumerate(self.images)
+        ]
+        self._survey, self._start = Survey.of(self.images), settings.optim
+        self.config, self.parameters = searched(config, self.elements)
+        energies = sum(each.energy or 0.0 for each in self._targets)
+        self.about = {"frames": len(every), "energies": round(energies, 6), "folds": folds}
+        groups = Counter(str(image.info.get("group", "")) for image in self.images)
+        self._groups, self._several = groups, 1 < len(groups) <= MOST_GROUPS
+
+    def placed(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of a configuration with a place for each parameter."""
+        return searched(config, self.elements)[0]
+
+    def __call__(self, values: Values) -> tuple[float, Found]:
+        """Geometric mean of the errors of energies (eV/atom), forces (eV/Å) and, where they are
+        fitted, stresses (eV/Å^3) on frames left out; details for a journal."""
+        return self.score(self.system(values))
+
+    def finish(self, values: Values) -> Found:
+        """Details of the best values, where groups have weights of their own."""
+        return self.score(self.system(values), by_group=self._several)[1]
+
+    def score(
+        self, system: System, folds: Sequence[int] | None = None, by_group: bool = False
+    ) -> tuple[float, Found]:
+        """The same of what a pass over the frames has left, of some folds.
+
+        Args:
+            system: of some values.
+            folds: those to look at, default all.
+            by_group: groups have weights of their own.
+        """
+        found = tune(system.moments, system.model.constants(), self._start, folds, by_group)
+        errors = {kind: system.unit * value for kind, value in found.errors.items()}
+        optim = {**found.settings(self._groups), "solver": "ridge", "smart_weights": False}
+        return system.unit * found.score, {"errors": errors, "optim": optim}
+
+    def system(self, values: Values) -> System:
+        """What a pass over all frames leaves."""
+        config = configured(self.config, self.parameters, values)
+        settings = Config.from_dict(config)
+        assert isinstance(settings.optim, LeastSquaresSettings)
+        dataset = self._dataset(settings)
+        section, family = config["model"], family_named(settings.model.name)
+        model = family.make(
+            family.Settings(**{**section, "covariance": False}),
+            Inputs(dataset.elements, dataset.input_dim, dataset.descriptor),
+            torch.float64,
+            get_stress=settings.optim.stress_coefficient > 0,
+        )
+        assert isinstance(model, LinearModel)
+        found = Moments(model.num_params + 1, Gram)
+        RowReader(model, settings.optim, torch.device("cpu")).read(dataset, found, self.folds)
+        return System(found, model, float(dataset.target_scaler.target_std))
+
+    def _dataset(self, settings: Config) -> AtomsDataset:
+        setup = settings.dataset.setup(self.elements)
+        descriptor, forces = construct_descriptor(setup), settings.model.get_forces
+        needed = estimate_memory(self._survey, descriptor, forces)
+        return AtomsDataset(
+            self.images,
+            setup,
+            forcetraining=forces,
+            save_fps=False,
+            scaling=self._data.scaling,
+            derivatives="cached" if fits_in_memory(needed) else "on_the_fly",
+            reader=self._data.reader,
+            seen=Seen(descriptor, self._targets, self._survey),
+        )
+
+
+def searched(
+    config: Mapping[str, Any], elements: Sequence[str]
+) -> tuple[dict[str, Any], list[Parameter]]:
+    """A copy of a configuration that has each parameter of its descriptor in a place of its own,
+    and these: of "snap" the cutoff, the radii of all elements but the first, whose scale is that of
+    the cutoff, and the weights of all, beside which the central atom's own is 1; of other
+    descriptors none."""
+    made = configured(config, [], {})
+    if made.get("dataset", {}).get("fp_scheme") != "snap":
+        return made, []
+    given = made["dataset"]["fp_params"]
+    for name, default in (("radelem", 0.5), ("wj", 1.0)):
+        given[name] = _by_element(given.get(name, default), elements)
+    given.setdefault("rfac0", 0.99363)
+    place = ("dataset", "fp_params")
+    cutoff, rfac0 = float(given["rcutfac"]), float(given["rfac0"])
+    found = [
+        Parameter((*place, "rcutfac"), cutoff, 0.1, 0.65 * cutoff, 1.5 * cutoff, True),
+        # Beyond 1 the map to the sphere is not continuous.
+        Parameter((*place, "rfac0"), rfac0, 0.04, 0.5, max(0.9975, rfac0)),
+    ]
+    for element in elements:
+        radius, weight = float(given["radelem"][element]), float(given["wj"][element])
+        if element != elements[0]:
+            own = (*place, "radelem", element)
+            found.append(Parameter(own, radius, 0.1, 0.6 * radius, 1.6 * radius, True))
+        own = (*place, "wj", element)
+        bounds = sorted((0.15 * weight, 4.0 * weight))
+        found.append(Parameter(own, weight, 0.25, *bounds, logarithmic=True))
+    return made, found
+
+
+def _by_element(given: Any, elements: Sequence[str]) -> dict[str, float]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    values = list(given) if isinstance(given, (list, tuple)) else [given] * len(elements)
+    return dict(zip(elements, values, strict=True))
