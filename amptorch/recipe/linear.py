@@ -21,7 +21,7 @@ BANDS = {"linear": (8, 6, 4, 2), "quadratic": (6, 4, 2)}
 VALUES_A_COEFFICIENT = 20.0
 RFAC0, WEIGHT = 0.95, 0.8
 ENERGY_WEIGHT = 150.0
-ALPHA = 1e-9
+ALPHA = 1e-6
 
 
 def snap(facts: Facts, preset: Preset) -> Iterator[Rule]:

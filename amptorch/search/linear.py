@@ -113,8 +113,8 @@ class LinearSearch:
         optim = {**found.settings(self._groups), "solver": "ridge", "smart_weights": False}
         return system.unit * found.score, {"errors": errors, "optim": optim}
 
-    def system(self, values: Values) -> System:
-        """What a pass over all frames leaves."""
+    def system(self, values: Values, kind: type[Gram] = Gram) -> System:
+        """What a pass over all frames leaves, in matrices of a kind."""
         config = configured(self.config, self.parameters, values)
         settings = Config.from_dict(config)
         assert isinstance(settings.optim, LeastSquaresSettings)
@@ -127,7 +127,7 @@ class LinearSearch:
             get_stress=settings.optim.stress_coefficient > 0,
         )
         assert isinstance(model, LinearModel)
-        found = Moments(model.num_params + 1, Gram)
+        found = Moments(model.num_params + 1, kind)
         RowReader(model, settings.optim, torch.device("cpu")).read(dataset, found, self.folds)
         return System(found, model, float(dataset.target_scaler.target_std))
 

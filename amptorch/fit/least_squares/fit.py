@@ -55,7 +55,7 @@ class LeastSquares:
             moments.take(self._run.state["moments"])
         reader.read(train, moments, settings.folds if many else 1)
         self._check(moments)
-        fitted = _Fitted(model, settings, moments)
+        fitted = Fitted(model, settings, moments)
         solution, alpha = fitted.solve()
         self._put(model, fitted, solution)
         scale = float(train.target_scaler.target_std)
@@ -79,7 +79,7 @@ class LeastSquares:
                     "files of the original keep none"
                 )
 
-    def _put(self, model: LinearModel, fitted: _Fitted, solution: Solution) -> None:
+    def _put(self, model: LinearModel, fitted: Fitted, solution: Solution) -> None:
         if not solution.coefficients.isfinite().all():
             raise Diverged("least squares: coefficients are not finite; see the data")
         with torch.no_grad():
@@ -91,7 +91,7 @@ class LeastSquares:
             if model.energy_weight is not None:
                 model.energy_weight.fill_(self._settings.weight("", "energy"))
 
-    def _say(self, fitted: _Fitted, solution: Solution, row: Mapping[str, Any]) -> None:
+    def _say(self, fitted: Fitted, solution: Solution, row: Mapping[str, Any]) -> None:
         count, settings = int((solution.coefficients != 0).sum()), self._settings
         self._run.say(
             f"{settings.solver}: {count} of {len(solution.coefficients)} coefficients are not 0, "
@@ -103,8 +103,14 @@ class LeastSquares:
 
 
 @dataclass
-class _Fitted:
-    """Moments, and what is made of them."""
+class Fitted:
+    """Moments, and what is made of them.
+
+    Attributes:
+        model: whose coefficients are the unknowns.
+        settings: weights and solver.
+        moments: of rows; for the solver "svd" triangles.
+    """
 
     model: LinearModel
     settings: LeastSquaresSettings
@@ -173,10 +179,6 @@ def _errors(
     """Mean weighted squares, and root mean squares in eV/atom, eV/Å and eV/Å^3."""
     weights = _weights(moments, settings)
     loss = moments.squares(weights, coefficients) / max(moments.count(weights), 1)
-    found = {f"{part}_loss": loss}
-    for kind in KINDS:
-        own = {key: 1.0 for key in moments.parts if key.kind == kind}
-        if own:
-            mean = moments.squares(own, coefficients) / max(moments.count(own), 1)
-            found[f"{part}_{kind}_rmse"] = scale * mean**0.5
-    return found
+    errors = moments.errors(coefficients)
+    found = {f"{part}_{kind}_rmse": scale * errors[kind] for kind in KINDS if kind in errors}
+    return {f"{part}_loss": loss, **found}

@@ -137,6 +137,20 @@ class Moments:
             self.parts[key] = self.kind(zeros)
         return self.parts[key]
 
+    def of_folds(self, folds: Iterable[int]) -> Moments:
+        """Those of the frames of some folds, which are not copied."""
+        own = set(folds)
+        parts = {key: part for key, part in self.parts.items() if key.fold in own}
+        return Moments(self.size, self.kind, parts)
+
+    def errors(self, coefficients: Tensor) -> dict[str, float]:
+        """Root mean square of A c - b of each kind of rows that there are."""
+        found = {}
+        for kind in sorted({key.kind for key in self.parts}):
+            own = {key: 1.0 for key in self.parts if key.kind == kind}
+            found[kind] = (self.squares(own, coefficients) / max(self.count(own), 1)) ** 0.5
+        return found
+
     def join(self) -> None:
         """Sum over processes, in each of them."""
         if not is_shared():

@@ -3,7 +3,7 @@
 What is made small, with the folds f left out one after the other and x the logarithms of weights
 and of the penalty relative to those of the start, is
 
-    J(x) = mean over kinds k of log RMSE_k(x) + PULL |x|^2
+    J(x) = mean over kinds k of log RMSE_k(x) + PULL |x|^2 / n_frames
     RMSE_k^2 = sum_f |A_fk c_f - b_fk|^2 / n_k,   c_f the ridge solution of all folds but f
 
 RMSE of energies per atom, forces and, where they are fitted, stresses; no weights stand in them. So
@@ -27,7 +27,7 @@ from .problem import EPSILON, inverse
 from .settings import KINDS, LeastSquaresSettings
 
 # Of logarithms of weights, towards their start: few frames of a group say little of its weight.
-PULL = 1e-3
+PULL = 0.3
 FARTHEST = 4.0
 # A step of the penalty is as much as this of a weight.
 PENALTY_STEP = 5.0
@@ -181,6 +181,7 @@ class _Search:
             [start.weight(key.group, key.kind) for key in stack.keys], dtype=torch.float64
         )
         self.size = len(self.names) + 1
+        self._pull = PULL / float(stack.counts.min())
 
     def weights(self, x: Tensor) -> Tensor:
         """[n]"""
@@ -192,7 +193,7 @@ class _Search:
 
     def value_and_slope(self, values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         x = torch.from_numpy(values.copy()).requires_grad_()
-        score = self._errors(x).log().mean() + PULL * x.square().sum()
+        score = self._errors(x).log().mean() + self._pull * x.square().sum()
         score.backward()
         assert x.grad is not None
         return float(score.detach()), x.grad.numpy()

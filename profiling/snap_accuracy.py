@@ -1,0 +1,241 @@
+"""SNAP, tuned by ``amptorch tune`` without the frames it is judged by, beside a plain SVD fit.
+
+Every frame is kept apart in one fold. What is tuned - cutoff, rfac0, weight of neighbours, weights
+of groups, penalty - is chosen for each fold from the other ones, the search and its
+cross-validation included, which has these folds again. Points all over, with which a search begins,
+are the same for all folds, so that their rows are computed once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.io import read
+
+from amptorch.fit.least_squares.fit import Fitted
+from amptorch.fit.least_squares.moments import Triangle
+from amptorch.fit.least_squares.settings import LeastSquaresSettings
+from amptorch.recipe import Facts, choose
+from amptorch.search.journal import Journal, Trial
+from amptorch.search.linear import LinearSearch, System
+from amptorch.search.minimize import WIDTH, Search
+from amptorch.search.space import Values, spread, values_of
+
+from .report import Data, Report, Section, Table, finish, typed
+
+SMOKE = ["--data", "{data}", "--models", "linear", "--folds", "3", "--trials", "2"]
+SMOKE += ["--everywhere", "1", "--twojmax", "2", "2", "--out", "{out}"]
+
+MODELS = {"linear": "snap", "quadratic": "qsnap"}
+# Å, of the plain fits, by model and element: those of mlearn.
+PLAIN = {"linear": {"Mo": 4.6, "Si": 4.9}, "quadratic": {"Mo": 5.2, "Si": 4.9}}
+KINDS = ("energy", "forces")
+# Largest geometric mean of the ratios of errors that passes.
+LIMITS = {"linear": 0.85, "quadratic": 0.9}
+
+
+@dataclass
+class Errors:
+    """Squares of errors on frames kept apart, summed over folds.
+
+    Attributes:
+        squares: of each kind, in eV/atom and eV/Å.
+        counts: how many.
+    """
+
+    squares: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+
+    def add(self, system: System, settings: LeastSquaresSettings, fold: int, folds: int) -> None:
+        """Fit all folds but one, and judge by this."""
+        others = system.moments.of_folds(set(range(folds)) - {fold})
+        solution, _ = Fitted(system.model, settings, others).solve()
+        judged = system.moments.of_folds([fold])
+        for kind in KINDS:
+            own = {key: system.unit for key in judged.parts if key.kind == kind}
+            self.squares[kind] += judged.squares(own, solution.coefficients)
+            self.counts[kind] += judged.count(own)
+
+    def rmse(self, kind: str) -> float:
+        """In meV/atom or eV/Å."""
+        unit = {"energy": 1000.0, "forces": 1.0}[kind]
+        return unit * math.sqrt(self.squares[kind] / self.counts[kind])
+
+
+@dataclass
+class Judged:
+    """The two fits of a model to a data set.
+
+    Attributes:
+        name: of the data set.
+        model: "linear" or "quadratic".
+        plain, tuned: errors.
+        chosen: the values of each fold, and the weights and penalty.
+    """
+
+    name: str
+    model: str
+    plain: Errors
+    tuned: Errors
+    chosen: list[tuple[Values, dict[str, Any]]]
+
+    @property
+    def ratios(self) -> list[float]:
+        """Tuned over plain, energies and forces."""
+        return [self.tuned.rmse(kind) / self.plain.rmse(kind) for kind in KINDS]
+
+
+def problem(frames: Sequence[Atoms], model: str, band: int, folds: int) -> LinearSearch:
+    """The search in the configuration that ``amptorch train --potential`` starts from."""
+    config = choose(Facts.of(frames), potential=MODELS[model]).config
+    dataset = {**config["dataset"], "raw_data": list(frames)}
+    dataset["fp_params"] = {**dataset["fp_params"], "twojmax": band}
+    return LinearSearch({**config, "dataset": dataset, "cmd": {"verbose": False}}, folds)
+
+
+def plain(frames: Sequence[Atoms], search: LinearSearch, model: str, folds: int) -> Errors:
+    """Errors of the fits by singular values, w_E 100, w_F 1, all weights of neighbours 1."""
+    element = frames[0].get_chemical_symbols()[0]
+    values = {each.name: 1.0 for each in search.parameters}
+    cutoff = PLAIN[model].get(element, search.parameters[0].start)
+    values |= {"fp_params.rcutfac": cutoff, "fp_params.rfac0": 0.99363}
+    values |= {name: 0.5 for name in values if ".radelem." in name}
+    system, found = search.system(values, Triangle), Errors()
+    for fold in range(folds):
+        found.add(system, LeastSquaresSettings(solver="svd"), fold, folds)
+    return found
+
+
+def tuned(
+    search: LinearSearch, folds: int, trials: int, everywhere: int
+) -> tuple[Errors, list[tuple[Values, dict[str, Any]]]]:
+    """Errors of tuned fits, and what was chosen for each fold."""
+    journals = begun(search, folds, everywhere)
+    errors, chosen = Errors(), []
+    for fold, journal in enumerate(journals):
+        others = [each for each in range(folds) if each != fold]
+
+        def objective(values: Values, others: list[int] = others) -> tuple[float, dict[str, Any]]:
+            return search.score(search.system(values), others)
+
+        best = Search(search.parameters, objective, trials, everywhere, journal).run()
+        system = search.system(best.values)
+        optim = search.score(system, others, by_group=True)[1]["optim"]
+        errors.add(system, LeastSquaresSettings(**optim), fold, folds)
+        chosen.append((best.values, optim))
+        print(f"  fold {fold}: {len(journal.known)} fits, {best.values} {optim}", flush=True)
+    return errors, chosen
+
+
+def begun(search: LinearSearch, folds: int, everywhere: int) -> list[Journal]:
+    """For each fold, what its search finds at points all over."""
+    journals = [Journal() for _ in range(folds)]
+    for number, steps in enumerate(islice(spread(search.parameters, WIDTH), everywhere)):
+        values = values_of(search.parameters, steps)
+        with contextlib.suppress(ValueError, ArithmeticError):
+            system = search.system(values)
+        for fold, journal in enumerate(journals):
+            others = [each for each in range(folds) if each != fold]
+            try:
+                score, details = search.score(system, others)
+            except (ValueError, ArithmeticError) as error:
+                score, details = math.inf, {"error": str(error)}
+            journal.known.append(Trial(number, values, score, details))
+        print(f"  point {number}: {values} {details.get('errors')}", flush=True)
+    return journals
+
+
+def judge(
+    path: Path, frames: Sequence[Atoms], model: str, arguments: argparse.Namespace
+) -> Judged:
+    """Both fits of a model to a data set."""
+    print(f"{path.stem}, {model}", flush=True)
+    folds, band = arguments.folds, arguments.twojmax[list(MODELS).index(model)]
+    search = problem(frames, model, band, folds)
+    of_plain = plain(frames, search, model, folds)
+    found = tuned(search, folds, arguments.trials, arguments.everywhere)
+    judged = Judged(path.stem, model, of_plain, *found)
+    print(" | ".join(row(judged)), flush=True)
+    return judged
+
+
+def row(judged: Judged) -> list[str]:
+    """Of the table of errors."""
+    energies, forces = (
+        [f"{each.rmse(kind):.{digits}f}" for each in (judged.plain, judged.tuned)]
+        for kind, digits in (("energy", 2), ("forces", 4))
+    )
+    mean = math.sqrt(math.prod(judged.ratios))
+    return [f"{judged.name}, {judged.model}", *energies, *forces, f"{mean:.3f}"]
+
+
+def describe(report: Report, found: Sequence[Judged]) -> None:
+    """Put checks and tables into a report."""
+    for model, limit in LIMITS.items():
+        ratios = [ratio for each in found if each.model == model for ratio in each.ratios]
+        if ratios:
+            mean = math.exp(float(np.mean(np.log(ratios))))
+            report.check(f"{model}: geometric mean of the ratios of errors", mean, limit)
+    header = ["", "energy, plain (meV/atom)", "tuned", "force, plain (eV/Å)", "tuned"]
+    table = Table([*header, "mean ratio"], [row(each) for each in found])
+    text = [
+        "RMSE over all folds, each frame judged by fits without it. Plain: SVD, w_E 100, w_F 1, "
+        "rfac0 0.99363, cutoffs of mlearn's potentials, all weights of neighbours 1."
+    ]
+    report.sections.append(Section("Errors on frames kept apart", text, [table]))
+    for each in found:
+        rows = list(_chosen(each))
+        columns = [*each.chosen[0][0], "energy weight", "alpha", "by group"]
+        head = Table(["fold", *columns], rows)
+        report.sections.append(Section(f"Chosen: {each.name}, {each.model}", [], [head]))
+
+
+def _chosen(judged: Judged) -> Iterator[list[str]]:
+    for fold, (values, optim) in enumerate(judged.chosen):
+        numbers = [*values.values(), optim["weights"]["energy"], optim["alpha"]]
+        yield [str(fold), *(f"{each:.4g}" for each in numbers), str(optim.get("groups", ""))]
+
+
+def add_command(commands: Any) -> None:
+    """Add ``snap-accuracy`` to the command line."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "snap-accuracy", help=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="files that ASE reads")
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--trials", type=int, default=40, help="fits of the search of a fold")
+    parser.add_argument("--everywhere", type=int, default=20, help="the first ones, all over")
+    parser.add_argument(
+        "--twojmax", type=int, nargs=2, default=[8, 6], help="2J of linear and quadratic models"
+    )
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--out", type=Path, help="folder to write")
+    parser.set_defaults(run=_command)
+
+
+def _command(arguments: argparse.Namespace) -> None:
+    torch.set_num_threads(arguments.threads)
+    names = ("data", "models", "folds", "trials", "everywhere", "twojmax", "threads")
+    options = {name: getattr(arguments, name) for name in names}
+    report = Report(
+        "snap-accuracy", "SNAP, tuned and plain", typed("snap-accuracy", **options)
+    )
+    report.settings = {name: value for name, value in options.items() if name != "data"}
+    found = []
+    for path in arguments.data:
+        frames = read(path, ":")
+        report.data[path.stem] = Data.of(path, frames)
+        found += [judge(path, frames, model, arguments) for model in arguments.models]
+    describe(report, found)
+    finish(report, arguments.out)
