@@ -155,9 +155,7 @@ def begun(search: LinearSearch, folds: int, everywhere: int) -> list[Journal]:
     return journals
 
 
-def judge(
-    path: Path, frames: Sequence[Atoms], model: str, arguments: argparse.Namespace
-) -> Judged:
+def judge(path: Path, frames: Sequence[Atoms], model: str, arguments: argparse.Namespace) -> Judged:
     """Both fits of a model to a data set."""
     print(f"{path.stem}, {model}", flush=True)
     folds, band = arguments.folds, arguments.twojmax[list(MODELS).index(model)]
@@ -228,9 +226,7 @@ def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     names = ("data", "models", "folds", "trials", "everywhere", "twojmax", "threads")
     options = {name: getattr(arguments, name) for name in names}
-    report = Report(
-        "snap-accuracy", "SNAP, tuned and plain", typed("snap-accuracy", **options)
-    )
+    report = Report("snap-accuracy", "SNAP, tuned and plain", typed("snap-accuracy", **options))
     report.settings = {name: value for name, value in options.items() if name != "data"}
     found = []
     for path in arguments.data:

@@ -44,7 +44,9 @@ def searched(chosen: Recipe, arguments: argparse.Namespace, begun: float) -> Con
     until = math.inf if arguments.time is None else begun + SHARE * arguments.time
     section = chosen.config["cmd"]
     name = f"{time.strftime('%Y-%m-%d-%H-%M-%S')}-{section['identifier']}"
-    return tuned(chosen.config, arguments, until, Path(section.get("run_dir", "./")) / "tuned" / name)
+    return tuned(
+        chosen.config, arguments, until, Path(section.get("run_dir", "./")) / "tuned" / name
+    )
 
 
 def tuned(config: Config, arguments: argparse.Namespace, until: float, folder: Path) -> Config:

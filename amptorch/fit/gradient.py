@@ -11,6 +11,7 @@ from ..processes import group
 from . import outcome
 from .base import History, Run
 from .settings import FitSettings, OptimConfig
+from .splits import train_split
 
 if TYPE_CHECKING:
     from .net import AtomsNet
@@ -63,7 +64,7 @@ class GradientFit:
         from skorch.helper import predefined_split
 
         from .callbacks import training_callbacks
-        from .nets import check_run, make_net, train_split
+        from .nets import check_run, make_net
 
         settings, run = self._run.settings, self._run
         optim = settings.gradients

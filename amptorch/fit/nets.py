@@ -1,4 +1,4 @@
-"""The skorch net of a configuration, its loss, and the validation part."""
+"""The skorch net of a configuration, and its loss."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
-from skorch.dataset import ValidSplit
 from torch import nn
 
 from ..dataset.frames import Images
 from ..dataset.in_memory import DataCollater
 from ..dataset.loader import BatchLoader
-from ..dataset.settings import DatasetConfig
 from ..dataset.training_data import reading
 from ..processes import group
-from . import optimizers, resume, shared
+from . import optimizers, shared
 from .data_parallel import DataParallel, ParallelCollater
 from .net import AtomsNet
 from .optimizers.eager import without_compiler
 from .progress import EpochTable
 from .schedules import scheduler
-from .splits import InOrderSplit
+from .splits import check_parts
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -34,15 +32,6 @@ def check_run(settings: Config, criterion: type[nn.Module], n_images: int) -> No
     if settings.gradients.scheduler is not None:
         scheduler(settings.gradients.scheduler, settings.gradients.epochs)
     check_parts(settings.dataset, n_images)
-
-
-def check_parts(settings: DatasetConfig, n_images: int) -> None:
-    """Raise a ``ValueError`` where ``val_split`` leaves one of the two parts empty."""
-    fraction = settings.val_split
-    if fraction and not 1 <= int(n_images * fraction) < n_images:
-        raise ValueError(
-            f"dataset: val_split {fraction} of {n_images} images leaves no validation part"
-        )
 
 
 def loss_arguments(settings: Config) -> dict[str, Any]:
@@ -71,22 +60,6 @@ def make_loss(settings: Config, loss: type[nn.Module]) -> nn.Module:
     if settings.gradients.gpus > 1 and getattr(made, "per_image", False):
         raise ValueError("optim: this loss needs all images on one GPU, expected gpus <= 1")
     return made
-
-
-def train_split(settings: DatasetConfig, resumed: list[list[int]] | None = None) -> Any:
-    """What splits a data set into a training and a validation part; None takes all to train.
-
-    Args:
-        settings: with ``val_split`` and ``val_split_mode``.
-        resumed: indices of both parts in the run that is gone on with.
-    """
-    if not settings.val_split:
-        return None
-    if resumed is not None:
-        return resume.FixedSplit(resumed)
-    if settings.val_split_mode == "inorder":
-        return InOrderSplit(settings.val_split)
-    return ValidSplit(cv=settings.val_split)
 
 
 def make_net(

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.utils.data import Subset
 
-from ..dataset.frames import Images, part
 from ..files import checkpoint
 from ..files.safe_pickle import Unknown
 from ..plain import same
@@ -161,16 +159,3 @@ def _is_or_equals(one: object, other: object) -> bool:
             one.name == f"{getattr(other, '__module__', None)}.{getattr(other, '__name__', None)}"
         )
     return bool(one == other)
-
-
-class FixedSplit:
-    """Train split that repeats the one of the run that is resumed."""
-
-    def __init__(self, split: list[list[int]]) -> None:
-        self.train, self.valid = split
-
-    def __call__(
-        self, dataset: Images, y: object = None, groups: object = None
-    ) -> tuple[Subset, Subset]:
-        """Training and validation subsets."""
-        return part(dataset, self.train), part(dataset, self.valid)

@@ -16,6 +16,7 @@ from ..processes import group
 from .base import Fit, History, Run
 from .going_on import Continuation, Start, state_of
 from .gradient import GradientFit
+from .splits import check_parts, train_split
 from .steps import NetSteps
 
 Parts = tuple[list[int], list[int]]
@@ -78,10 +79,10 @@ class Running(NetSteps):
             self._load_net()
 
     def _check_run(self) -> None:
-        from .nets import check_parts, check_run
-
         n_images = len(self.train_dataset)
         if self.by_gradients:
+            from .nets import check_run
+
             check_run(self.settings, self.criterion, n_images)
         check_parts(self.settings.dataset, n_images)
 
@@ -130,7 +131,6 @@ class Running(NetSteps):
 
     def _part(self) -> tuple[Frames, Frames | None]:
         """The images to train and to validate on, for fits that do not part them themselves."""
-        from .nets import train_split
 
         known, size = self._start.split, len(self.train_dataset)
         same = known is not None and sum(map(len, known)) == size  # not where the data are new

@@ -72,7 +72,7 @@ class NetSteps(PotentialHolder):
     def load_extras(self) -> None:
         """Set ``split``, which makes the validation part, and ``callbacks``."""
         from .callbacks import training_callbacks
-        from .nets import train_split
+        from .splits import train_split
 
         self.split = train_split(self.settings.dataset, self._start.split)
         folder = self.cp_dir if group.is_first() else None

@@ -101,4 +101,6 @@ def _read(path: Path, head: Mapping[str, Any]) -> list[Trial]:
             f"journal: {path} is of another search: other data, configuration or options; give "
             "another folder, or remove it"
         )
-    return [Trial(**{**row, "score": math.inf if row["score"] is None else row["score"]}) for row in rows]
+    for row in rows:
+        row["score"] = math.inf if row["score"] is None else row["score"]
+    return [Trial(**row) for row in rows]

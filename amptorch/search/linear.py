@@ -174,8 +174,8 @@ def searched(
             own = (*place, "radelem", element)
             found.append(Parameter(own, radius, 0.1, 0.6 * radius, 1.6 * radius, True))
         own = (*place, "wj", element)
-        bounds = sorted((0.15 * weight, 4.0 * weight))
-        found.append(Parameter(own, weight, 0.25, *bounds, logarithmic=True))
+        low, high = sorted((0.15 * weight, 4.0 * weight))
+        found.append(Parameter(own, weight, 0.25, low, high, True))
     return made, found
 
 

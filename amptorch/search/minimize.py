@@ -155,5 +155,6 @@ class Search:
         self._bar.update()
         if any(math.isfinite(trial.score) for trial in self.done):
             best = self.best
-            errors = {name: f"{value:.4g}" for name, value in best.details.get("errors", {}).items()}
-            self._bar.set_postfix({"best": best.number, **errors})
+            errors = best.details.get("errors", {})
+            told = {name: f"{value:.4g}" for name, value in errors.items()}
+            self._bar.set_postfix({"best": best.number, **told})

@@ -95,9 +95,7 @@ def _table(trials: Sequence[Trial]) -> Table:
 
 def _labels(trial: Trial) -> dict[str, str]:
     errors = trial.details.get("errors", {})
-    return {
-        each.name: f"{each.short} ({each.unit})" for each in QUANTITIES if each.name in errors
-    }
+    return {each.name: f"{each.short} ({each.unit})" for each in QUANTITIES if each.name in errors}
 
 
 def _error(trial: Trial, name: str) -> str:

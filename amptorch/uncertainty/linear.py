@@ -82,7 +82,11 @@ class _Errors:
     def of(self, converter: AtomsToData, image: Atoms) -> tuple[float, Array, float, Array]:
         """Errors of energy and forces, leverages of the image and of its atoms."""
         batch = self._batch(converter, image)
-        rows, model, n_atoms = self.model.rows(batch, self.with_forces, False), self.model, len(image)
+        rows, model, n_atoms = (
+            self.model.rows(batch, self.with_forces, False),
+            self.model,
+            len(image),
+        )
         assert model.noise is not None
         assert model.energy_weight is not None
         unit = float(self.potential.scalers["target"].target_std) * float(model.noise) ** 0.5

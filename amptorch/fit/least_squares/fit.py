@@ -22,7 +22,6 @@ from .rows import RowReader
 from .settings import KINDS, LeastSquaresSettings
 
 
-
 class LeastSquares:
     """Minimises the weighted squares of errors of energies per atom, forces and stresses.
 

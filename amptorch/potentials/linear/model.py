@@ -90,7 +90,10 @@ class Linear(LinearModel):
         if forces and frames is None:
             return super().rows(batch, forces, virials)
         with torch.no_grad():
-            fingerprint, species = batch.fingerprint.detach(), self.elements_of(batch.atomic_numbers)
+            fingerprint, species = (
+                batch.fingerprint.detach(),
+                self.elements_of(batch.atomic_numbers),
+            )
             energies = self._energies(fingerprint, species, batch)
             if frames is None:
                 return Rows(energies)
