@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent / "amptorch"
 
 # Each row imports only rows below it, and its own room.
 LAYERS = [
-    {"cli", "search", "uncertainty", "lammps"},
+    {"cli"},
+    {"search", "uncertainty", "lammps"},
     {"trainer"},
     {"config", "recipe"},
     {"fit", "report", "ase_utils"},
