@@ -20,12 +20,13 @@ def add_command(commands: Any) -> None:
         "the potential's, but for rounding; what the format cannot hold is refused.",
         epilog=examples(
             "amptorch export checkpoints/<run> --to n2p2 model",
+            "amptorch export checkpoints/<run> --to lammps water.lammps",
             "amptorch export saved.amptorch --to n2p2 model --length-unit Bohr --energy-unit Ha",
         ),
     )
     parser.add_argument("potential", help="checkpoint folder, saved potential, or one to convert")
     parser.add_argument("out", type=Path, help="file or folder to write")
-    parser.add_argument("--to", required=True, metavar="FORMAT", help="n2p2")
+    parser.add_argument("--to", required=True, metavar="FORMAT", help="n2p2 or lammps")
     add_units(parser)
     parser.add_argument(
         "--frame-size",

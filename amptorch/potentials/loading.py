@@ -8,7 +8,7 @@ import torch
 
 from . import saved
 from .potential import HasPotential, Potential
-from .registry import Format, families
+from .registry import Format, families, formats_of_several
 from .run_folder import is_run_folder, read_run_folder
 
 OF_ALL = (
@@ -40,7 +40,8 @@ def load(
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"path: no such file or folder: {path}")
-    formats = [*OF_ALL, *(each for family in families().values() for each in family.formats)]
+    of_families = [each for family in families().values() for each in family.formats]
+    formats = [*OF_ALL, *of_families, *formats_of_several()]
     for each in formats:
         if each.fits(path):
             units = each.units(length_unit, energy_unit)

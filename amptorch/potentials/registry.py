@@ -26,6 +26,9 @@ DEFAULT = "bpnn"
 GRADIENTS = "amptorch.fit.gradient:GradientFit"
 LEAST_SQUARES = "amptorch.fit.least_squares.fit:LeastSquares"
 
+# Formats that hold potentials of several families. By name, likewise.
+_FORMATS = ("amptorch.lammps.export:FORMAT",)
+
 _modules = [f"{__package__}.{folder}.family" for folder in FOLDERS]
 
 
@@ -197,6 +200,13 @@ def family_of(model: object) -> Family:
     )
 
 
+@cache
+def formats_of_several() -> tuple[Format, ...]:
+    """Those that no family has for itself."""
+    places = (name.partition(":") for name in _FORMATS)
+    return tuple(getattr(import_module(module), name) for module, _, name in places)
+
+
 def writer_of(model: object, key: str) -> tuple[Format, Callable[..., None]]:
     """The format of this name that a model's family exports to, and what writes it.
 
@@ -204,10 +214,11 @@ def writer_of(model: object, key: str) -> tuple[Format, Callable[..., None]]:
         ValueError: there is none.
     """
     family = family_of(model)
-    for each in family.formats:
+    formats = [*family.formats, *formats_of_several()]
+    for each in formats:
         if each.key == key and each.write is not None:
             return each, each.write
-    known = [each.key for each in family.formats if each.key is not None]
+    known = [each.key for each in formats if each.key is not None]
     raise ValueError(
         f"unknown format {key!r} for a potential of the family {family.name}; {nearest(key, known)}"
     )

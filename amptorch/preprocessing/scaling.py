@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from ase.data import atomic_numbers
 from torch import Tensor
 
 from ..data.baseline import Baseline
@@ -125,6 +126,38 @@ def warn_of_constant(scalers: Scalers, where: str) -> None:
 def baselines_of(scalers: Scalers) -> list[Baseline]:
     """What is to be added to the energies, forces and virials of a model."""
     return [scalers[name] for name in ("fixed", "baseline") if name in scalers]
+
+
+def energies_of_elements(
+    scalers: Scalers, elements: Sequence[str], program: str, frame_size: int | None = None
+) -> dict[str, float]:
+    """Energies (eV) that scalers add to an atom of each element, for files that hold no more.
+
+    Args:
+        elements: chemical symbols.
+        program: whose files they are, for errors.
+        frame_size: number of atoms, where a mean of frames is taken off energies: it is shared
+            among the atoms of a frame, which is right for frames of this size alone.
+
+    Raises:
+        ValueError: a mean without ``frame_size``, or a baseline that is not of energies of elements.
+    """
+    mean = float(scalers["target"].target_mean)
+    if abs(mean) > NO_CONSTANT and frame_size is None:
+        raise ValueError(
+            f"{mean:.6g} eV stand for a frame of whatever size, which {program} cannot say: expected "
+            "frame_size, the number of atoms of frames, for which it is right then, or a potential "
+            'trained with dataset: {"baseline": "linear"}'
+        )
+    energies = dict.fromkeys(elements, mean / frame_size if frame_size else 0.0)
+    for baseline in baselines_of(scalers):
+        if not isinstance(baseline, AtomicCorrectionScaler):
+            raise ValueError(
+                f"{program} has energies of atoms alone, got the baseline {baseline.name!r}"
+            )
+        for element in elements:
+            energies[element] += baseline.energies.get(atomic_numbers[element], 0.0)
+    return energies
 
 
 def to_file(scalers: Scalers) -> dict[str, Any]:

@@ -244,6 +244,8 @@ Sizes sizes(const Task<T>& task, Operation op, Index max_neighbors) {
 }
 
 const Kernel<double> double_kernel{run_any<double>, sizes<double>, width<double>};
+#ifndef AMPTORCH_FLOAT64_ONLY
 const Kernel<float> float_kernel{run_any<float>, sizes<float>, width<float>};
+#endif
 
 }  // namespace amptorch::bispectrum::AMPTORCH_ISA

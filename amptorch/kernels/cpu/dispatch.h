@@ -20,4 +20,11 @@ const Kernel<T>& of_type(const Kernel<double>& of_double, const Kernel<float>& o
     else return of_float;
 }
 
+// The same, where a program may be built for double alone.
+#ifdef AMPTORCH_FLOAT64_ONLY
+#define AMPTORCH_OF_TYPE(T, Kernel, of_double, of_float) of_double
+#else
+#define AMPTORCH_OF_TYPE(T, Kernel, of_double, of_float) of_type<T, Kernel>(of_double, of_float)
+#endif
+
 }  // namespace amptorch

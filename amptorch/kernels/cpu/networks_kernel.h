@@ -282,6 +282,8 @@ template <typename T>
 constexpr Kernels<T> all{kernels<T>, kernels<T> + sizeof(kernels<T>) / sizeof(Kernel<T>)};
 
 const Kernels<double> of_double = all<double>;
+#ifndef AMPTORCH_FLOAT64_ONLY
 const Kernels<float> of_float = all<float>;
+#endif
 
 }  // namespace amptorch::networks::AMPTORCH_ISA

@@ -15,9 +15,9 @@ namespace amptorch::networks {
 template <typename T>
 const Kernels<T>& kernels() {
 #ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return of_type<T, Kernels>(avx2::of_double, avx2::of_float);
+    if (uses_avx2()) return AMPTORCH_OF_TYPE(T, Kernels, avx2::of_double, avx2::of_float);
 #endif
-    return of_type<T, Kernels>(baseline::of_double, baseline::of_float);
+    return AMPTORCH_OF_TYPE(T, Kernels, baseline::of_double, baseline::of_float);
 }
 
 template <typename T>

@@ -48,7 +48,9 @@ void run_any(const Task<T>& task, Operation op, Index atom, const Scratch<T>& sc
 
 const Kernel<double> double_kernel{run_any<double>, prepare<double>, features<double>, pull<double>,
                                    width<double>};
+#ifndef AMPTORCH_FLOAT64_ONLY
 const Kernel<float> float_kernel{run_any<float>, prepare<float>, features<float>, pull<float>,
                                  width<float>};
+#endif
 
 }  // namespace amptorch::symmetry::AMPTORCH_ISA

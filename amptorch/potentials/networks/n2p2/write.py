@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ....data.units import Units
 from ....descriptor.Gaussian import Gaussian
 from ....files.whole import write_whole
-from ....preprocessing.scaling import NO_CONSTANT, baselines_of
-from ....preprocessing.utils import AtomicCorrectionScaler, FeatureScaler
+from ....preprocessing.scaling import energies_of_elements
+from ....preprocessing.utils import FeatureScaler
 from ...potential import Potential
 from ..model import AtomisticModel
 from . import layers, scaling
@@ -68,7 +68,7 @@ def write_folder(
         statistics[index] = _statistics(scaler, number, (factor, shift), columns)
         network[0] = of_columns(network[0], columns, shift)
         networks[number] = scaled(network, unit / units.energy)
-    energies = _atom_energies(potential, elements, frame_size)
+    energies = energies_of_elements(potential.scalers, elements, "n2p2", frame_size)
     texts = {
         NAME: _settings(descriptor, functions, networks, energies, units),
         scaling.NAME: scaling.text_of(statistics),
@@ -100,28 +100,6 @@ def _statistics(
     else:
         low, high = (each.double().numpy()[list(columns)] for each in ranges)
     return np.stack([low, high, -shift / factor, 1.0 / factor], axis=1)
-
-
-def _atom_energies(
-    potential: Potential, elements: Sequence[str], frame_size: int | None
-) -> dict[str, float]:
-    """Of an atom of each element, eV."""
-    mean = float(potential.scalers["target"].target_mean)
-    if abs(mean) > NO_CONSTANT and frame_size is None:
-        raise ValueError(
-            f"{mean:.6g} eV stand for a frame of whatever size, which n2p2 cannot say: expected "
-            "frame_size, the number of atoms of frames, for which it is right then, or a potential "
-            'trained with dataset: {"baseline": "linear"}'
-        )
-    energies = dict.fromkeys(elements, mean / frame_size if frame_size else 0.0)
-    for baseline in baselines_of(potential.scalers):
-        if not isinstance(baseline, AtomicCorrectionScaler):
-            raise ValueError(
-                f"n2p2 has energies of atoms alone, got the baseline {baseline.name!r}"
-            )
-        for element in elements:
-            energies[element] += baseline.energies.get(atomic_numbers[element], 0.0)
-    return energies
 
 
 def _settings(

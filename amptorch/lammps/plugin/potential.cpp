@@ -1,0 +1,28 @@
+#include "potential.h"
+
+#include <map>
+#include <stdexcept>
+
+namespace amptorch::plugin {
+namespace {
+
+using Maker = std::unique_ptr<Potential> (*)(const Entries&);
+
+// By what a file calls "potential".
+const std::map<std::string, Maker> makers{
+    {"fingerprints", make_fingerprint_potential},
+};
+
+}  // namespace
+
+std::unique_ptr<Potential> make_potential(const Entries& entries) {
+    const std::string& name = entries.word("potential");
+    const auto maker = makers.find(name);
+    if (maker == makers.end()) {
+        throw std::runtime_error("this plugin knows no potential of the kind " + name +
+                                 ": build it with the amptorch that wrote the file");
+    }
+    return maker->second(entries);
+}
+
+}  // namespace amptorch::plugin
