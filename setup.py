@@ -101,6 +101,8 @@ setup(
     package_data={
         "amptorch": ["py.typed", "_native.pyi"],
         "amptorch.descriptor": ["data/*.json"],
+        "amptorch.kernels": ["cpu/*.cpp", "cpu/*.h"],
+        "amptorch.lammps": ["plugin/*.cpp", "plugin/*.h"],
         "amptorch.report": ["page.css", "page.js"],
     },
     ext_modules=[native_extension()],
@@ -120,6 +122,7 @@ setup(
     extras_require={
         "plots": ["matplotlib>=3.7"],
         "datasets": ["lammps>=2025.7", "mpich>=5", "tqdm>=4.60"],
+        "lammps": ["lammps>=2025.7", "mpich>=5"],
         "gpu": [TRITON],
         "linear": ["scikit-learn>=1.3"],
         "dask": ["distributed>=2024.1"],
@@ -133,6 +136,8 @@ setup(
             "hypothesis>=6.100",
             "vesin>=0.6",
             "matplotlib>=3.7",
+            "lammps>=2025.7; platform_system == 'Linux'",
+            "mpich>=5; platform_system == 'Linux'",
             "ruff>=0.6",
             "mypy>=1.11",
             TRITON,

@@ -52,3 +52,7 @@ GOLDEN_FORCES = 1e-9
 
 ROUND_TRIP = 1e-10
 """Relative: a potential whose scaling, mask and units were multiplied into other numbers."""
+
+PLUGIN = {torch.float64: 1e-10, torch.float32: 1e-4}
+"""Relative to the largest value: LAMMPS, whose cells are turned and whose images are atoms, against this
+package; what was trained in float32 is computed in float64 there."""

@@ -17,6 +17,7 @@ from . import (
     fingerprint,
     info,
     init,
+    lammps,
     machine,
     md,
     merge,
@@ -30,7 +31,8 @@ from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (
-    *(train, tune, evaluate, predict, finetune, committee, relax, md, data, export, init),
+    *(train, tune, evaluate, predict, finetune, committee, relax, md, data),
+    *(export, lammps, init),
     *(fingerprint, info, verify, merge, convert, machine, completion),
 )
 STATUS = "exit status: 0 good, 1 failed, 2 wrong usage, 130 interrupted"

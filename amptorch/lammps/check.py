@@ -8,15 +8,21 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
+from ..potentials.potential import Potential
 from .box import Box, data_text
 from .running import Program
+from .template import PAIR
 
 Array = NDArray[np.float64]
 
 # Pressure in bar of 1 eV/Å^3, as LAMMPS has it in units metal.
 BAR = 1.6021765e6
+TOLERANCE = 1e-9
+"""Of differences, relative to the largest value."""
+
 _VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
 
@@ -39,41 +45,78 @@ class Found:
     virials: Array
 
 
-def evaluate(
-    frames: Sequence[Atoms],
-    elements: Sequence[str],
-    pair: str,
-    program: Program,
-    folder: Path,
-    before: str = "",
-) -> list[Found]:
-    """Energies, forces and virials of frames by LAMMPS.
+def compare(
+    potential: Potential, frames: Sequence[Atoms], program: Program, folder: Path
+) -> dict[str, tuple[float, float]]:
+    """Largest differences between LAMMPS and this package, and largest values of this package, of
+    energies of atoms, forces, and virials.
 
     Args:
-        frames: images.
+        potential: to be exported.
+        frames: images of its elements.
+        program: LAMMPS.
+        folder: for files.
+    """
+    potential.export(folder / "potential.lammps", "lammps")
+    elements = potential.elements
+    pair = PAIR.format(file="potential.lammps", elements=" ".join(elements))
+    cases = [Case(frame, elements, pair) for frame in frames]
+    theirs = evaluate(cases, program, folder)
+    ours = potential.evaluate(frames, True)
+    pairs = {
+        "energies": [(a.energies, b) for a, b in zip(theirs, ours.energies, strict=True)],
+        "forces": [(a.forces, b) for a, b in zip(theirs, ours.forces, strict=True)],
+        "virials": [
+            (a.virial, voigt_6_to_full_3x3_stress(stress) * frame.get_volume())
+            for a, stress, frame in zip(theirs, ours.stress, frames, strict=True)
+            if stress is not None
+        ],
+    }
+    return {name: _largest(each) for name, each in pairs.items() if each}
+
+
+def _largest(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
+    differences = [np.abs(theirs - ours).max() for theirs, ours in pairs]
+    return float(max(differences)), float(max(np.abs(ours).max() for _, ours in pairs))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A frame for LAMMPS.
+
+    Attributes:
+        frame: the image.
         elements: of the atom types.
         pair: commands ``pair_style`` and ``pair_coeff``.
-        program: that runs them.
-        folder: for files.
         before: commands ahead of all others, such as ``newton off``.
     """
-    boxes = [Box.of(frame) for frame in frames]
-    for k, (frame, box) in enumerate(zip(frames, boxes, strict=True)):
-        (folder / f"{k}.data").write_text(data_text(frame, elements, box), encoding="utf-8")
-    scripts = [_script(k, box, pair, before) for k, box in enumerate(boxes)]
+
+    frame: Atoms
+    elements: Sequence[str]
+    pair: str
+    before: str = ""
+
+
+def evaluate(cases: Sequence[Case], program: Program, folder: Path) -> list[Found]:
+    """Energies, forces and virials by LAMMPS, all in one run; ``folder`` is for files."""
+    boxes = [Box.of(case.frame) for case in cases]
+    for k, (case, box) in enumerate(zip(cases, boxes, strict=True)):
+        text = data_text(case.frame, case.elements, box)
+        (folder / f"{k}.data").write_text(text, encoding="utf-8")
+    scripts = [_script(k, *each) for k, each in enumerate(zip(cases, boxes, strict=True))]
     program.run("\nclear\n".join(scripts), folder)
     return [_read(folder, k, box) for k, box in enumerate(boxes)]
 
 
-def _script(k: int, box: Box, pair: str, before: str) -> str:
+def _script(k: int, case: Case, box: Box) -> str:
     return f"""\
-{before}
+{case.before}
 units metal
 atom_style atomic
 boundary {box.boundary}
 box tilt large
 read_data {k}.data
-{pair}
+{case.pair}
 compute e all pe/atom
 compute s all stress/atom NULL virial
 compute p all pressure NULL virial

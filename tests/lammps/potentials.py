@@ -1,0 +1,115 @@
+"""Small potentials of every kind that the plugin has, and frames of every kind for them."""
+
+from __future__ import annotations
+
+from functools import cache
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+
+from amptorch import AtomsTrainer, Potential
+from amptorch.potentials.networks.activations import OF_KERNEL
+
+from ..made_potentials import SCHEMES, alloy_frames, config
+
+FRAMES = alloy_frames(6)
+SNAP = {"rcutfac": 4.2, "twojmax": 4, "wj": {"Cu": 1.0, "Pd": 0.7}}
+CHEMICAL = {**SNAP, "twojmax": 2, "chemflag": 1, "bnormflag": 1, "wselfallflag": 1}
+INNER = {**SNAP, "switchinnerflag": 1, "sinner": 2.5, "dinner": 0.4, "bzeroflag": 0}
+
+CASES: dict[str, dict[str, Any]] = {
+    "symmetry functions": {"scheme": "gaussian_cosine"},
+    "polynomial cutoff, fixed mask": {
+        "scheme": "gaussian_polynomial",
+        "model": {"element_mask": "fixed"},
+    },
+    "G5, one network, a mean of all": {
+        "scheme": "gaussian_g5",
+        "model": {"name": "SingleNN"},
+        "dataset": {"baseline": None},
+    },
+    "standardized": {
+        "scheme": "gaussian_g5",
+        "dataset": {"scaling": {"type": "standardize", "elementwise": False}},
+    },
+    "linear in symmetry functions": {"scheme": "gaussian_g5", "model": {"name": "linear"}},
+    "multipoles": {"scheme": "gmpordernorm"},
+    "multipoles, roots": {"scheme": "gmpordernorm_unsquared"},
+    "surface multipoles": {"scheme": "gmpordernorm_surface", "model": {"name": "SingleNN"}},
+    "quadratic in multipoles": {"scheme": "gmpordernorm", "model": {"name": "quadratic"}},
+    "SNAP": {"scheme": ("snap", SNAP), "model": {"name": "linear"}},
+    "quadratic SNAP": {"scheme": ("snap", SNAP), "model": {"name": "quadratic"}},
+    "SNAP of elements": {"scheme": ("snap", CHEMICAL), "model": {"name": "linear"}},
+    "SNAP, inner switch, networks": {"scheme": ("snap", INNER)},
+    "float32": {"scheme": "gaussian_cosine", "cmd": {"dtype": torch.FloatTensor}},
+    **{
+        f"activation {layer.__name__}": {
+            "scheme": "gaussian_g5",
+            "model": {"activation": layer, "hidden_layers": [4, 3]},
+        }
+        for layer in OF_KERNEL
+        if layer is not torch.nn.Tanh
+    },
+}
+LINEAR = ("linear", "quadratic")
+
+
+@cache
+def potential(name: str) -> Potential:
+    """After one epoch, or a fit by least squares: weights are as good as random."""
+    case = CASES[name]
+    scheme, fp_params, *cutoff = (
+        SCHEMES[case["scheme"]] if isinstance(case["scheme"], str) else case["scheme"]
+    )
+    dataset = {"fp_scheme": scheme, "fp_params": fp_params, "baseline": "linear"}
+    if cutoff:
+        dataset["cutoff_params"] = cutoff[0]
+    sections = {"dataset": {**dataset, **case.get("dataset", {})}, "cmd": case.get("cmd", {})}
+    model = case.get("model", {})
+    with TemporaryDirectory() as folder:
+        settings = config(FRAMES, folder, **sections, optim={"epochs": 1})
+        settings["model"] |= model
+        if model.get("name") in LINEAR:
+            settings |= {"model": {**model, "get_forces": True}, "optim": {"alpha": 1e-6}}
+        trainer = AtomsTrainer(settings)
+        trainer.train()
+        return trainer.potential
+
+
+def sheared() -> Atoms:
+    """Triclinic, left-handed, smaller than the cutoff."""
+    frame = alloy_frames(1, seed=3)[0]
+    shear = np.array([[0.1, 1.0, 0.2], [1.0, 0.15, -0.1], [0.0, 0.2, 1.05]])
+    frame.set_cell(frame.cell.array @ shear, scale_atoms=True)
+    return frame
+
+
+def slab() -> Atoms:
+    """Repeats in a skewed plane alone."""
+    frame = alloy_frames(1, seed=4)[0].repeat((2, 2, 1))
+    shear = np.eye(3) + [[0, 0.2, 0], [0, 0, 0], [0, 0, 0]]
+    frame.set_cell(frame.cell.array @ shear, scale_atoms=True)
+    frame.rattle(0.05, seed=1)
+    frame.pbc = True, True, False
+    return frame
+
+
+def cluster() -> Atoms:
+    """Repeats nowhere."""
+    frame = alloy_frames(1, seed=5)[0].repeat((2, 1, 2))
+    frame.rattle(0.05, seed=2)
+    frame.pbc = False
+    return frame
+
+
+def crystal() -> Atoms:
+    """Longer than the cutoff along one axis."""
+    frame = alloy_frames(1, seed=6)[0].repeat((4, 2, 1))
+    frame.rattle(0.05, seed=3)
+    return frame
+
+
+STRUCTURES = {"sheared": sheared(), "slab": slab(), "cluster": cluster(), "crystal": crystal()}

@@ -1,0 +1,88 @@
+"""``pair_style amptorch`` in LAMMPS against the potential that it was made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.stress import voigt_6_to_full_3x3_stress
+
+from amptorch.lammps.check import Case, Found, evaluate
+
+from ..tolerances import PLUGIN
+from .potentials import CASES, STRUCTURES, potential
+
+pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
+
+ELEMENTS = ["Pd", "Cu"]  # in another order than the potentials have them
+WAYS = {
+    "one process": (1, ""),
+    "two processes": (2, ""),
+    "newton off": (1, "newton off"),
+    "two, newton off": (2, "newton off"),
+}
+
+
+def options(name: str) -> dict[str, Any]:
+    """Of the export; the structures have other sizes than the frames."""
+    return {"frame_size": 4} if "mean" in name else {}
+
+
+@pytest.fixture(scope="session")
+def found(program, tmp_path_factory) -> dict[tuple[str, str, str], Found]:
+    """By way, potential and structure."""
+    results = {}
+    for way, (processes, before) in WAYS.items():
+        folder, keys, cases = tmp_path_factory.mktemp("lammps"), [], []
+        for number, name in enumerate(CASES):
+            potential(name).export(folder / f"{number}.lammps", "lammps", **options(name))
+            pair = f"pair_style amptorch\npair_coeff * * {number}.lammps Pd Cu"
+            for structure, frame in STRUCTURES.items():
+                keys.append((way, name, structure))
+                cases.append(Case(frame, ELEMENTS, pair, before))
+        values = evaluate(cases, replace(program, processes=processes), folder)
+        results.update(zip(keys, values, strict=True))
+    return results
+
+
+def close(found: Any, expected: Any, name: str) -> None:
+    expected = np.asarray(expected)
+    limit = PLUGIN[potential(name).dtype] * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=limit)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", CASES)
+def test_energies_forces_and_virials_are_ours(name, way, found):
+    for structure, frame in STRUCTURES.items():
+        theirs = found[way, name, structure]
+        ours = potential(name).evaluate([frame], True)
+        close(theirs.forces, ours.forces[0], name)
+        if "mean" in name:  # shared among four atoms
+            mean = float(potential(name).scalers["target"].target_mean)
+            close(theirs.energies, ours.energies[0] + mean / 4 - mean / len(frame), name)
+        else:
+            close(theirs.energies, ours.energies[0], name)
+            close(theirs.energy, ours.energy[0], name)
+        if ours.stress[0] is not None:
+            virial = voigt_6_to_full_3x3_stress(ours.stress[0]) * frame.get_volume()
+            close(theirs.virial, virial, name)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["symmetry functions", "multipoles", "quadratic SNAP"])
+def test_atoms_add_up(name, way, found):
+    for structure in STRUCTURES:
+        theirs = found[way, name, structure]
+        close(theirs.energies.sum(), theirs.energy, name)
+        close(theirs.virials.sum(0), theirs.virial, name)
+
+
+@pytest.mark.parametrize("name", ["symmetry functions", "multipoles", "quadratic SNAP"])
+def test_virials_of_atoms_do_not_depend_on_the_way(name, found):
+    for structure in STRUCTURES:
+        first, *others = (found[way, name, structure].virials for way in WAYS)
+        for other in others:
+            close(other, first, name)
