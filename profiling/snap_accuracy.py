@@ -3,13 +3,13 @@
 Every frame is kept apart in one fold. What is tuned - cutoff, rfac0, weight of neighbours, weights
 of groups, penalty - is chosen for each fold from the other ones, the search and its
 cross-validation included, which has these folds again. Points all over, with which a search begins,
-are the same for all folds, so that their rows are computed once.
+are the same for all folds, so that their rows are computed once. With ``--work`` journals are kept
+in a folder, and a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -117,10 +117,11 @@ def plain(frames: Sequence[Atoms], search: LinearSearch, model: str, folds: int)
 
 
 def tuned(
-    search: LinearSearch, folds: int, trials: int, everywhere: int
+    search: LinearSearch, journals: Sequence[Journal], trials: int, everywhere: int
 ) -> tuple[Errors, list[tuple[Values, dict[str, Any]]]]:
-    """Errors of tuned fits, and what was chosen for each fold."""
-    journals = begun(search, folds, everywhere)
+    """Errors of tuned fits, and what was chosen for each fold, which has a journal."""
+    folds = len(journals)
+    begin(search, journals, everywhere)
     errors, chosen = Errors(), []
     for fold, journal in enumerate(journals):
         others = [each for each in range(folds) if each != fold]
@@ -137,22 +138,29 @@ def tuned(
     return errors, chosen
 
 
-def begun(search: LinearSearch, folds: int, everywhere: int) -> list[Journal]:
-    """For each fold, what its search finds at points all over."""
-    journals = [Journal() for _ in range(folds)]
+def begin(search: LinearSearch, journals: Sequence[Journal], everywhere: int) -> None:
+    """Put into the journal of each fold what its search finds at points all over."""
+    folds = range(len(journals))
     for number, steps in enumerate(islice(spread(search.parameters, WIDTH), everywhere)):
         values = values_of(search.parameters, steps)
-        with contextlib.suppress(ValueError, ArithmeticError):
-            system = search.system(values)
+        if all(journal.find(number, values) for journal in journals):
+            continue
+        system = search.system(values)
         for fold, journal in enumerate(journals):
-            others = [each for each in range(folds) if each != fold]
-            try:
-                score, details = search.score(system, others)
-            except (ValueError, ArithmeticError) as error:
-                score, details = math.inf, {"error": str(error)}
-            journal.known.append(Trial(number, values, score, details))
-        print(f"  point {number}: {values} {details.get('errors')}", flush=True)
-    return journals
+            score, details = search.score(system, [each for each in folds if each != fold])
+            journal.add(Trial(number, values, score, details))
+        print(f"  point {number}: {values} {details['errors']}", flush=True)
+
+
+def journals_of(
+    path: Path, model: str, search: LinearSearch, arguments: argparse.Namespace
+) -> list[Journal]:
+    """Of each fold, in the folder of ``--work`` if there is one."""
+    about = {"data": search.about, "everywhere": arguments.everywhere, "config": search.config}
+    about["config"] = {**about["config"], "dataset": about["config"]["dataset"]["fp_params"]}
+    work = arguments.work
+    names = [f"{path.stem}-{model}-{fold}.jsonl" for fold in range(arguments.folds)]
+    return [Journal(None if work is None else work / name, about) for name in names]
 
 
 def judge(path: Path, frames: Sequence[Atoms], model: str, arguments: argparse.Namespace) -> Judged:
@@ -161,7 +169,8 @@ def judge(path: Path, frames: Sequence[Atoms], model: str, arguments: argparse.N
     folds, band = arguments.folds, arguments.twojmax[list(MODELS).index(model)]
     search = problem(frames, model, band, folds)
     of_plain = plain(frames, search, model, folds)
-    found = tuned(search, folds, arguments.trials, arguments.everywhere)
+    journals = journals_of(path, model, search, arguments)
+    found = tuned(search, journals, arguments.trials, arguments.everywhere)
     judged = Judged(path.stem, model, of_plain, *found)
     print(" | ".join(row(judged)), flush=True)
     return judged
@@ -212,11 +221,12 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="files that ASE reads")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--folds", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=40, help="fits of the search of a fold")
-    parser.add_argument("--everywhere", type=int, default=20, help="the first ones, all over")
+    parser.add_argument("--trials", type=int, default=28, help="fits of the search of a fold")
+    parser.add_argument("--everywhere", type=int, default=24, help="the first ones, all over")
     parser.add_argument(
         "--twojmax", type=int, nargs=2, default=[8, 6], help="2J of linear and quadratic models"
     )
+    parser.add_argument("--work", type=Path, help="folder of journals, to go on from")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, help="folder to write")
     parser.set_defaults(run=_command)
