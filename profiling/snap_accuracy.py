@@ -22,7 +22,7 @@ import torch
 from ase import Atoms
 from ase.io import read
 
-from amptorch.fit.least_squares.fit import Fitted
+from amptorch.fit.least_squares.fitted import Fitted
 from amptorch.fit.least_squares.moments import Triangle
 from amptorch.fit.least_squares.settings import LeastSquaresSettings
 from amptorch.recipe import Facts, choose
@@ -221,8 +221,8 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="files that ASE reads")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--folds", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=28, help="fits of the search of a fold")
-    parser.add_argument("--everywhere", type=int, default=24, help="the first ones, all over")
+    parser.add_argument("--trials", type=int, default=20, help="fits of the search of a fold")
+    parser.add_argument("--everywhere", type=int, default=20, help="the first ones, all over")
     parser.add_argument(
         "--twojmax", type=int, nargs=2, default=[8, 6], help="2J of linear and quadratic models"
     )

@@ -52,8 +52,8 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND=NAME",
-        help="name of energy, forces, stress or virial in the data, such as energy=REF_energy; may "
-        "be repeated",
+        help="name of energy, forces, stress or virial in the data, such as energy=REF_energy, or "
+        "stress_convention=vasp; may be repeated",
     )
 
 

@@ -13,6 +13,7 @@ from ase.calculators.calculator import PropertyNotImplementedError, all_properti
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from ..errors import check_keys, nearest
+from .stress import conventions
 
 KINDS = ("energy", "forces", "stress", "virial")
 
@@ -36,12 +37,17 @@ class Keys:
 
     None stands for ASE's own: what ``get_potential_energy``, ``get_forces`` and ``get_stress``
     give, and no virial.
+
+    Attributes:
+        stress_convention: what the six numbers of a stress mean, see
+            :func:`amptorch.data.stress.conventions`; None: they are ASE's.
     """
 
     energy: str | None = None
     forces: str | None = None
     stress: str | None = None
     virial: str | None = None
+    stress_convention: str | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, str] | Keys | None) -> Keys:
@@ -54,10 +60,11 @@ class Keys:
             return given or DEFAULT_KEYS
         if not isinstance(given, Mapping):
             raise ValueError(f"dataset: expected keys to be a mapping, got {given!r}")
-        check_keys(given, KINDS, "dataset, keys")
+        check_keys(given, (*KINDS, "stress_convention"), "dataset, keys")
         for kind, name in given.items():
             if not isinstance(name, str) or not name:
                 raise ValueError(f"dataset, keys: expected {kind} to be a name, got {name!r}")
+        conventions(given.get("stress_convention", "ase"))
         return cls(**given)
 
 

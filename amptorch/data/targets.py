@@ -13,6 +13,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from .arrays import Array, as_number, as_vectors, as_voigt
 from .baseline import Baseline, content_key
 from .keys import DEFAULT_KEYS, Keys, advice, lookup, results_of
+from .stress import convention_of
 
 # Stress and -virial/V of one image may differ by so much, of the largest entry, or eV/Å^3.
 DISAGREEMENT = (0.02, 1e-4)
@@ -136,11 +137,15 @@ def read_stress(image: Atoms, name: str, keys: Keys = DEFAULT_KEYS) -> Array:
     """Stress [6] in eV/Å^3, Voigt order, ASE's sign, constraints left out; NaN where the image has
     none, or no volume.
 
-    A virial (eV) counts as -virial/V. Where an image has both they must agree.
+    What its numbers mean is ``keys.stress_convention``. A virial (eV) counts as -virial/V. Where an
+    image has both they must agree.
     """
     stress = _optional(image, "stress", keys.stress)
     virial = None if keys.virial is None else lookup(image, keys.virial)
-    known = [] if stress is None else [as_voigt(stress, "stress", name)]
+    known = []
+    if stress is not None:
+        convention = convention_of(keys.stress_convention, str(image.info.get("group", "")))
+        known.append(convention(as_voigt(stress, "stress", name), np.size(stress) == 6))
     if virial is not None:
         given = as_voigt(virial, "virial", name)
         known.insert(0, -given / image.get_volume() if image.cell.rank == 3 else given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -13,13 +12,15 @@ from ...dataset.frames import Frames
 from ...errors import Diverged
 from ...potentials.model import LinearModel
 from ...potentials.potential import Potential
+from ...processes import group
 from ..base import History, Run
 from ..settings import FitSettings
-from . import solvers
-from .moments import Gram, Key, Moments, Triangle
-from .problem import Problem, Solution, Spread
+from .fitted import Fitted, weights_of
+from .moments import Gram, Moments, Triangle
+from .problem import Solution
 from .rows import RowReader
 from .settings import KINDS, LeastSquaresSettings
+from .stresses import StressSample
 
 
 class LeastSquares:
@@ -47,7 +48,8 @@ class LeastSquares:
         model = potential.model
         if not isinstance(model, LinearModel):
             raise ValueError(f"optim: least squares fit no {type(model).__name__}")
-        settings, reader = self._settings, RowReader(model, self._settings, self._run.device)
+        settings, sample = self._settings, StressSample()
+        reader = RowReader(model, settings, self._run.device, sample.add)
         many = len(settings.alphas) > 1
         moments = Moments(model.num_params + 1, Triangle if settings.solver == "svd" else Gram)
         if self._run.state is not None:
@@ -58,6 +60,8 @@ class LeastSquares:
         solution, alpha = fitted.solve()
         self._put(model, fitted, solution)
         scale = float(train.target_scaler.target_std)
+        if group.is_first() and {"energy", "forces"} <= {key.kind for key in moments.parts}:
+            sample.warn(model, settings, moments, scale)
         row = {"epoch": len(self._run.history) + 1, "event_cp": True, "alpha": alpha}
         row |= _errors(moments, settings, solution.coefficients, scale, "train")
         if valid is not None:
@@ -101,82 +105,11 @@ class LeastSquares:
                 self._run.say(f"  {name}: {value:.6g}")
 
 
-@dataclass
-class Fitted:
-    """Moments, and what is made of them.
-
-    Attributes:
-        model: whose coefficients are the unknowns.
-        settings: weights and solver.
-        moments: of rows; for the solver "svd" triangles.
-    """
-
-    model: LinearModel
-    settings: LeastSquaresSettings
-    moments: Moments
-
-    def __post_init__(self) -> None:
-        self.weights = _weights(self.moments, self.settings)
-        self.rows = self.moments.count(self.weights)
-        self.constants = self.model.constants()
-
-    def solve(self) -> tuple[Solution, float]:
-        """The solution, and alpha."""
-        if self.settings.solver == "svd":
-            root = self.moments.root(self.weights)
-            _check_finite(root)
-            return solvers.svd(root), 0.0
-        alphas = self.settings.alphas
-        alpha = alphas[0] if len(alphas) == 1 else self._best(alphas)
-        return self._path(self.weights, [alpha])[0], alpha
-
-    def spread(self, solution: Solution) -> Spread:
-        """What errors of the coefficients follow from."""
-        whole = self.moments.gram(self.weights)
-        errors = self.moments.squares(self.weights, solution.coefficients)
-        return Spread.of(whole, solution, self.constants, self.rows, errors)
-
-    def _best(self, alphas: list[float]) -> float:
-        """The penalty whose squares of errors, each fold judged by a fit to the others, are
-        smallest."""
-        errors = torch.zeros(len(alphas), dtype=torch.float64)
-        for fold in sorted({key.fold for key in self.weights}):
-            inside = {key: w for key, w in self.weights.items() if key.fold != fold}
-            outside = {key: w for key, w in self.weights.items() if key.fold == fold}
-            found = [each.coefficients for each in self._path(inside, alphas)]
-            errors += torch.tensor([self.moments.squares(outside, each) for each in found])
-        return alphas[int(errors.argmin())]
-
-    def _path(self, weights: Mapping[Key, float], alphas: list[float]) -> list[Solution]:
-        whole = self.moments.gram(weights)
-        _check_finite(whole)
-        problem = Problem.of(whole, self.constants, self.moments.count(weights))
-        return solvers.path(problem, self.settings.solver, alphas, self.settings.l1_ratio)
-
-
-def _check_finite(matrix: Tensor) -> None:
-    if not matrix.isfinite().all():
-        raise Diverged("least squares: rows are not finite; see fingerprints and targets")
-
-
-def _weights(moments: Moments, settings: LeastSquaresSettings) -> dict[Key, float]:
-    """Weights of all rows that have one."""
-    found = {}
-    for key in moments.parts:
-        weight = settings.weight(key.group, key.kind)
-        if settings.smart_weights:
-            same = [each for each in moments.parts if each[:2] == key[:2]]
-            weight /= max(moments.count(same), 1) ** 0.5
-        if weight > 0:
-            found[key] = weight
-    return found
-
-
 def _errors(
     moments: Moments, settings: LeastSquaresSettings, coefficients: Tensor, scale: float, part: str
 ) -> dict[str, float]:
     """Mean weighted squares, and root mean squares in eV/atom, eV/Å and eV/Å^3."""
-    weights = _weights(moments, settings)
+    weights = weights_of(moments, settings)
     loss = moments.squares(weights, coefficients) / max(moments.count(weights), 1)
     errors = moments.errors(coefficients)
     found = {f"{part}_{kind}_rmse": scale * errors[kind] for kind in KINDS if kind in errors}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,11 +28,13 @@ class RowReader:
         model: whose rows they are.
         settings: of the fit.
         device: to compute on.
+        keep: is given the group and the rows of stresses, [6 n, p + 1], beside the moments.
     """
 
     model: LinearModel
     settings: LeastSquaresSettings
     device: torch.device
+    keep: Callable[[str, Tensor], None] | None = None
 
     def read(self, frames: Frames, moments: Moments, folds: int) -> None:
         """Add the rows of all frames, each process those of its part, to folds in turn."""
@@ -62,6 +64,8 @@ class RowReader:
             rows = rows * factors[frames.cpu(), None]
             if kind == "stress":  # which a frame need not have
                 rows = rows[~rows[:, -1].isnan()]
+                if self.keep is not None:
+                    self.keep(group, rows)
             if len(rows):
                 moments.add(Key(group, kind, fold), rows)
 

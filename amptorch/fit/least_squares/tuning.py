@@ -32,7 +32,8 @@ FARTHEST = 4.0
 # A step of the penalty is as much as this of a weight.
 PENALTY_STEP = 5.0
 LOWEST = 1e-13
-STEPS = (10, 25)  # with few and with many unknowns
+# With few and with many unknowns: steps at most, and a relative change of J that ends them.
+STEPS, TOLERANCE = (10, 25), (1e-4, 1e-5)
 
 
 @dataclass
@@ -93,7 +94,7 @@ def tune(
         jac=True,
         bounds=bound,
         method="L-BFGS-B",
-        options={"maxiter": STEPS[by_group], "ftol": 1e-5},
+        options={"maxiter": STEPS[by_group], "ftol": TOLERANCE[by_group]},
     )
     return search.tuned(torch.from_numpy(found.x))
 
