@@ -14,6 +14,7 @@ from torch.utils.data import Dataset, RandomSampler
 
 from ..data.frame import AtomsBatch, AtomsData, collate
 from ..data.inspection import Inspection
+from ..data.large_pages import LargePages
 from ..data.memory import Survey, report_memory
 from ..data.reading import load_images
 from ..data.statistics import Statistics
@@ -98,6 +99,7 @@ class AtomsDataset(Dataset):
             reader=replace(
                 reader or TargetReader(forces=forcetraining), baseline=self.scaling.fixed
             ),
+            pages=LargePages(dtype),
         )
         self._seen = seen
         self.data_list: list[AtomsData] = self.process() if process else []

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..data.arrays import Array
 from ..data.frame import AtomsData
+from ..data.large_pages import LargePages
 from ..data.primes import Primes, primes_of
 from ..data.targets import TargetReader, Targets
 from ..descriptor.base_descriptor import DESCRIPTOR_VERSION, BaseDescriptor
@@ -36,6 +37,7 @@ class AtomsToData:
             the kernel's vjp at every force call.
         cache_dir: folder of ``save_fps``.
         reader: of what the images hold, in place of ``r_energy`` and ``r_forces``.
+        pages: where pair Jacobians are kept, in another precision perhaps.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class AtomsToData:
         derivatives: str = "cached",
         cache_dir: str = "processed",
         reader: TargetReader | None = None,
+        pages: LargePages | None = None,
     ) -> None:
         if derivatives not in ("cached", "on_the_fly"):
             raise ValueError(f"derivatives: expected 'cached' or 'on_the_fly', got {derivatives!r}")
@@ -56,6 +59,7 @@ class AtomsToData:
         self.reader = reader or TargetReader(r_energy, r_forces)
         self.fprimes = fprimes
         self.derivatives = derivatives
+        self.pages = pages
         self.cache = FingerprintCache(descriptor, cache_dir) if save_fps else None
 
     def convert(self, image: Atoms, idx: int | None = None) -> AtomsData:
@@ -156,7 +160,14 @@ class AtomsToData:
             fingerprint, values = self.descriptor.fingerprints(environment), None
         else:
             fingerprint, values = self._cached(image, environment, with_primes=True)
+            if self.pages is not None and values is not None and not self._drops_primes:
+                values = self.pages.keep(values)
         return fingerprint, primes_of(self.descriptor, environment, fingerprint, values)
+
+    @property
+    def _drops_primes(self) -> bool:
+        """Whether the pair Jacobian is only on its way to a sparse matrix."""
+        return bool(self.descriptor.prime_threshold)
 
     def _cached(
         self, image: Atoms, environment: Environment, with_primes: bool
