@@ -18,6 +18,7 @@ from ..files import checkpoint
 from ..recipe import Facts, choose
 from ..trainer import AtomsTrainer
 from . import reporting
+from .added_elements import write_extended
 from .config_file import apply, with_classes
 from .interrupt import how_to_go_on, noticed
 from .options import DATA, add_output, add_recipe, add_time
@@ -61,16 +62,17 @@ def run(arguments: argparse.Namespace) -> None:
     """Train, and report."""
     reporting.check(arguments)
     begun = time.monotonic()
-    stored = checkpoint.load_folder(arguments.run_of)["config"]
+    known = checkpoint.load_folder(arguments.run_of)["config"]["dataset"]["descriptor"][3]
     images = load_images(arguments.data, "data")
-    _check_elements(images, stored["dataset"]["descriptor"][3], arguments.run_of)
     images += old_frames(arguments.old, arguments.share, len(images))
-    config = configuration(stored, images, arguments)
     with tempfile.TemporaryDirectory() as scratch, noticed("training") as lines:
-        trainer = AtomsTrainer(config)
+        start = _start(arguments, images, known, Path(scratch) / arguments.run_of.name)
+        trainer = AtomsTrainer(
+            configuration(checkpoint.load_folder(start)["config"], images, arguments)
+        )
         try:
-            trainer.load_pretrained(_weights_alone(arguments.run_of, Path(scratch)))
-            freeze(trainer.model, arguments.freeze)
+            trainer.load_pretrained(start)
+            freeze(trainer.model, arguments.freeze, known)
             trainer.train()
         finally:
             lines += how_to_go_on(trainer.cp_dir)[:1]
@@ -97,15 +99,6 @@ def configuration(
     return with_classes(config)
 
 
-def _check_elements(images: Sequence[Atoms], elements: Sequence[str], run_of: Path) -> None:
-    new = [each for each in elements_of(images) if each not in elements]
-    if new:
-        raise ValueError(
-            f"data: {run_of} knows {', '.join(elements)}, expected frames of these, got "
-            f"{', '.join(new)} too: train on all frames together"
-        )
-
-
 def old_frames(source: str | None, share: float, n_new: int) -> list[Atoms]:
     """Frames spread evenly over old ones, at most so many for each new one."""
     if share < 0:
@@ -117,24 +110,33 @@ def old_frames(source: str | None, share: float, n_new: int) -> list[Atoms]:
     return [images[k * len(images) // number] for k in range(number)]
 
 
-def _weights_alone(run_of: Path, scratch: Path) -> Path:
-    """A copy of a run that has no state to go on from."""
-    folder = scratch / run_of.name
+def _start(
+    arguments: argparse.Namespace, images: Sequence[Atoms], known: Sequence[str], folder: Path
+) -> Path:
+    """A copy of a run that has no state to go on from, and knows the elements of all images."""
     folder.mkdir()
+    new = [each for each in elements_of(images) if each not in known]
+    if new:
+        print(f"new elements: {', '.join(new)}, beside {', '.join(known)}")
+        every = sorted([*known, *new])
+        write_extended(arguments.run_of, images, every, arguments.preset, folder)
+        return folder
     for name in checkpoint.NEEDED:
-        shutil.copyfile(run_of / name, folder / name)
+        shutil.copyfile(arguments.run_of / name, folder / name)
     return folder
 
 
-def freeze(model: Any, number: int) -> None:
-    """Keep the first layers of all networks of a model as they are.
+def freeze(model: Any, number: int, known: Sequence[str]) -> None:
+    """Keep the first layers of the networks of a model as they are, but for new elements'.
 
     Raises:
         WrongUsage: it has not so many layers beside the last.
     """
-    for network in model.perceptrons():
+    networks = model.perceptrons()
+    elements = model.arguments["elements"] if len(networks) > 1 else known
+    for element, network in zip(elements, networks, strict=False):
         layers = [layer for layer in network.model_net if isinstance(layer, nn.Linear)]
         if not 0 <= number < len(layers):
             raise WrongUsage(f"--freeze: expected 0 to {len(layers) - 1} layers, got {number}")
-        for layer in layers[:number]:
+        for layer in layers[: number if element in known else 0]:
             layer.requires_grad_(False)

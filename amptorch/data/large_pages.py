@@ -1,8 +1,8 @@
 """Memory in large pages, for what is read over and over.
 
-Where pages have 4 kB a processor that reads gigabytes looks up one address after the other, and asks
-for nothing ahead beyond the page it is in. numpy asks Linux for pages of 2 MB for arrays of 4 MB and
-more; smaller arrays are therefore put into one.
+Where pages have 4 kB a processor that reads gigabytes looks up one address after the other, and
+asks for nothing ahead beyond the page it is in. numpy asks Linux for pages of 2 MB for arrays of
+4 MB and more; smaller arrays are therefore put into one.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import amptorch
 from amptorch.cli import COMMANDS, main
 from amptorch.files.checkpoint import torch_load
 
-from ..made_potentials import alloy_frames, cuco_frames
+from ..made_potentials import alloy_frames
 
 FEW = ("--no-plots", "--quiet", "--set", "optim.epochs=3")
 
@@ -148,11 +148,6 @@ class TestFinetune:
     def test_bad_arguments(self, folder, capsys, arguments, status, text):
         assert main(["finetune", "run", "new.extxyz", *arguments, *FEW]) == status
         assert text in capsys.readouterr().err
-
-    def test_elements_that_it_does_not_know(self, folder, capsys):
-        ase.io.write("other.extxyz", cuco_frames(3))
-        assert main(["finetune", "run", "other.extxyz", *FEW]) == 1
-        assert "knows Cu, Pd, expected frames of these, got C, O too" in capsys.readouterr().err
 
 
 class TestCommittee:
