@@ -5,6 +5,7 @@ from .bispectrum import Snap
 from .Gaussian import Gaussian
 from .GMP import GMP
 from .GMPOrderNorm import GMPOrderNorm
+from .nep import NepDensity
 from .schemes import SCHEMES, Setup, construct_descriptor, is_auto
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "BaseDescriptor",
     "GMPOrderNorm",
     "Gaussian",
+    "NepDensity",
     "Setup",
     "Snap",
     "construct_descriptor",

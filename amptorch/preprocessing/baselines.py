@@ -28,6 +28,7 @@ PLACES = {
     "zbl": "amptorch.preprocessing.pair_baseline:ZBL",
     "calculator": "amptorch.preprocessing.calculator_baseline:OfCalculator",
     "potential": "amptorch.potentials.baseline:OfPotential",
+    "nep_zbl": "amptorch.potentials.nep.zbl:NepZbl",
 }
 _REGISTERED: dict[str, type[Any]] = {}
 

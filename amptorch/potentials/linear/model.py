@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from ase.data import atomic_numbers
 from torch import Tensor
 
 from ...data.frame import AtomsBatch
+from ..elements import places_by_number
 from ..model import LinearModel, Rows
 from .pair_rows import Blocks, blocks_of, products, voigt
 
@@ -47,10 +47,7 @@ class Linear(LinearModel):
         super().__init__(len(elements) * n_terms, get_forces, get_stress, dtype, covariance)
         self.arguments = {"elements": list(elements), "n_features": n_features}
         self.n_terms, self._pairs = n_terms, pairs
-        order = torch.full((len(atomic_numbers) + 1,), -1)
-        for index, element in enumerate(elements):
-            order[atomic_numbers[element]] = index
-        self._order = order
+        self._order = places_by_number(elements)
 
     def constants(self) -> Tensor:
         return torch.arange(0, self.num_params, self.n_terms)

@@ -1,0 +1,1 @@
+"""Neuroevolution potentials (NEP), those of GPUMD."""
