@@ -25,9 +25,9 @@ class NepDensity(BaseDescriptor):
     """Sums of NEP's radial functions over neighbours, alone and with spherical harmonics of
     l = 1 to ``l_max`` (equations: ``amptorch.kernels.spherical_expansion``, kind "nep").
 
-    NEP's own descriptors are made of these by its model, as their coefficients are trained. Keys are
-    those of GPUMD's nep.in: ``cutoff``, the radial and the angular one in Å, or a list of such pairs,
-    one for each element in the order of ``elements``, of which two elements take the mean;
+    NEP's own descriptors are made of these by its model, as their coefficients are trained. Keys
+    are those of GPUMD's nep.in: ``cutoff``, the radial and the angular one in Å, or a list of such
+    pairs, one for each element in the order of ``elements``, of which two elements take the mean;
     ``basis_size``, two numbers K, by default 8, of K + 1 functions; ``l_max``, by default 4.
 
     Args:
@@ -56,8 +56,8 @@ class NepDensity(BaseDescriptor):
             good = _is_list(pair, 2, (int, float)) and all(map(is_number, pair))
             if not (good and 0 < pair[1] <= pair[0] <= HIGHEST):
                 raise ValueError(
-                    "fp_params: expected cutoff to be [radial, angular] in Å, radial >= angular > 0, "
-                    f"or a list of these for {', '.join(self.elements)}, got {given!r}"
+                    "fp_params: expected cutoff to be [radial, angular] in Å, radial >= angular > "
+                    f"0, or a list of these for {', '.join(self.elements)}, got {given!r}"
                 )
         return [(float(radial), float(angular)) for radial, angular in pairs]
 

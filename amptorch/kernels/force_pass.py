@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -35,7 +36,8 @@ class Passed:
 
     Attributes:
         n_outside: atoms that have a fingerprint outside the range.
-        fingerprints: [n_atoms, n_features], unscaled.
+        fingerprints: [n_atoms, n_features], unscaled; of models that have descriptors of their own
+            these.
         energies: [n_atoms].
         gradients: dE/dR_ij [n_pairs, 3]; empty where not asked for.
     """
@@ -44,6 +46,14 @@ class Passed:
     fingerprints: Tensor
     energies: Tensor
     gradients: Tensor
+
+
+class Pass(Protocol):
+    """The pass of a model as it was when this was made."""
+
+    def run(self, environment: Environment, with_gradients: bool) -> Passed:
+        """Fingerprints, energies and, if asked for, gradients."""
+        ...
 
 
 @dataclass(frozen=True)

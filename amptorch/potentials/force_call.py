@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from ..descriptor.base_descriptor import BaseDescriptor
-from ..kernels import symmetry_functions
 from ..kernels.environment import Environment, concatenate
-from ..kernels.force_pass import ForcePass, Scaling, forces_and_virials
+from ..kernels.force_pass import Pass, Scaling, forces_and_virials
 from ..preprocessing.utils import FeatureScaler
 from .model import Model
 
@@ -52,15 +51,15 @@ class ForceCall:
         self._pass = self._made(model, descriptor, scaler)
 
     @staticmethod
-    def _made(model: Model, descriptor: BaseDescriptor, scaler: FeatureScaler) -> ForcePass | None:
-        if descriptor.kernel is not symmetry_functions or descriptor.prime_threshold:
+    def _made(model: Model, descriptor: BaseDescriptor, scaler: FeatureScaler) -> Pass | None:
+        if descriptor.prime_threshold:
             return None
         numbers = torch.from_numpy(descriptor.element_indices)
         if not scaler.knows(numbers):
             return None
         limits = scaler.limits(numbers, next(model.parameters()).dtype)
         scaling = Scaling(*scaler.affine(numbers), *limits)
-        return model.force_pass(descriptor.parameters, scaling, numbers)
+        return model.force_pass(descriptor, scaling, numbers)
 
     def fits(
         self,

@@ -10,8 +10,8 @@ from torch.profiler import record_function
 
 from ..data.frame import AtomsBatch
 from ..data.primes import PairPrimes, frame_sums
-from ..kernels.force_pass import ForcePass, Scaling
-from ..kernels.symmetry_functions import SymmetryFunctions
+from ..descriptor.base_descriptor import BaseDescriptor
+from ..kernels.force_pass import Pass, Scaling
 
 
 class Model(nn.Module):
@@ -71,12 +71,12 @@ class Model(nn.Module):
             return self.by_autograd(batch.fingerprint.detach(), batch.atomic_numbers, gradient)
 
     def force_pass(
-        self, functions: SymmetryFunctions, scaling: Scaling, numbers: Tensor
-    ) -> ForcePass | None:
+        self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
+    ) -> Pass | None:
         """Energies and gradients of pairs by one kernel, as the model is now; None without one.
 
         Args:
-            functions: of the fingerprints.
+            descriptor: makes the fingerprints.
             scaling: of the fingerprints.
             numbers: atomic numbers of the species.
         """

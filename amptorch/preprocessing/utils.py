@@ -102,6 +102,14 @@ class FeatureScaler:
         made.ranges = dict(ranges)
         return made
 
+    @classmethod
+    def identity(cls, numbers: Sequence[int], n_features: int) -> FeatureScaler:
+        """The scaler that leaves fingerprints of these elements as they are, whatever they are."""
+        ones = torch.ones(n_features, dtype=torch.float64)
+        made = cls.of_affine({number: (ones, torch.zeros_like(ones)) for number in numbers}, {})
+        del made.ranges
+        return made
+
     def _fit(self, statistics: Statistics, low: float, high: float) -> None:
         if self.elementwise:
             self.unique = statistics.numbers

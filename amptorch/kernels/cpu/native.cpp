@@ -14,6 +14,7 @@ void bind_pair_jacobian(nanobind::module_& module);
 void bind_networks(nanobind::module_& module);
 void bind_batch_loss(nanobind::module_& module);
 void bind_force_pass(nanobind::module_& module);
+void bind_nep_pass(nanobind::module_& module);
 
 }  // namespace amptorch
 
@@ -31,4 +32,5 @@ NB_MODULE(_native, module) {
     amptorch::bind_networks(module);
     amptorch::bind_batch_loss(module);
     amptorch::bind_force_pass(module);
+    amptorch::bind_nep_pass(module);
 }

@@ -57,5 +57,9 @@ struct Norms {
     }
 };
 
+// Made at the first call: what runs before that may not need the instruction set.
 template <typename T>
-const Norms<T> norms{};
+const Norms<T>& norms() {
+    static const Norms<T> made;
+    return made;
+}

@@ -69,11 +69,12 @@ template <typename T>
 void weigh(const Block<T>& block, T* weights) {
     const Part& part = block.part;
     const T* gradient = block.task.gradient + block.at;
+    const Norms<T>& norm = norms<T>();
     for (int l = part.lowest, i = 0; l <= part.highest; ++l) {
         for (int m = -l; m <= l; ++m, ++i) {
-            const T norm = norms<T>.values[place_of(l, m < 0 ? -m : m)];
+            const T factor = norm.values[place_of(l, m < 0 ? -m : m)];
             for (int k = 0; k < part.number; ++k) {
-                weights[i * part.number + k] = norm * gradient[k * part.n_harmonics + i];
+                weights[i * part.number + k] = factor * gradient[k * part.n_harmonics + i];
             }
         }
     }
@@ -86,7 +87,7 @@ void pull_block(const Block<T>& block) {
     weigh(block, weights);
     block.for_pairs([&](const Pairs<T>& pairs, const Factors<T>& factors) {
         Vec<T> pulled[3];
-        pull<T>(part.lowest, part.highest, part.number, weights, factors, pulled);
+        pull<T>(part.lowest, part.highest, part.number, weights, factors.view(), pulled);
         pairs.add_to(block.task.pulled, pulled);
     });
 }

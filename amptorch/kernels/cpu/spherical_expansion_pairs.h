@@ -41,8 +41,9 @@ struct Pairs {
     }
 };
 
-// Calls each(pairs) for those of begin to end that are nearer than the cutoff.
-template <typename T, typename Each>
+// Calls each(pairs) for those of begin to end that are nearer than the cutoff; without `whole` they
+// have no vectors.
+template <typename T, bool whole = true, typename Each>
 AMPTORCH_INLINE void for_near(const T* vectors, Index begin, Index end, T cutoff, const Each& each) {
     const T square_of_cutoff = cutoff * cutoff;
     Pairs<T> pairs;
@@ -52,16 +53,24 @@ AMPTORCH_INLINE void for_near(const T* vectors, Index begin, Index end, T cutoff
         if (square >= square_of_cutoff) continue;
         pairs.add(pair, v, square);
         if (pairs.number == width<T>) {
-            pairs.finish(cutoff);
+            if constexpr (whole) pairs.finish(cutoff);
             each(pairs);
             pairs.number = 0;
         }
     }
     if (pairs.number) {
-        pairs.finish(cutoff);
+        if constexpr (whole) pairs.finish(cutoff);
         each(pairs);
     }
 }
+
+// What gradients of some pairs are made of, wherever it lies.
+template <typename T>
+struct View {
+    const Vec<T> *values, *slopes;               // [number]
+    const Vec<T> *legendre, *cosine, *sine, *unit;  // as in Harmonics, and [3]
+    Vec<T> inverse;
+};
 
 // What of an expansion belongs to some pairs.
 template <typename T>
@@ -69,6 +78,12 @@ struct Factors {
     Functions<T> functions;
     Harmonics<T> harmonics;
     Vec<T> unit[3], inverse;
+
+    View<T> view() const {
+        return {functions.values, functions.slopes, harmonics.legendre,
+                harmonics.cosine, harmonics.sine,   unit,
+                inverse};
+    }
 
     AMPTORCH_INLINE void make(const Part& part, const Radial<T>& radial, const Pairs<T>& pairs) {
         for (int a = 0; a < 3; ++a) unit[a] = load(pairs.unit[a]);
@@ -81,15 +96,13 @@ struct Factors {
 // dE/dR of pairs from weights [n_harmonics, number]: dE/dA times the norm of the harmonic.
 template <typename T>
 AMPTORCH_INLINE void pull(int lowest, int highest, int number, const T* weights,
-                          const Factors<T>& factors, Vec<T> (&pulled)[3]) {
-    const auto &f = factors.functions;
-    const auto &y = factors.harmonics;
+                          const View<T>& y, Vec<T> (&pulled)[3]) {
     const auto weigh = [&](int l, int m, Vec<T>& value, Vec<T>& slope) {
         const T* weight = weights + (l * l - lowest * lowest + l + m) * number;
         value = slope = Vec<T>{};
         for (int k = 0; k < number; ++k) {
-            value += weight[k] * f.values[k];
-            slope += weight[k] * f.slopes[k];
+            value += weight[k] * y.values[k];
+            slope += weight[k] * y.slopes[k];
         }
     };
     // Along R, and along the axes as if Y were polynomials of free x, y, z.
@@ -97,7 +110,8 @@ AMPTORCH_INLINE void pull(int lowest, int highest, int number, const T* weights,
     for (int m = 0; m <= highest; ++m) {
         Vec<T> value_c{}, value_s{}, slope_c{}, slope_s{}, rise_c{}, rise_s{}, v, s;
         for (int l = m > lowest ? m : lowest; l <= highest; ++l) {
-            const Vec<T> p = y.legendre[place_of(l, m)], dp = y.slope(l, m);
+            const Vec<T> p = y.legendre[place_of(l, m)];
+            const Vec<T> dp = m < l ? y.legendre[place_of(l, m + 1)] : Vec<T>{};
             weigh(l, m, v, s);
             value_c += p * v;
             slope_c += p * s;
@@ -114,9 +128,9 @@ AMPTORCH_INLINE void pull(int lowest, int highest, int number, const T* weights,
         turn[0] += T(m) * (value_c * y.cosine[m - 1] + value_s * y.sine[m - 1]);
         turn[1] += T(m) * (value_s * y.cosine[m - 1] - value_c * y.sine[m - 1]);
     }
-    const auto& u = factors.unit;
+    const Vec<T>* u = y.unit;
     const Vec<T> inner = u[0] * turn[0] + u[1] * turn[1] + u[2] * turn[2];
     for (int a = 0; a < 3; ++a) {
-        pulled[a] = along * u[a] + factors.inverse * (turn[a] - inner * u[a]);
+        pulled[a] = along * u[a] + y.inverse * (turn[a] - inner * u[a]);
     }
 }

@@ -14,10 +14,11 @@ struct Rows {
 
 template <typename T>
 AMPTORCH_INLINE void fill(int lowest, int highest, const Harmonics<T>& y, Rows<T>& rows) {
+    const Norms<T>& norm = norms<T>();
     for (int l = lowest; l <= highest; ++l) {
         const int center = l * l - lowest * lowest + l;
         for (int m = 0; m <= l; ++m) {
-            const Vec<T> p = norms<T>.values[place_of(l, m)] * y.legendre[place_of(l, m)];
+            const Vec<T> p = norm.values[place_of(l, m)] * y.legendre[place_of(l, m)];
             rows.put(center + m, p * y.cosine[m]);
             if (m) rows.put(center - m, p * y.sine[m]);
         }
@@ -28,11 +29,12 @@ AMPTORCH_INLINE void fill(int lowest, int highest, const Harmonics<T>& y, Rows<T
 template <typename T>
 AMPTORCH_INLINE void fill_changes(int lowest, int highest, const Harmonics<T>& y,
                                   const Vec<T> (&turn)[3], Rows<T>& rows) {
+    const Norms<T>& norm = norms<T>();
     for (int l = lowest; l <= highest; ++l) {
         const int center = l * l - lowest * lowest + l;
         for (int m = 0; m <= l; ++m) {
-            const T norm = norms<T>.values[place_of(l, m)];
-            const Vec<T> p = norm * y.legendre[place_of(l, m)], dp = norm * turn[2] * y.slope(l, m);
+            const T n = norm.values[place_of(l, m)];
+            const Vec<T> p = n * y.legendre[place_of(l, m)], dp = n * turn[2] * y.slope(l, m);
             Vec<T> dc{}, ds{};
             if (m) {
                 dc = T(m) * (y.cosine[m - 1] * turn[0] - y.sine[m - 1] * turn[1]);

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-from ase.data import atomic_numbers
 from torch import Tensor
 
 from ...descriptor.nep import NepDensity
@@ -70,19 +68,14 @@ def _potential(model: Nep, header: Header, pairs: Tensor) -> Potential:
         },
         shape.elements,
     )
-    scalers = {"target": TargetScaler.of(0.0, 1.0), "feature": _unscaled(descriptor)}
+    numbers = descriptor.element_indices.tolist()
+    scalers = {
+        "target": TargetScaler.of(0.0, 1.0),
+        "feature": FeatureScaler.identity(numbers, descriptor.n_features),
+    }
     if header.zbl is not None:
         scalers["fixed"] = _zbl(header, pairs)
     return Potential(model, descriptor, scalers)
-
-
-def _unscaled(descriptor: NepDensity) -> FeatureScaler:
-    ones = torch.ones(descriptor.n_features, dtype=torch.float64)
-    numbers = [atomic_numbers[each] for each in descriptor.elements]
-    endless = (-math.inf * ones, math.inf * ones)
-    return FeatureScaler.of_affine(
-        {z: (ones, 0 * ones) for z in numbers}, {z: endless for z in numbers}
-    )
 
 
 def _zbl(header: Header, pairs: Tensor) -> NepZbl:

@@ -48,6 +48,13 @@ def terms(name: str) -> Terms:
     return Terms(torch.tensor(list(kept)), factors)
 
 
+def polynomial(name: str) -> tuple[Tensor, Tensor]:
+    """Places and factors of any invariant of more than three bodies; "1111" has none."""
+    if name == "1111":
+        return torch.empty(0, 3, dtype=torch.int64), torch.empty(0, dtype=torch.float64)
+    return terms(name).places, terms(name).factors
+
+
 def values(sums: Tensor, l_max: int, names: tuple[str, ...]) -> Tensor:
     """Invariants [..., l_max + len(names)] of sums A [..., n_harmonics]."""
     degrees = torch.arange(1, l_max + 1, device=sums.device)

@@ -16,10 +16,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from ...descriptor.base_descriptor import BaseDescriptor
+from ...kernels import nep_pass
+from ...kernels.capability import in_cpp
+from ...kernels.force_pass import Pass, Scaling
 from ..elements import places_by_number
 from ..model import Model
 from . import invariants
@@ -44,7 +49,7 @@ class Network(nn.Module):
         super().__init__()
         widths = [n_inputs, *neurons]
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+        for n_in, n_out in pairwise(widths):
             self.weights.append(torch.zeros(n_out, n_in, dtype=dtype))
             self.biases.append(torch.zeros(n_out, dtype=dtype))
         self.last = nn.Parameter(torch.zeros(widths[-1], dtype=dtype))
@@ -168,6 +173,27 @@ class Nep(Model):
             own = self._descriptors(fingerprint[atoms], element)
             found = found.index_copy(0, atoms, own)
         return found
+
+    def force_pass(
+        self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
+    ) -> Pass | None:
+        plain = not bool((scaling.factors != 1).any() or scaling.shifts.any())
+        if not (plain and in_cpp(self.constant)):
+            return None
+        shape = self.shape
+        potential = nep_pass.Potential(
+            self.vector(),
+            self.q_scaler,
+            descriptor.parameters.values[..., 0],
+            shape.n_networks,
+            shape.n_max,
+            shape.basis_size,
+            shape.l_max,
+            shape.neurons,
+            shape.version == 5,
+            [invariants.polynomial(each) for each in shape.invariants],
+        )
+        return nep_pass.NepPass(potential)
 
     def _descriptors(self, fingerprint: Tensor, element: int) -> Tensor:
         """Of atoms of one element."""

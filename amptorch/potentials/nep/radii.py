@@ -1,5 +1,5 @@
-"""Covalent radii in Å by atomic number from 1: those of DFT-D3, S. Grimme et al., J. Chem. Phys. 132,
-154104 (2010), times 4/3."""
+"""Covalent radii in Å by atomic number from 1: those of DFT-D3, S. Grimme et al., J. Chem. Phys.
+132, 154104 (2010), times 4/3."""
 
 RADII = (
     0.426667,

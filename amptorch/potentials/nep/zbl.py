@@ -6,8 +6,8 @@ U. Littmark (1985), switched off.
     (1 + cos(pi (r - r_in)/(r_out - r_in)))/2
 
 over pairs within the angular cutoff. r_in and r_out are those of all pairs; or with ``share`` 0 and
-the smaller of r_out and the share of the sum of the covalent radii; or with ``pairs`` of each pair of
-elements, with its own a and b.
+the smaller of r_out and the share of the sum of the covalent radii; or with ``pairs`` of each pair
+of elements, with its own a and b.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from ...data.frame import AtomsBatch
-from ...kernels import networks
-from ...kernels.force_pass import ForcePass, Scaling
-from ...kernels.symmetry_functions import SymmetryFunctions
+from ...descriptor.base_descriptor import BaseDescriptor
+from ...kernels import networks, symmetry_functions
+from ...kernels.force_pass import ForcePass, Pass, Scaling
 from ..model import Model
 from .activations import of_kernel
 
@@ -272,8 +272,11 @@ class AtomisticModel(Model):
             )
 
     def force_pass(
-        self, functions: SymmetryFunctions, scaling: Scaling, numbers: Tensor
-    ) -> ForcePass | None:
+        self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
+    ) -> Pass | None:
+        if descriptor.kernel is not symmetry_functions:
+            return None
+        functions = descriptor.parameters
         parameters = [part for each in self.perceptrons() for part in each.parameters()]
         own = type(self).atomic_energies_and_gradient, type(self).atomic_energies
         ours = AtomisticModel.atomic_energies_and_gradient, AtomisticModel.atomic_energies

@@ -1,0 +1,8 @@
+// Neuroevolution potentials with AVX2 and fused multiply-add, used where the machine has them.
+#include "nep_pass.h"
+
+#ifdef AMPTORCH_HAS_AVX2
+#include "avx2_begin.h"
+#include "nep_pass_kernel.h"
+#include "avx2_end.h"
+#endif
