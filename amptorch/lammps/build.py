@@ -25,7 +25,8 @@ _KERNELS = Path(__file__).parents[1] / "kernels" / "cpu"
 _PLUGIN = Path(__file__).parent / "plugin"
 # As in setup.py. Without OpenMP: the processes share the work.
 _FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-strict-aliasing", "-g0", "-fPIC")
-_HIDDEN = ("-fvisibility=hidden", "-DNDEBUG", "-DAMPTORCH_FLOAT64_ONLY", f"-I{_KERNELS}")
+_PATHS = f"-fmacro-prefix-map={_PLUGIN.parent}/="  # in messages
+_HIDDEN = (_PATHS, "-fvisibility=hidden", "-DNDEBUG", "-DAMPTORCH_FLOAT64_ONLY", f"-I{_KERNELS}")
 NO_COMPILER = (
     "no C++ compiler {!r}: install one that knows C++17 (apt install g++, dnf install gcc-c++, conda "
     "install gxx), or name yours by the environment variable CXX"
