@@ -22,11 +22,12 @@ def add_command(commands: Any) -> None:
             "amptorch export checkpoints/<run> --to n2p2 model",
             "amptorch export checkpoints/<run> --to lammps water.lammps",
             "amptorch export saved.amptorch --to n2p2 model --length-unit Bohr --energy-unit Ha",
+            "amptorch export checkpoints/<run> --to snap Mo",
         ),
     )
     parser.add_argument("potential", help="checkpoint folder, saved potential, or one to convert")
     parser.add_argument("out", type=Path, help="file or folder to write")
-    parser.add_argument("--to", required=True, metavar="FORMAT", help="n2p2 or lammps")
+    parser.add_argument("--to", required=True, metavar="FORMAT", help="n2p2, lammps, snap or mliap")
     add_units(parser)
     parser.add_argument(
         "--frame-size",

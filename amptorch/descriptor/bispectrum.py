@@ -134,6 +134,10 @@ class Snap(BaseDescriptor):
         ]
         return torch.tensor(values, dtype=torch.float64)
 
+    def of_elements(self, name: str) -> list[float]:
+        """``radelem``, ``wj``, ``sinner`` or ``dinner`` of the elements."""
+        return self._of_elements(name).tolist()
+
     def settings(self) -> dict[str, Any]:
         """Of the parameters all but those that follow from others."""
         derived = ("couplings", "n_species", "n_features")

@@ -24,7 +24,7 @@ def load(
     energy_unit: str | None = None,
 ) -> Potential:
     """Open a potential: one that was saved, a checkpoint folder, of this package or of the
-    original, or a folder of n2p2.
+    original, a folder of n2p2, or SNAP's ``.snapcoeff`` or ``.snap`` files.
 
     Args:
         path: file or folder.
@@ -46,7 +46,7 @@ def load(
         if each.fits(path):
             units = each.units(length_unit, energy_unit)
             return each.read(path, torch.device(device), *units)
-    known = ", ".join(each.name for each in formats)
+    known = ", ".join(dict.fromkeys(each.name for each in formats))
     raise ValueError(f"{path}: not a potential of a kind that is known: {known}")
 
 

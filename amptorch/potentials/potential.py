@@ -86,12 +86,12 @@ class Potential:
         energy_unit: str | None = None,
         **options: Any,
     ) -> None:
-        """Write the potential in the files of another program, see ``docs/n2p2.md`` and
-        ``docs/lammps.md``.
+        """Write the potential in the files of another program, see ``docs/potential.md``,
+        ``docs/n2p2.md`` and ``docs/lammps.md``.
 
         Args:
             path: file or folder to write.
-            to: the format, "n2p2" or "lammps".
+            to: the format, "n2p2", "lammps", "snap" or "mliap".
             length_unit, energy_unit: of files that do not say theirs; default Å and eV.
             options: of the format.
 

@@ -176,10 +176,14 @@ def _sums(parts: Sequence[Sequence[Any] | None]) -> list[Any] | None:
     ]
 
 
+def parts_of(baseline: Baseline) -> list[Baseline]:
+    """The baselines that one is the sum of."""
+    return baseline.parts if isinstance(baseline, Sum) else [baseline]
+
+
 def to_state(baseline: Baseline) -> list[dict[str, Any]]:
     """Plain values and tensors that stand for a baseline in files."""
-    parts = baseline.parts if isinstance(baseline, Sum) else [baseline]
-    return [{"name": part.name, "state": dict(part.state())} for part in parts]
+    return [{"name": part.name, "state": dict(part.state())} for part in parts_of(baseline)]
 
 
 def from_state(values: Sequence[Mapping[str, Any]]) -> Baseline:

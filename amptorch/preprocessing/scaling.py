@@ -129,7 +129,11 @@ def baselines_of(scalers: Scalers) -> list[Baseline]:
 
 
 def energies_of_elements(
-    scalers: Scalers, elements: Sequence[str], program: str, frame_size: int | None = None
+    scalers: Scalers,
+    elements: Sequence[str],
+    program: str,
+    frame_size: int | None = None,
+    besides: tuple[type[Any], ...] = (),
 ) -> dict[str, float]:
     """Energies (eV) that scalers add to an atom of each element, for files that hold no more.
 
@@ -138,19 +142,22 @@ def energies_of_elements(
         program: whose files they are, for errors.
         frame_size: number of atoms, where a mean of frames is taken off energies: it is shared
             among the atoms of a frame, which is right for frames of this size alone.
+        besides: classes of baselines that have a place elsewhere.
 
     Raises:
-        ValueError: a mean without ``frame_size``, or a baseline that is not of energies of elements.
+        ValueError: a mean without ``frame_size``, or a baseline of another kind.
     """
     mean = float(scalers["target"].target_mean)
     if abs(mean) > NO_CONSTANT and frame_size is None:
         raise ValueError(
-            f"{mean:.6g} eV stand for a frame of whatever size, which {program} cannot say: expected "
-            "frame_size, the number of atoms of frames, for which it is right then, or a potential "
-            'trained with dataset: {"baseline": "linear"}'
+            f"{mean:.6g} eV stand for a frame of whatever size, which {program} cannot say: "
+            "expected frame_size, the number of atoms of frames, for which it is right then, or a "
+            'potential trained with dataset: {"baseline": "linear"}'
         )
     energies = dict.fromkeys(elements, mean / frame_size if frame_size else 0.0)
-    for baseline in baselines_of(scalers):
+    for baseline in parts_of_baselines(scalers):
+        if isinstance(baseline, besides):
+            continue
         if not isinstance(baseline, AtomicCorrectionScaler):
             raise ValueError(
                 f"{program} has energies of atoms alone, got the baseline {baseline.name!r}"
@@ -158,6 +165,11 @@ def energies_of_elements(
         for element in elements:
             energies[element] += baseline.energies.get(atomic_numbers[element], 0.0)
     return energies
+
+
+def parts_of_baselines(scalers: Scalers) -> list[Baseline]:
+    """The same as :func:`baselines_of`, sums as what they are sums of."""
+    return [part for each in baselines_of(scalers) for part in baselines.parts_of(each)]
 
 
 def to_file(scalers: Scalers) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from .. import mliap_files
 from ..precision import dtype_of, name_of
-from ..registry import GRADIENTS, LEAST_SQUARES, Family, Inputs
+from ..registry import GRADIENTS, LEAST_SQUARES, Family, Format, Inputs
+from . import snap_files
 from .model import Linear, Quadratic
 from .settings import LinearSettings
 
@@ -66,4 +68,15 @@ FAMILY = Family(
     fits={"least_squares": LEAST_SQUARES, "gradients": GRADIENTS},
     recipes={"snap": "amptorch.recipe.linear:snap", "qsnap": "amptorch.recipe.linear:qsnap"},
     search="amptorch.search.linear:LinearSearch",
+    formats=(
+        Format(
+            "a .snapcoeff file",
+            snap_files.is_coefficients,
+            snap_files.read_coefficients,
+            key="snap",
+            write=snap_files.write_snap,
+        ),
+        Format("a .snap file", snap_files.is_commands, snap_files.read_commands),
+        mliap_files.format_of(snap_files.write_mliap),
+    ),
 )

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from ...files.safe_pickle import Unknown
+from .. import mliap_files
 from ..precision import dtype_of, name_of
 from ..registry import GRADIENTS, Family, Format, Inputs
 from . import n2p2
 from .activations import ACTIVATIONS
+from .mliap import write_mliap
 from .model import BPNN, AtomisticModel, SingleNN
 from .settings import ModelConfig
 
@@ -113,5 +115,6 @@ FAMILY = Family(
             key="n2p2",
             write=n2p2.write_folder,
         ),
+        mliap_files.format_of(write_mliap),
     ),
 )

@@ -23,6 +23,7 @@ from amptorch.data.units import Units
 from amptorch.potentials.networks.n2p2.functions import Function
 from amptorch.preprocessing import AtomicCorrectionScaler
 from amptorch.preprocessing.baselines import Sum
+from amptorch.preprocessing.pair_baseline import ZBL
 
 from ...made_potentials import GAUSSIAN, GAUSSIAN_G5, GMP, alloy_frames, trained
 from ...systems import SHARED
@@ -280,12 +281,13 @@ def test_given_baselines(run_dir: Path) -> None:
     """Energies of elements are those of atoms; others are refused."""
     potential = trained(FRAMES, run_dir, dataset=ADDITIVE).potential
     given = AtomicCorrectionScaler.from_settings({"Cu": -3.5, "Pd": 0.25})
-    both = replace(potential, scalers={**potential.scalers, "fixed": given})
-    both.export("out", "n2p2")
-    assert_same(amptorch.load("out"), both, FRAMES)
-    other = replace(potential, scalers={**potential.scalers, "fixed": Sum([given, given])})
+    for name, kind in (("one", given), ("two", Sum([given, given]))):
+        both = replace(potential, scalers={**potential.scalers, "fixed": kind})
+        both.export(name, "n2p2")
+        assert_same(amptorch.load(name), both, FRAMES)
+    other = replace(potential, scalers={**potential.scalers, "fixed": Sum([given, ZBL()])})
     with pytest.raises(
-        ValueError, match="n2p2 has energies of atoms alone, got the baseline 'sum'"
+        ValueError, match="n2p2 has energies of atoms alone, got the baseline 'zbl'"
     ):
         other.export("out", "n2p2")
 
