@@ -112,7 +112,7 @@ setup(
         "skorch>=1.4",
         "ase>=3.23",
         "numpy>=1.26",
-        "scipy>=1.11",
+        "scipy>=1.14",
         "lmdb>=1.4",
         "pyyaml>=6",
         "tqdm>=4.60",
