@@ -74,6 +74,39 @@ class Environment:
         return Environment(vectors, self.first, self.neighbors, self.species)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some atoms of one frame, one after the other, with all their neighbours.
+
+    Attributes:
+        environment: of these atoms; after them one of each species without neighbours, which
+            stands for all neighbours of it: a kernel asks for no more of them.
+        neighbors: [n_pairs], int64, index in the frame of the atom that the vector points at.
+        begin: index in the frame of the first of these atoms.
+        n_centers: how many there are.
+    """
+
+    environment: Environment
+    neighbors: Tensor
+    begin: int
+    n_centers: int
+
+    @classmethod
+    def of(
+        cls, vectors: Tensor, first: Tensor, neighbors: Tensor, species: Tensor, begin: int
+    ) -> Part:
+        """The part of a frame of atoms ``species`` [n_atoms] whose pairs are given."""
+        n = len(first) - 1
+        stands = torch.arange(int(species.max()) + 1)
+        environment = Environment(
+            vectors,
+            torch.cat([first, first[-1:].expand(len(stands))]),
+            species[neighbors] + n,
+            torch.cat([species[begin : begin + n], stands]),
+        )
+        return cls(environment, neighbors, begin, n)
+
+
 def concatenate(environments: Sequence[Environment]) -> Environment:
     """Lay the environments of several frames one after the other."""
     first, neighbors = [environments[0].first], [environments[0].neighbors]

@@ -18,13 +18,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import _native
 from . import networks
 from .backends import values_of
-from .environment import Environment
+from .environment import Environment, Part
 from .symmetry_functions import SymmetryFunctions
 
 _CLASSES = {torch.float64: _native.ForcePass64, torch.float32: _native.ForcePass32}
@@ -114,7 +113,8 @@ class ForcePass:
         gradients = np.empty((len(vectors) if with_gradients else 0, 3), vectors.dtype)
         n_outside = self._native.run(
             vectors,
-            *_indices(environment),
+            environment.first.numpy(),
+            environment.neighbors.numpy(),
             environment.species.numpy(),
             fingerprints,
             energies,
@@ -124,10 +124,6 @@ class ForcePass:
         )
         arrays = (torch.from_numpy(each) for each in (fingerprints, energies, gradients))
         return Passed(n_outside, *arrays)
-
-
-def _indices(environment: Environment) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return environment.first.numpy(), environment.neighbors.numpy()
 
 
 def forces_and_virials(
@@ -140,14 +136,40 @@ def forces_and_virials(
         gradients: in float32 or float64.
         first_atoms: [n_frames + 1], int64, where the frames begin, and the number of atoms.
     """
-    forces = np.zeros((environment.n_atoms, 3))
-    virials = np.zeros((len(first_atoms) - 1, 3, 3))
+    forces = torch.zeros(environment.n_atoms, 3, dtype=torch.float64)
+    virials = torch.zeros(len(first_atoms) - 1, 3, 3, dtype=torch.float64)
+    _sum(environment, environment.neighbors, gradients, first_atoms, 0, forces, virials)
+    return forces, virials
+
+
+def add_part(part: Part, gradients: Tensor, forces: Tensor, virial: Tensor) -> None:
+    """Add to forces [n_atoms, 3] and virial [3, 3] of a frame, float64, those of a part's pairs.
+
+    Args:
+        part: on the CPU.
+        gradients: dE/dR_ij [n_pairs, 3] in float32 or float64.
+    """
+    centers = torch.tensor([0, part.n_centers])
+    _sum(part.environment, part.neighbors, gradients, centers, part.begin, forces, virial[None])
+
+
+def _sum(
+    environment: Environment,
+    neighbors: Tensor,
+    gradients: Tensor,
+    first_atoms: Tensor,
+    begin: int,
+    forces: Tensor,
+    virials: Tensor,
+) -> None:
     _native.sum_pairs(
         environment.vectors.to(gradients.dtype).contiguous().numpy(),
-        *_indices(environment),
+        environment.first.numpy(),
+        neighbors.numpy(),
         gradients.numpy(),
         first_atoms.numpy(),
-        forces,
-        virials,
+        begin,
+        forces.numpy(),
+        virials.numpy(),
+        torch.get_num_threads(),
     )
-    return torch.from_numpy(forces), torch.from_numpy(virials)

@@ -6,7 +6,9 @@ not; along a non-periodic axis there is only the atom itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from ase.geometry import complete_cell
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _native
-from .environment import Environment
+from .environment import Environment, Part
 
 # Positions, cell, periodicity and species of a frame: the arguments of find_neighbors.
 Frame = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
@@ -44,7 +46,8 @@ def find_neighbors(
 
 
 def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Environment]:
-    """Neighbours of the atoms of many frames in one call, threads over frames.
+    """Neighbours of the atoms of many frames in one call, threads over frames or, where there are
+    fewer of these, over atoms.
 
     Args:
         frames: (positions, cell, pbc, species) of each, see :func:`find_neighbors`.
@@ -63,7 +66,7 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
         torch.cat(species),
         np.cumsum([0, *sizes], dtype=np.int64),
         cutoff,
-        min(torch.get_num_threads(), len(frames)),
+        torch.get_num_threads(),
     )
     return [
         Environment(
@@ -71,6 +74,56 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
         )
         for (vectors, first, neighbors), each in zip(found, species, strict=True)
     ]
+
+
+def parts_of_frame(frame: Frame, cutoff: float, size: int) -> Iterator[Part]:
+    """Neighbours of the atoms of one frame, ``size`` atoms at a time.
+
+    Args:
+        frame: see :func:`find_neighbors`.
+        cutoff: Å.
+        size: atoms of a part; the last may have less.
+    """
+    state = State.of(*frame)
+    search = _native.NeighborSearch(*state.arrays, cutoff)
+    yield from _parts(state.species, size, search.find)
+
+
+def _parts(
+    species: NDArray[np.int64], size: int, find: Callable[[int, int, int], Sequence[Any]]
+) -> Iterator[Part]:
+    all_species = torch.from_numpy(species)
+    for begin in range(0, len(species), size):
+        found = find(begin, min(begin + size, len(species)), torch.get_num_threads())
+        yield Part.of(*map(torch.from_numpy, found), all_species, begin)
+
+
+@dataclass(frozen=True)
+class State:
+    """One frame as the kernels take it, see :func:`find_neighbors`; the cell is a full one.
+
+    Attributes:
+        inverse: [3, 3], of the cell.
+    """
+
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    pbc: NDArray[np.uint8]
+    species: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, species: ArrayLike) -> State:
+        """A copy of a frame."""
+        pbc = np.array(pbc, dtype=np.uint8)
+        cell = np.array(_full_cell(cell, pbc > 0), order="C")
+        positions = np.array(positions, dtype=np.float64, order="C").reshape(-1, 3)
+        return cls(positions, cell, np.linalg.inv(cell), pbc, np.array(species, dtype=np.int64))
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All of it."""
+        return self.positions, self.cell, self.inverse, self.pbc, self.species
 
 
 class NeighborList:
@@ -103,65 +156,59 @@ class NeighborList:
         cutoff: float,
     ) -> Environment:
         """What :func:`find_neighbors` gives of these arguments, up to rounding."""
-        pbc = np.array(pbc, dtype=np.uint8)
-        frame = np.array(positions, dtype=np.float64, order="C"), _full_cell(cell, pbc > 0), pbc
-        species = np.asarray(species, dtype=np.int64)
+        state = State.of(positions, cell, pbc, species)
+        found = self._moved(state, cutoff)
+        vectors, first, neighbors = map(
+            torch.from_numpy, found.find(0, len(state.species), torch.get_num_threads())
+        )
+        return Environment(vectors, first, neighbors, found.species)
+
+    def parts(self, frame: Frame, cutoff: float, size: int) -> Iterator[Part]:
+        """What :func:`parts_of_frame` gives of these arguments, up to rounding."""
+        state = State.of(*frame)
+        yield from _parts(state.species, size, self._moved(state, cutoff).find)
+
+    def _moved(self, state: State, cutoff: float) -> _Found:
         found = self._found
-        if found is None or not found.holds(*frame, species, cutoff, self.skin):
+        if found is None or not found.holds(state, cutoff, self.skin):
             self.n_built += 1
-            found = self._found = _Found(*frame, species.copy(), cutoff, self.skin)
-        return found.environment(*frame[:2])
+            found = self._found = _Found(state, cutoff, self.skin)
+        found.move(state)
+        return found
 
 
 class _Found:
     """Neighbours up to cutoff and skin of a frame as it was."""
 
-    def __init__(
-        self,
-        positions: NDArray[np.float64],
-        cell: NDArray[np.float64],
-        pbc: NDArray[np.uint8],
-        species: NDArray[np.int64],
-        cutoff: float,
-        skin: float,
-    ) -> None:
-        self.positions, self.cell, self.cutoff = positions, np.array(cell, order="C"), cutoff
-        self.inverse = np.linalg.inv(self.cell)
-        self.pbc, self.numbers = pbc, species
-        self.species = torch.from_numpy(species)
-        reach = cutoff + skin
-        self.list = _native.NeighborList(positions, self.cell, self.inverse, pbc, species, reach)
+    def __init__(self, state: State, cutoff: float, skin: float) -> None:
+        self.state, self.cutoff = state, cutoff
+        self.species = torch.from_numpy(state.species)
+        self.list = _native.NeighborList(*state.arrays, cutoff + skin, torch.get_num_threads())
 
-    def holds(
-        self,
-        positions: NDArray[np.float64],
-        cell: NDArray[np.float64],
-        pbc: NDArray[np.uint8],
-        species: NDArray[np.int64],
-        cutoff: float,
-        skin: float,
-    ) -> bool:
+    def holds(self, now: State, cutoff: float, skin: float) -> bool:
         """Whether all neighbours of the frame are among these."""
-        same = np.array_equal(pbc, self.pbc) and np.array_equal(species, self.numbers)
+        was = self.state
+        same = np.array_equal(now.pbc, was.pbc) and np.array_equal(now.species, was.species)
         if cutoff != self.cutoff or not same:
             return False
         least = 1.0
-        moved = positions - self.positions
-        if not np.array_equal(cell, self.cell):
-            least = float(np.linalg.svd(self.inverse @ cell, compute_uv=False)[-1])
+        moved = now.positions - was.positions
+        if not np.array_equal(now.cell, was.cell):
+            least = float(np.linalg.svd(was.inverse @ now.cell, compute_uv=False)[-1])
             if not least * (cutoff + skin) > cutoff:
                 return False
-            moved = positions @ np.linalg.inv(cell) @ self.cell - self.positions
+            moved = now.positions @ now.inverse @ was.cell - was.positions
         farthest = float(np.einsum("ia,ia->i", moved, moved).max(initial=0.0)) ** 0.5
         # Less than rounding may make of it.
         return least * (cutoff + skin - 2 * farthest) > cutoff * (1 + 1e-12)
 
-    def environment(self, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> Environment:
-        """Those within the cutoff of a frame of which these are all."""
-        cell = np.ascontiguousarray(cell)
-        found = self.list.find(positions, cell, self.cutoff, torch.get_num_threads())
-        vectors, first, neighbors = (torch.from_numpy(each) for each in found)
-        return Environment(vectors, first, neighbors, self.species)
+    def move(self, now: State) -> None:
+        """Take the atoms to where they are in a frame of which these are all neighbours."""
+        self.list.move(now.positions, now.cell, torch.get_num_threads())
+
+    def find(self, begin: int, end: int, threads: int) -> Sequence[NDArray[Any]]:
+        """Those within the cutoff, of some atoms."""
+        return self.list.find(begin, end, self.cutoff, threads)
 
 
 def find_nearest(environment: Environment) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-// Binding of the force pass, and the sums of its gradients.
+// Binding of the force pass.
 #include "force_pass.h"
 
 #include <nanobind/stl/string.h>
@@ -58,45 +58,11 @@ void bind(nb::module_& module, const char* name) {
              nb::arg());
 }
 
-// Forces and virials of frames from the gradients of pairs, in the order of the pairs, whatever the
-// number of threads.
-template <typename T>
-void sum_pairs(Array<const T, -1, 3> vectors, Indices first, Indices neighbors,
-               Array<const T, -1, 3> gradients, Indices first_atoms, Array<double, -1, 3> forces,
-               Array<double, -1, 3, 3> virials) {
-    const nb::gil_scoped_release release;
-    const T *r = vectors.data(), *g = gradients.data();
-    for (std::size_t frame = 0; frame < virials.shape(0); ++frame) {
-        double* virial = virials.data() + 9 * frame;
-        for (Index i = first_atoms.data()[frame]; i < first_atoms.data()[frame + 1]; ++i) {
-            double total[3] = {};
-            for (Index pair = first.data()[i]; pair < first.data()[i + 1]; ++pair) {
-                double* other = forces.data() + 3 * neighbors.data()[pair];
-                for (int a = 0; a < 3; ++a) {
-                    const double own = g[3 * pair + a];
-                    total[a] += own;
-                    other[a] -= own;
-                    for (int b = 0; b < 3; ++b) virial[3 * b + a] += double(r[3 * pair + b]) * own;
-                }
-            }
-            for (int a = 0; a < 3; ++a) forces.data()[3 * i + a] += total[a];
-        }
-    }
-}
-
-template <typename T>
-void bind_sum(nb::module_& module) {
-    const auto strict = nb::arg().noconvert();
-    module.def("sum_pairs", sum_pairs<T>, strict, strict, strict, strict, strict, strict, strict);
-}
-
 }  // namespace
 
 void bind_force_pass(nb::module_& module) {
     bind<double>(module, "ForcePass64");
     bind<float>(module, "ForcePass32");
-    bind_sum<double>(module);
-    bind_sum<float>(module);
 }
 
 }  // namespace amptorch

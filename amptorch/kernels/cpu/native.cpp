@@ -11,6 +11,7 @@ void bind_spherical_expansion(nanobind::module_& module);
 void bind_neighbors(nanobind::module_& module);
 void bind_neighbor_list(nanobind::module_& module);
 void bind_pair_jacobian(nanobind::module_& module);
+void bind_pair_sums(nanobind::module_& module);
 void bind_networks(nanobind::module_& module);
 void bind_batch_loss(nanobind::module_& module);
 void bind_force_pass(nanobind::module_& module);
@@ -29,6 +30,7 @@ NB_MODULE(_native, module) {
     amptorch::bind_neighbors(module);
     amptorch::bind_neighbor_list(module);
     amptorch::bind_pair_jacobian(module);
+    amptorch::bind_pair_sums(module);
     amptorch::bind_networks(module);
     amptorch::bind_batch_loss(module);
     amptorch::bind_force_pass(module);

@@ -9,6 +9,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -78,7 +79,8 @@ struct Extent {
 };
 
 inline Extent extent_of(const Frame& frame, const Wrapped& wrapped, double cutoff) {
-    Extent extent{wrapped.fractions[0], wrapped.fractions[0], {}};
+    Extent extent{};
+    if (frame.n_atoms) extent.low = extent.high = wrapped.fractions[0];
     for (const Vector& fraction : wrapped.fractions) {
         for (int axis = 0; axis < 3; ++axis) {
             extent.low[axis] = std::min(extent.low[axis], fraction[axis]);
@@ -142,6 +144,7 @@ inline Ghosts lay_out(const Frame& frame, const Wrapped& wrapped, double cutoff)
 class Bins {
   public:
     Bins(const Ghosts& ghosts, double cutoff) {
+        if (ghosts.atoms.empty()) return;
         low_ = high_ = ghosts.positions[0];
         for (const Vector& r : ghosts.positions) {
             for (int axis = 0; axis < 3; ++axis) {
@@ -237,32 +240,123 @@ inline int trailing_zeros(std::uint64_t word) {
 // Calls visit(ghost) for those whose bits are set, in order, and clears the bits.
 template <typename Visit>
 void read_off(std::vector<std::uint64_t>& bits, Visit visit) {
-    for (std::size_t w = 0; w < bits.size(); ++w) {
-        for (std::uint64_t word = bits[w]; word; word &= word - 1) visit(64 * w + trailing_zeros(word));
-        bits[w] = 0;
+    // Few words of a large frame have any, so some are looked at together.
+    constexpr std::size_t together = 4;
+    for (std::size_t begin = 0; begin < bits.size(); begin += together) {
+        const std::uint64_t* some = bits.data() + begin;
+        if (!(some[0] | some[1] | some[2] | some[3])) continue;
+        for (std::size_t w = begin; w < begin + together; ++w) {
+            for (std::uint64_t word = bits[w]; word; word &= word - 1) {
+                visit(64 * w + trailing_zeros(word));
+            }
+            bits[w] = 0;
+        }
     }
 }
 
-// Calls visit(atom, ghost) for all neighbours of all atoms, in order, and next(atom) after an atom's last.
-template <typename Visit, typename Next>
-void for_each_neighbor(const Wrapped& wrapped, const Ghosts& ghosts, double cutoff, Visit visit,
-                       Next next) {
-    const Bins bins(ghosts, cutoff);
-    std::vector<std::uint64_t> bits(ghosts.atoms.size() / 64 + 1, 0);
-    for (Index i = 0; i < static_cast<Index>(wrapped.positions.size()); ++i) {
-        mark(bins, wrapped.positions[i], cutoff, bits);
-        bits[ghosts.home[i] >> 6] &= ~(std::uint64_t{1} << (ghosts.home[i] & 63));
-        read_off(bits, [&](std::size_t ghost) { visit(i, ghost); });
-        next(i);
-    }
+// Ghosts near atoms, those of one atom after those of another.
+struct Near {
+    std::vector<Index> first{0};  // [n_atoms + 1]
+    std::vector<std::int32_t> ghosts;
+};
+
+// Where blocks of the atoms from begin to end begin, that keep all threads busy to the end.
+inline std::vector<Index> blocks_of(Index begin, Index end, int threads) {
+    const Index n = end - begin, size = threads > 1 ? std::max<Index>(n / (8 * threads), 64) : n;
+    std::vector<Index> borders{begin};
+    while (borders.back() < end) borders.push_back(std::min(borders.back() + size, end));
+    return borders;
 }
 
-// A numpy array that owns the vector's memory.
-template <typename T>
-nb::object to_numpy(std::vector<T>&& values, std::initializer_list<std::size_t> shape) {
-    auto* kept = new std::vector<T>(std::move(values));
-    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape, owner));
+// Calls work(block, begin, end) for all blocks.
+template <typename Work>
+void for_each_block(const std::vector<Index>& borders, int threads, Work work) {
+    const auto n = static_cast<Index>(borders.size()) - 1;
+#pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+    for (Index block = 0; block < n; ++block) work(block, borders[block], borders[block + 1]);
 }
+
+// A frame made ready for looking for the neighbours of any of its atoms.
+class Search {
+  public:
+    Search(const Frame& frame, double cutoff)
+        : wrapped(wrap(frame)), ghosts(lay_out(frame, wrapped, cutoff)), cutoff_(cutoff),
+          bins_(ghosts, cutoff) {}
+
+    Near near(Index begin, Index end, int threads) const {
+        const std::vector<Index> borders = blocks_of(begin, end, threads);
+        std::vector<Near> parts(borders.size() - 1);
+        for_each_block(borders, threads, [&](Index block, Index from, Index to) {
+            parts[block] = near(from, to);
+        });
+        if (parts.size() == 1) return std::move(parts[0]);
+        Near joined;
+        for (const Near& part : parts) {
+            const auto before = static_cast<Index>(joined.ghosts.size());
+            for (std::size_t k = 1; k < part.first.size(); ++k) {
+                joined.first.push_back(before + part.first[k]);
+            }
+            joined.ghosts.insert(joined.ghosts.end(), part.ghosts.begin(), part.ghosts.end());
+        }
+        return joined;
+    }
+
+    Wrapped wrapped;
+    Ghosts ghosts;
+
+  private:
+    Near near(Index begin, Index end) const {
+        Near found;
+        std::vector<std::uint64_t> bits((ghosts.atoms.size() / 256 + 1) * 4, 0);
+        for (Index i = begin; i < end; ++i) {
+            mark(bins_, wrapped.positions[i], cutoff_, bits);
+            bits[ghosts.home[i] >> 6] &= ~(std::uint64_t{1} << (ghosts.home[i] & 63));
+            read_off(bits, [&](std::size_t ghost) {
+                found.ghosts.push_back(static_cast<std::int32_t>(ghost));
+            });
+            found.first.push_back(static_cast<Index>(found.ghosts.size()));
+        }
+        return found;
+    }
+
+    double cutoff_;
+    Bins bins_;
+};
+
+// Room for so many neighbours; nothing is set to 0, which would take as long as finding them.
+struct Found {
+    explicit Found(std::size_t n) : vectors(new double[3 * n + 1]), atoms(new Index[n + 1]) {}
+
+    void put(Index to, const Vector& from, const Vector& place, Index atom) const {
+        for (int axis = 0; axis < 3; ++axis) vectors[3 * to + axis] = place[axis] - from[axis];
+        atoms[to] = atom;
+    }
+
+    std::unique_ptr<double[]> vectors;
+    std::unique_ptr<Index[]> atoms;
+};
+
+// A numpy array of memory that is part of something, which lives as long.
+template <typename T, typename Whole>
+nb::object part_of(const std::shared_ptr<Whole>& whole, T* values,
+                   std::initializer_list<std::size_t> shape) {
+    auto* kept = new std::shared_ptr<Whole>(whole);
+    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::shared_ptr<Whole>*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, T>(values, shape, owner));
+}
+
+// Vectors, where those of each atom begin, and atoms, as in Environment.
+struct Neighbors {
+    std::vector<Index> first;
+    std::shared_ptr<Found> found;
+
+    nb::tuple to_python() const {
+        const auto kept = std::make_shared<std::vector<Index>>(first);
+        const auto n_pairs = static_cast<std::size_t>(first.back());
+        return nb::make_tuple(part_of(found, found->vectors.get(), {n_pairs, 3}),
+                              part_of(kept, kept->data(), {kept->size()}),
+                              part_of(found, found->atoms.get(), {n_pairs}));
+    }
+};
 
 }  // namespace amptorch::neighbors

@@ -1,5 +1,7 @@
-// Neighbour lists of many frames, threads over frames.
+// Neighbour lists of many frames, or of one in parts. See kernels/neighbors.py.
 #include <limits>
+#include <mutex>
+#include <optional>
 
 #include "neighbor_search.h"
 
@@ -7,30 +9,23 @@ namespace amptorch {
 namespace neighbors {
 namespace {
 
-// Neighbours of a frame, as in Environment.
-struct Neighbors {
-    std::vector<double> vectors;
-    std::vector<Index> atoms;
-    std::vector<Index> first;
-};
-
-Neighbors find(const Frame& frame, double cutoff) {
-    Neighbors out;
-    out.first.assign(1, 0);
-    if (frame.n_atoms == 0) return out;
-    const Wrapped wrapped = wrap(frame);
-    const Ghosts ghosts = lay_out(frame, wrapped, cutoff);
-    for_each_neighbor(
-        wrapped, ghosts, cutoff,
-        [&](Index i, std::size_t g) {
-            const Vector &r = wrapped.positions[i], &p = ghosts.positions[g];
-            out.vectors.insert(out.vectors.end(), {p[0] - r[0], p[1] - r[1], p[2] - r[2]});
-            out.atoms.push_back(ghosts.atoms[g]);
-        },
-        [&](Index) { out.first.push_back(static_cast<Index>(out.atoms.size())); });
-    return out;
+Neighbors find(const Search& search, Index begin, Index end, int threads) {
+    Near near = search.near(begin, end, threads);
+    Neighbors neighbors{std::move(near.first), std::make_shared<Found>(near.ghosts.size())};
+    const Ghosts& ghosts = search.ghosts;
+    for_each_block(blocks_of(begin, end, threads), threads, [&](Index, Index from, Index to) {
+        for (Index i = from; i < to; ++i) {
+            const Vector r = search.wrapped.positions[i];
+            for (Index n = neighbors.first[i - begin]; n < neighbors.first[i - begin + 1]; ++n) {
+                const std::int32_t ghost = near.ghosts[n];
+                neighbors.found->put(n, r, ghosts.positions[ghost], ghosts.atoms[ghost]);
+            }
+        }
+    });
+    return neighbors;
 }
 
+// Threads go over frames, or over the atoms of a frame if there are fewer of these.
 nb::list find_all(Array<const double, -1, 3> positions, Array<const double, -1, 3, 3> cells,
                   Array<const double, -1, 3, 3> inverses, Array<const std::uint8_t, -1, 3> pbc,
                   Array<const Index, -1> species, Array<const Index, -1> first_atoms,
@@ -40,26 +35,48 @@ nb::list find_all(Array<const double, -1, 3> positions, Array<const double, -1, 
     {
         nb::gil_scoped_release release;
         const Index* first = first_atoms.data();
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
+        const bool over_frames = n_frames >= threads;
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (over_frames && threads > 1)
         for (Index k = 0; k < n_frames; ++k) {
             const Frame frame{positions.data() + 3 * first[k], cells.data() + 9 * k,
                               inverses.data() + 9 * k,         pbc.data() + 3 * k,
                               species.data() + first[k],       first[k + 1] - first[k]};
-            found[k] = find(frame, cutoff);
+            found[k] = find(Search(frame, cutoff), 0, frame.n_atoms, over_frames ? 1 : threads);
         }
     }
     nb::list results;
-    for (Neighbors& each : found) {
-        const std::size_t n_pairs = each.atoms.size(), n_first = each.first.size();
-        results.append(nb::make_tuple(to_numpy(std::move(each.vectors), {n_pairs, 3}),
-                                      to_numpy(std::move(each.first), {n_first}),
-                                      to_numpy(std::move(each.atoms), {n_pairs})));
-    }
+    for (const Neighbors& each : found) results.append(each.to_python());
     return results;
 }
 
+// One frame, whose neighbours are asked for some atoms at a time.
+class NeighborSearch {
+public:
+    NeighborSearch(Array<const double, -1, 3> positions, Array<const double, 3, 3> cell,
+                   Array<const double, 3, 3> inverse, Array<const std::uint8_t, 3> pbc,
+                   Array<const Index, -1> species, double cutoff) {
+        const nb::gil_scoped_release release;
+        search_.emplace(Frame{positions.data(), cell.data(), inverse.data(), pbc.data(),
+                              species.data(), static_cast<Index>(species.shape(0))},
+                        cutoff);
+    }
+
+    nb::tuple find(Index begin, Index end, int threads) const {
+        Neighbors found;
+        {
+            const nb::gil_scoped_release release;
+            found = neighbors::find(*search_, begin, end, threads);
+        }
+        return found.to_python();
+    }
+
+private:
+    std::optional<Search> search_;
+};
+
 // The shortest vector and its length; -1 and infinity where there is none.
 nb::tuple find_nearest(Array<const double, -1, 3> vectors) {
+    const nb::gil_scoped_release release;
     Index nearest = -1;
     double least = std::numeric_limits<double>::infinity();
     const double* r = vectors.data();
@@ -70,6 +87,7 @@ nb::tuple find_nearest(Array<const double, -1, 3> vectors) {
             nearest = pair;
         }
     }
+    const nb::gil_scoped_acquire acquire;
     return nb::make_tuple(nearest, std::sqrt(least));
 }
 
@@ -77,10 +95,17 @@ nb::tuple find_nearest(Array<const double, -1, 3> vectors) {
 }  // namespace neighbors
 
 void bind_neighbors(nb::module_& module) {
-    module.def("find_neighbors", &neighbors::find_all, nb::arg().noconvert(), nb::arg().noconvert(),
-               nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
-               nb::arg().noconvert(), nb::arg(), nb::arg());
-    module.def("find_nearest", &neighbors::find_nearest, nb::arg().noconvert());
+    using neighbors::NeighborSearch;
+    const auto strict = nb::arg().noconvert();
+    module.def("find_neighbors", &neighbors::find_all, strict, strict, strict, strict, strict,
+               strict, nb::arg(), nb::arg());
+    module.def("find_nearest", &neighbors::find_nearest, strict);
+    nb::class_<NeighborSearch>(module, "NeighborSearch")
+        .def(nb::init<Array<const double, -1, 3>, Array<const double, 3, 3>,
+                      Array<const double, 3, 3>, Array<const std::uint8_t, 3>,
+                      Array<const neighbors::Index, -1>, double>(),
+             strict, strict, strict, strict, strict, nb::arg())
+        .def("find", &NeighborSearch::find, nb::arg(), nb::arg(), nb::arg());
 }
 
 }  // namespace amptorch
