@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
@@ -15,8 +15,14 @@ from torch.profiler import record_function
 from tqdm import tqdm
 
 from ..kernels import pair_jacobian
-from ..kernels.environment import Environment
-from ..kernels.neighbors import NeighborList, find_nearest, find_neighbors_of_frames
+from ..kernels.environment import Environment, Part
+from ..kernels.neighbors import (
+    Frame,
+    NeighborList,
+    find_nearest,
+    find_neighbors_of_frames,
+    parts_of_frame,
+)
 from .arrays import element_arrays, image_arrays
 from .identity import Identity
 from .schemes import CutoffParams, register
@@ -137,11 +143,7 @@ class BaseDescriptor(Identity):
             neighbors: of a system that moves, whose states the images are.
         """
         names = names or [f"image {index}" for index in range(len(images))]
-        frames = []
-        for image, name in zip(images, names, strict=True):
-            validate_image(image, name)
-            species = self._species(image, name)
-            frames.append((image.positions, image.cell.array, image.pbc, species))
+        frames = [self._frame(*each) for each in zip(images, names, strict=True)]
         with record_function("amptorch::neighbours"):
             if neighbors is None:
                 environments = find_neighbors_of_frames(frames, self.cutoff)
@@ -150,6 +152,23 @@ class BaseDescriptor(Identity):
         for environment, name in zip(environments, names, strict=True):
             check_coincidence(environment, name)
         return environments
+
+    def parts(
+        self, image: Atoms, size: int, name: str = "image", neighbors: NeighborList | None = None
+    ) -> Iterator[Part]:
+        """As :meth:`environment`, ``size`` atoms at a time."""
+        frame = self._frame(image, name)
+        if neighbors is None:
+            found = parts_of_frame(frame, self.cutoff, size)
+        else:
+            found = neighbors.parts(frame, self.cutoff, size)
+        for part in found:
+            check_coincidence(part.environment, name, part.begin, part.neighbors)
+            yield part
+
+    def _frame(self, image: Atoms, name: str) -> Frame:
+        validate_image(image, name)
+        return image.positions, image.cell.array, image.pbc, self._species(image, name)
 
     def _species(self, image: Atoms, name: str) -> np.ndarray:
         index = np.full(max(image.numbers.max(), self.element_indices.max()) + 1, -1)
@@ -218,9 +237,18 @@ class BaseDescriptor(Identity):
         return image_arrays(image.numbers, counts, fingerprint, primes)
 
 
-def check_coincidence(environment: Environment, name: str) -> None:
-    """Raise a ``ValueError`` where two atoms are on one spot; ``name`` is the image's."""
+def check_coincidence(
+    environment: Environment, name: str, begin: int = 0, neighbors: Tensor | None = None
+) -> None:
+    """Raise a ``ValueError`` where two atoms are on one spot.
+
+    Args:
+        environment: of an image or a part of it.
+        name: of the image.
+        begin, neighbors: of the part, see :class:`amptorch.kernels.environment.Part`.
+    """
     pair, distance = find_nearest(environment)
     if distance < COINCIDENT:
-        i, j = int(environment.centers[pair]), int(environment.neighbors[pair])
+        others = environment.neighbors if neighbors is None else neighbors
+        i, j = begin + int(environment.centers[pair]), int(others[pair])
         raise ValueError(f"{name}: atoms {i} and {j} are on one spot (distance {distance:.2e} Å)")

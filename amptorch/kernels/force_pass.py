@@ -34,24 +34,34 @@ class Passed:
     """What came out, in the units of the networks.
 
     Attributes:
-        n_outside: atoms that have a fingerprint outside the range.
+        n_outside: atoms that have a fingerprint outside the range; None where none were counted.
         fingerprints: [n_atoms, n_features], unscaled; of models that have descriptors of their own
             these.
         energies: [n_atoms].
         gradients: dE/dR_ij [n_pairs, 3]; empty where not asked for.
     """
 
-    n_outside: int
+    n_outside: int | None
     fingerprints: Tensor
     energies: Tensor
     gradients: Tensor
+
+    def without_gradients(self) -> Passed:
+        """The rest."""
+        return Passed(self.n_outside, self.fingerprints, self.energies, self.gradients[:0].clone())
 
 
 class Pass(Protocol):
     """The pass of a model as it was when this was made."""
 
-    def run(self, environment: Environment, with_gradients: bool) -> Passed:
-        """Fingerprints, energies and, if asked for, gradients."""
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def run(
+        self, environment: Environment, with_gradients: bool, n_atoms: int | None = None
+    ) -> Passed:
+        """Fingerprints, energies and, if asked for, gradients; of the first ``n_atoms`` alone where
+        that is given."""
         ...
 
 
@@ -102,10 +112,13 @@ class ForcePass:
             shape.sizes,
         )
 
-    def run(self, environment: Environment, with_gradients: bool) -> Passed:
-        """Fingerprints, energies and, if asked for, gradients."""
+    def run(
+        self, environment: Environment, with_gradients: bool, n_atoms: int | None = None
+    ) -> Passed:
+        """Fingerprints, energies and, if asked for, gradients; of the first ``n_atoms`` alone where
+        that is given."""
         vectors = environment.vectors.to(self.dtype).contiguous().numpy()
-        n_atoms = environment.n_atoms
+        n_atoms = environment.n_atoms if n_atoms is None else n_atoms
         # Arrays of numpy: kernels take them in a fraction of the time of tensors.
         fingerprints = np.empty((n_atoms, self.n_features), vectors.dtype)
         energies = np.empty(n_atoms, vectors.dtype)

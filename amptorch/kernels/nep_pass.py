@@ -78,10 +78,12 @@ class NepPass:
             np.cumsum([len(each) for each in factors]).tolist(),
         )
 
-    def run(self, environment: Environment, with_gradients: bool) -> Passed:
+    def run(
+        self, environment: Environment, with_gradients: bool, n_atoms: int | None = None
+    ) -> Passed:
         """Descriptors, without their scales, energies and, if asked for, gradients."""
         vectors = environment.vectors.to(self.dtype).contiguous().numpy()
-        n_atoms = environment.n_atoms
+        n_atoms = environment.n_atoms if n_atoms is None else n_atoms
         # Arrays of numpy: kernels take them in a fraction of the time of tensors.
         descriptors = np.empty((n_atoms, self.n_descriptors), vectors.dtype)
         energies = np.empty(n_atoms, vectors.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,16 +18,17 @@ from ..data.frame import AtomsBatch, AtomsData, collate
 from ..data.primes import PairPrimes, frame_sums
 from ..data.targets import stress_of
 from ..descriptor.base_descriptor import BaseDescriptor
-from ..kernels.environment import Environment
 from ..kernels.neighbors import NeighborList
 from ..preprocessing import AtomsToData
 from ..preprocessing.scaling import Scalers, baselines_of
-from .force_call import ForceCall
+from .force_call import ForceCall, Outcome
 from .model import Model
+from .parts import in_parts, in_stages
 from .prediction import Array, Evaluation, joined
 
-# Images evaluated together; more would not be faster and would cost memory.
-BATCH = 16
+# Atoms evaluated together, of as many images as have so many, or of a part of one: more would not
+# be faster and would cost memory.
+ATOMS = 4096
 
 
 class Parts(Protocol):
@@ -79,11 +80,14 @@ class Evaluator:
         """All that is asked of images, some at a time."""
         if self.of.model.training:
             self.of.model.eval()
-        starts: Iterable[int] = range(0, len(images), BATCH)
-        if asked.show_progress:
-            starts = tqdm(starts, desc="predicting", unit=f" x {BATCH} images")
         call = self.force_call() if asked.plain else None
-        parts = [self._some(images[start : start + BATCH], start, asked, call) for start in starts]
+        parts = []
+        with tqdm(
+            total=len(images), desc="predicting", unit=" images", disable=not asked.show_progress
+        ) as bar:
+            for begin, end in groups_of([len(image) for image in images], ATOMS):
+                parts.append(self._some(images[begin:end], begin, asked, call))
+                bar.update(end - begin)
         return joined(parts)
 
     def _some(
@@ -91,11 +95,25 @@ class Evaluator:
     ) -> Evaluation:
         """Of images evaluated together; ``first`` is the number of the first one, for errors."""
         begun = time.perf_counter()
+        if asked.plain and len(images[0]) > ATOMS and not self.of.descriptor.prime_threshold:
+            found = self._in_parts(call, images[0], f"image {first}", asked)
+        else:
+            found = self._together(images, first, asked, call)
+        for baseline in baselines_of(self.of.scalers):
+            found.add(images, baseline.evaluate(images, asked.forces), asked.forces)
+        fingerprints, _ = found.seconds
+        found.seconds = fingerprints, time.perf_counter() - begun - fingerprints
+        return found
+
+    def _together(
+        self, images: Sequence[Atoms], first: int, asked: Asked, call: ForceCall | None
+    ) -> Evaluation:
+        begun = time.perf_counter()
         names = [f"image {first + k}" for k in range(len(images))]
         environments = self.of.descriptor.environments(images, names, asked.neighbors)
         if call is not None:
             converted = time.perf_counter()
-            found = self._in_one_pass(call, images, environments, asked.forces)
+            found = self._of(images, call.run(environments, asked.forces))
         else:
             converter = self._converter(asked.forces, asked.cache_dir)
             known = dict(enumerate(environments, first))
@@ -105,10 +123,17 @@ class Evaluator:
             converted = time.perf_counter()
             found = self._in_stages(batch, images, asked)
             found.unscaled = unscaled
-        for baseline in baselines_of(self.of.scalers):
-            found.add(images, baseline.evaluate(images, asked.forces), asked.forces)
-        found.seconds = converted - begun, time.perf_counter() - converted
+        found.seconds = converted - begun, 0.0
         return found
+
+    def _in_parts(
+        self, call: ForceCall | None, image: Atoms, name: str, asked: Asked
+    ) -> Evaluation:
+        """Neighbours and fingerprints of each part come with the rest, in the time of the model."""
+        of = self.of
+        run = call.run_part if call else in_stages(of.model, of.descriptor, of.scalers["feature"])
+        parts = of.descriptor.parts(image, ATOMS, name, asked.neighbors)
+        return self._of([image], in_parts(parts, run, len(image), asked.forces))
 
     def force_call(self) -> ForceCall | None:
         """The one pass, or None where model, descriptor or device have none."""
@@ -118,14 +143,7 @@ class Evaluator:
             self._call = ForceCall(*parts)
         return self._call if self._call.possible else None
 
-    def _in_one_pass(
-        self,
-        call: ForceCall,
-        images: Sequence[Atoms],
-        environments: Sequence[Environment],
-        forces: bool,
-    ) -> Evaluation:
-        outcome = call.run(environments, forces)
+    def _of(self, images: Sequence[Atoms], outcome: Outcome) -> Evaluation:
         sizes = [len(image) for image in images]
         parts = outcome.energies.split(sizes)
         sums = torch.stack([part.sum() for part in parts])
@@ -203,6 +221,18 @@ class Evaluator:
     def _stresses(self, virials: Tensor, images: Sequence[Atoms]) -> list[Array | None]:
         virials = self.of.scalers["target"].denorm(virials.cpu().double(), pred="forces")
         return [stress_of(*each) for each in zip(images, virials.numpy(), strict=True)]
+
+
+def groups_of(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Begins and ends of groups of images that have no more than so many atoms, or are one image."""
+    begin = total = 0
+    for k, size in enumerate(sizes):
+        if k > begin and total + size > most:
+            yield begin, k
+            begin, total = k, 0
+        total += size
+    if sizes:
+        yield begin, len(sizes)
 
 
 def _frame_means(values: Tensor, batch: AtomsBatch) -> list[np.ndarray]:

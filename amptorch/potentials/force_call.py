@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from ..descriptor.base_descriptor import BaseDescriptor
-from ..kernels.environment import Environment, concatenate
-from ..kernels.force_pass import Pass, Scaling, forces_and_virials
+from ..kernels.environment import Environment, Part, concatenate
+from ..kernels.force_pass import Pass, Passed, Scaling, forces_and_virials
 from ..preprocessing.utils import FeatureScaler
 from .model import Model
 
@@ -24,13 +24,14 @@ class Outcome:
     Attributes:
         fingerprints: [n_atoms, n_features], unscaled.
         energies: of atoms [n_atoms].
-        n_outside: atoms that have a fingerprint outside the range seen in training.
+        n_outside: atoms that have a fingerprint outside the range seen in training; None where they
+            were not counted.
         forces, virials: [n_atoms, 3] and [n_images, 3, 3]; None where not asked for.
     """
 
     fingerprints: Tensor
     energies: Tensor
-    n_outside: int
+    n_outside: int | None
     forces: Tensor | None = None
     virials: Tensor | None = None
 
@@ -82,10 +83,10 @@ class ForceCall:
 
     def run(self, environments: Sequence[Environment], forces: bool) -> Outcome:
         """Energies and, if asked for, forces and virials of images."""
-        assert self._pass is not None
         with record_function("amptorch::force_pass"):
             environment = concatenate(environments) if len(environments) > 1 else environments[0]
-            found = self._pass.run(environment, forces)
+            environment = environment.to(self._kernel.dtype)
+            found = self._kernel.run(environment, forces)
             outcome = Outcome(found.fingerprints, found.energies.double(), found.n_outside)
             if forces:
                 first = torch.tensor([0, *accumulate(each.n_atoms for each in environments)])
@@ -93,3 +94,13 @@ class ForceCall:
                     environment, found.gradients, first
                 )
             return outcome
+
+    def run_part(self, part: Part, forces: bool) -> Passed:
+        """Energies and, if asked for, gradients of the pairs of some atoms of an image."""
+        with record_function("amptorch::force_pass"):
+            return self._kernel.run(part.environment, forces, part.n_centers)
+
+    @property
+    def _kernel(self) -> Pass:
+        assert self._pass is not None
+        return self._pass
