@@ -174,10 +174,12 @@ print(*peaks)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
-def test_memory_of_a_large_frame_grows_as_its_atoms(potential, tmp_path):
-    """What an atom takes, beside what a small frame leaves, is not more in a larger one."""
+def test_no_large_frame_is_held_with_all_its_pairs(potential, tmp_path):
+    """Of an atom more, less memory is taken than the vectors to its 54 neighbours and what comes
+    of them need: 56 bytes each."""
     potential.save(tmp_path / "file.amptorch")
-    command = [sys.executable, "-c", PEAK, str(tmp_path / "file.amptorch"), "1", "96", "192"]
+    command = [sys.executable, "-c", PEAK, str(tmp_path / "file.amptorch"), "1", "96", "384"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    start, half, whole = map(int, done.stdout.split())
-    assert (whole - start) / 192 < 1.4 * (half - start) / 96
+    start, some, many = map(int, done.stdout.split())
+    assert start <= some <= many
+    assert 1024 * (many - some) < 56 * 54 * (384 - 96) * len(OTHERS[0]) * 4 * 4

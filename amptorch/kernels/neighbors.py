@@ -95,7 +95,8 @@ def _parts(
     all_species = torch.from_numpy(species)
     for begin in range(0, len(species), size):
         found = find(begin, min(begin + size, len(species)), torch.get_num_threads())
-        yield Part.of(*map(torch.from_numpy, found), all_species, begin)
+        vectors, first, neighbors = map(torch.from_numpy, found)
+        yield Part.of(vectors, first, neighbors, all_species, begin)
 
 
 @dataclass(frozen=True)

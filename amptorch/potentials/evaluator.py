@@ -224,7 +224,7 @@ class Evaluator:
 
 
 def groups_of(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Begins and ends of groups of images that have no more than so many atoms, or are one image."""
+    """Begins and ends of groups of images that have so many atoms at most, or are one image."""
     begin = total = 0
     for k, size in enumerate(sizes):
         if k > begin and total + size > most:
