@@ -215,7 +215,7 @@ class _Found:
 def find_nearest(environment: Environment) -> tuple[int, float]:
     """The pair with the shortest vector and its length in Å, in float64 on the CPU; -1 and infinity
     where there are no pairs."""
-    return _native.find_nearest(environment.vectors)
+    return _native.find_nearest(environment.vectors.numpy(), torch.get_num_threads())
 
 
 def _full_cell(cell: ArrayLike, pbc: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -1,6 +1,5 @@
 // Neighbour lists of many frames, or of one in parts. See kernels/neighbors.py.
 #include <limits>
-#include <mutex>
 #include <optional>
 
 #include "neighbor_search.h"
@@ -74,21 +73,34 @@ private:
     std::optional<Search> search_;
 };
 
-// The shortest vector and its length; -1 and infinity where there is none.
-nb::tuple find_nearest(Array<const double, -1, 3> vectors) {
-    const nb::gil_scoped_release release;
-    Index nearest = -1;
-    double least = std::numeric_limits<double>::infinity();
-    const double* r = vectors.data();
-    for (Index pair = 0; pair < static_cast<Index>(vectors.shape(0)); ++pair, r += 3) {
-        const double square = r[0] * r[0] + r[1] * r[1] + r[2] * r[2];
-        if (square < least) {
-            least = square;
-            nearest = pair;
-        }
+struct Nearest {
+    double square = std::numeric_limits<double>::infinity();
+    Index pair = -1;
+
+    // Of two the nearer, of two as near the first.
+    void take(const Nearest& other) {
+        if (other.square < square) *this = other;
     }
-    const nb::gil_scoped_acquire acquire;
-    return nb::make_tuple(nearest, std::sqrt(least));
+};
+
+// The shortest vector and its length; -1 and infinity where there is none.
+nb::tuple find_nearest(Array<const double, -1, 3> vectors, int threads) {
+    Nearest nearest;
+    {
+        const nb::gil_scoped_release release;
+        const std::vector<Index> borders = blocks_of(0, static_cast<Index>(vectors.shape(0)), threads);
+        std::vector<Nearest> found(borders.size() - 1);
+        for_each_block(borders, threads, [&](Index block, Index begin, Index end) {
+            const double* r = vectors.data() + 3 * begin;
+            Nearest own;
+            for (Index pair = begin; pair < end; ++pair, r += 3) {
+                own.take({r[0] * r[0] + r[1] * r[1] + r[2] * r[2], pair});
+            }
+            found[block] = own;
+        });
+        for (const Nearest& each : found) nearest.take(each);
+    }
+    return nb::make_tuple(nearest.pair, std::sqrt(nearest.square));
 }
 
 }  // namespace
@@ -99,7 +111,7 @@ void bind_neighbors(nb::module_& module) {
     const auto strict = nb::arg().noconvert();
     module.def("find_neighbors", &neighbors::find_all, strict, strict, strict, strict, strict,
                strict, nb::arg(), nb::arg());
-    module.def("find_nearest", &neighbors::find_nearest, strict);
+    module.def("find_nearest", &neighbors::find_nearest, strict, nb::arg());
     nb::class_<NeighborSearch>(module, "NeighborSearch")
         .def(nb::init<Array<const double, -1, 3>, Array<const double, 3, 3>,
                       Array<const double, 3, 3>, Array<const std::uint8_t, 3>,
