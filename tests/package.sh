@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The source distribution holds everything, and a wheel built from it alone trains and predicts in a
-# virtual environment of its own, outside the repository. Both are left in dist/.
+# From a fresh virtual environment: the source distribution holds everything, and a wheel built from it
+# alone, installed in another one, trains, predicts and does what docs/cli.md says outside the
+# repository. Both are left in dist/.
 # usage: package.sh PYTHON, which has torch and what else amptorch needs, setuptools and nanobind
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,10 +9,20 @@ python=$("$1" -c "import sys; print(sys.executable)")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# A virtual environment with the packages there, but not with what is installed from the repository: of
+# a folder that a .pth names, Python reads no further .pth.
+packages=$("$python" -c 'import site; print(*site.getsitepackages(), sep="\n")')
+fresh() {
+    "$python" -m venv "$1"
+    echo "$packages" >"$("$1/bin/python" -c 'import site; print(site.getsitepackages()[0])')/packages.pth"
+}
+
 rm -rf dist
-"$python" -c 'import setuptools.build_meta as backend; backend.build_sdist("dist")' >"$work/log" 2>&1 ||
+fresh "$work/build"
+build=$work/build/bin/python
+"$build" -c 'import setuptools.build_meta as backend; backend.build_sdist("dist")' >"$work/log" 2>&1 ||
     { cat "$work/log" && exit 1; }
-"$python" - dist/amptorch-*.tar.gz <<'END'
+"$build" - dist/amptorch-*.tar.gz <<'END'
 import sys, tarfile
 from pathlib import Path
 
@@ -26,14 +37,14 @@ END
 mkdir "$work/source" "$work/wheel" "$work/elsewhere"
 tar -xzf dist/amptorch-*.tar.gz -C "$work/source" --strip-components 1
 # Where there is no compiler the build says so, and how to get one.
-if (cd "$work/source" && CC=absent CXX=absent++ "$python" setup.py build_ext) >"$work/log" 2>&1 ||
+if (cd "$work/source" && CC=absent CXX=absent++ "$build" setup.py build_ext) >"$work/log" 2>&1 ||
     ! grep --quiet "found no C++ compiler 'absent++'" "$work/log"; then
     cat "$work/log" && exit 1
 fi
 
-"$python" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheel" "$work/source"
+"$build" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheel" "$work/source"
 cp "$work"/wheel/*.whl dist
-"$python" - "$work/source" dist/*.whl <<'END'
+"$build" - "$work/source" dist/*.whl <<'END'
 import sys, zipfile
 from pathlib import Path
 
@@ -44,15 +55,12 @@ held = set(zipfile.ZipFile(sys.argv[2]).namelist())
 sys.exit(f"not in the wheel: {sorted(wanted - held)}" if wanted - held else 0)
 END
 
-# Of the packages there, but not of what is installed from the repository: of a folder that a .pth
-# names, Python reads no further .pth.
-"$python" -m venv "$work/venv"
+fresh "$work/venv"
 new=$work/venv/bin/python
-"$python" -c 'import site; print(*site.getsitepackages(), sep="\n")' \
-    >"$("$new" -c 'import site; print(site.getsitepackages()[0])')/packages.pth"
 "$new" -m pip install --quiet --no-deps --no-index dist/*.whl
-cp tests/package_smoke.py "$work/elsewhere"
+cp tests/package_smoke.py tests/package_commands.py "$work/elsewhere"
 cd "$work/elsewhere"
-env -u PYTHONPATH "$new" package_smoke.py "$work/venv"
-env -u PYTHONPATH "$new" -m amptorch machine
+unset PYTHONPATH
+"$new" package_smoke.py "$work/venv"
+"$new" package_commands.py
 ls -l "$OLDPWD/dist"

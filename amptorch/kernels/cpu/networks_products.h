@@ -76,7 +76,8 @@ AMPTORCH_INLINE void outer_block(Rows<const T> left, Rows<const T> right, Index 
         }
     }
     for (int r = 0; r < R; ++r) {
-        for (int c = 0; c < C; ++c) out[r * row + c] += sum<T>(sums[r][c]);
+        if constexpr (C == 4) add_sums<T>(sums[r], out + r * row);
+        else for (int c = 0; c < C; ++c) out[r * row + c] += sum<T>(sums[r][c]);
     }
 }
 
@@ -84,7 +85,7 @@ template <typename T, int R>
 void outer_rows(Rows<const T> left, Rows<const T> right, Index columns, Index n, T* out) {
     Index c = 0;
     const auto from = [&] { return Rows<const T>{right[c], right.stride}; };
-    for (; c + 2 <= columns; c += 2) outer_block<T, R, 2>(left, from(), n, out + c, columns);
+    for (; c + 4 <= columns; c += 4) outer_block<T, R, 4>(left, from(), n, out + c, columns);
     for (; c < columns; ++c) outer_block<T, R, 1>(left, from(), n, out + c, columns);
 }
 
@@ -93,6 +94,6 @@ template <typename T>
 void outer(Rows<const T> left, Index rows, Rows<const T> right, Index columns, Index n, T* out) {
     Index r = 0;
     const auto from = [&] { return Rows<const T>{left[r], left.stride}; };
-    for (; r + 4 <= rows; r += 4) outer_rows<T, 4>(from(), right, columns, n, out + r * columns);
+    for (; r + 2 <= rows; r += 2) outer_rows<T, 2>(from(), right, columns, n, out + r * columns);
     for (; r < rows; ++r) outer_rows<T, 1>(from(), right, columns, n, out + r * columns);
 }

@@ -102,6 +102,45 @@ AMPTORCH_INLINE Quad<T> pair_quad(const T* first, T rest) {
     return order == Quad<T>{} ? from_memory : broadcast_quad<T>(rest);
 }
 
+// Four of the eight numbers of two quads, by their places.
+template <typename T, int a, int b, int c, int d>
+AMPTORCH_INLINE Quad<T> picked(Quad<T> x, Quad<T> y) {
+#ifdef __clang__
+    return __builtin_shufflevector(x, y, a, b, c, d);
+#else
+    return __builtin_shuffle(x, y, decltype(x < y){a, b, c, d});
+#endif
+}
+
+// The two halves of a vector of eight added, or a vector of four as it is.
+template <typename T>
+AMPTORCH_INLINE Quad<T> folded(Vec<T> value) {
+    Quad<T> low, high{};
+    __builtin_memcpy(&low, &value, sizeof(low));
+    if constexpr (width<T> == 8) {
+        __builtin_memcpy(&high, reinterpret_cast<const T*>(&value) + 4, sizeof(high));
+        low += high;
+    }
+    return low;
+}
+
+// Adds the sums over the lanes of four vectors to four numbers, all four at once.
+template <typename T>
+AMPTORCH_INLINE void add_sums(const Vec<T> (&of)[4], T* to) {
+    if constexpr (width<T> < 4) {
+        for (int k = 0; k < 4; ++k) to[k] += sum<T>(of[k]);
+    } else {
+        const Quad<T> a = folded<T>(of[0]), b = folded<T>(of[1]);
+        const Quad<T> c = folded<T>(of[2]), d = folded<T>(of[3]);
+        const Quad<T> ab = picked<T, 0, 4, 2, 6>(a, b) + picked<T, 1, 5, 3, 7>(a, b);
+        const Quad<T> cd = picked<T, 0, 4, 2, 6>(c, d) + picked<T, 1, 5, 3, 7>(c, d);
+        Quad<T> sums = picked<T, 0, 1, 4, 5>(ab, cd) + picked<T, 2, 3, 6, 7>(ab, cd), old;
+        __builtin_memcpy(&old, to, sizeof(old));
+        sums += old;
+        __builtin_memcpy(to, &sums, sizeof(sums));
+    }
+}
+
 template <typename T>
 AMPTORCH_INLINE Vec<T> square_root(Vec<T> value) {
     Vec<T> root{};
