@@ -20,12 +20,14 @@ from typing import Any
 from .options import add_options, start
 from .report import Figure, Report, Section, Table, default_folder, finish
 from .report.flame_graph import flame_graph
-from .stacks import collapsed, cut, self_and_total
+from .stacks import collapsed, cut, self_and_total, share
 
 SMOKE = ["--data", "{data}", "--frames", "3", "--epochs", "20", "--out", "{out}"]
 RATE = 100  # samples a second
 TOP = 25  # functions in a table
 WATCHED = ("watched", "profiling/workload.py")
+TRAINING = "train (profiling/workload.py"
+COMPILED = ("amptorch/kernels/cpu/", "amptorch/_native")  # by its symbols, or stripped of them
 ALLOW = (
     "py-spy may not look at other processes here: allow SYS_PTRACE (docker run --cap-add "
     "SYS_PTRACE), or set kernel.yama.ptrace_scope to 0 or 1"
@@ -106,7 +108,9 @@ def measure(report: Report, file: Path, epochs: int) -> dict[str, Any]:
         f"{total} samples, {RATE} a second, of loading, training and predicting; imports are "
         "left out. [profile.speedscope.json](profile.speedscope.json) shows them in the order of "
         "time at https://www.speedscope.app.",
-        *([remark] if remark else []),
+        remark
+        or f"In compiled kernels: {share(stacks, TRAINING, COMPILED):.0%} of the samples of "
+        "training.",
     ]
     graph = Figure("flame_graph", flame_graph(stacks), "Widths are shares of the samples.")
     report.sections.append(Section("Flame graph", text, figures=[graph]))

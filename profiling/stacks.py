@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +130,21 @@ def self_and_total(stacks: Mapping[Stack, int]) -> dict[str, tuple[int, int]]:
         for name in set(stack):
             total[name] += samples
     return {name: (own[name], total[name]) for name in total}
+
+
+def share(stacks: Mapping[Stack, int], below: str, inside: Sequence[str]) -> float:
+    """Of the samples below a function, those in functions of some files; 0 without samples.
+
+    Args:
+        stacks: of :func:`collapsed`.
+        below: what a function's name with its file begins with.
+        inside: what names of files begin with.
+    """
+    all_, there = 0, 0
+    for stack, samples in stacks.items():
+        start = next((k for k, name in enumerate(stack) if name.startswith(below)), None)
+        if start is not None:
+            files = [name.rpartition(" (")[2] for name in stack[start:]]
+            all_ += samples
+            there += samples * any(file.startswith(tuple(inside)) for file in files)
+    return there / all_ if all_ else 0.0

@@ -12,7 +12,15 @@ import pytest
 
 from profiling import __main__ as command
 from profiling import sample
-from profiling.stacks import ROOT, collapsed, cut, relative, self_and_total, without_arguments
+from profiling.stacks import (
+    ROOT,
+    collapsed,
+    cut,
+    relative,
+    self_and_total,
+    share,
+    without_arguments,
+)
 
 from ..made_potentials import cuco_frames
 
@@ -58,6 +66,10 @@ def test_cut_leaves_what_is_below_the_function():
         unknown: (2, 2),
     }
     assert str(ROOT) not in json.dumps(kept)
+    kernels = ("amptorch/kernels/cpu/", "amptorch/_native")
+    assert share(stacks, "watched (", kernels) == 2 / 5
+    assert share(stacks, "Adam.step (", kernels) == 1
+    assert share(stacks, "nothing (", kernels) == 0
     assert '"/' not in json.dumps(kept)
 
 
