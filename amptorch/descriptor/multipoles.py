@@ -15,7 +15,7 @@ from ..kernels import gmp
 from ..kernels.environment import Environment
 from ..kernels.gmp import GaussianMultipoles
 from .base_descriptor import BaseDescriptor, Kernel
-from .Gaussian.descriptor_set import check_cutoff
+from .Gaussian.checks import check_cutoff
 from .pseudodensities import load_pseudodensities, stack
 
 KEYS = (

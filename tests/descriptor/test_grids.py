@@ -46,10 +46,21 @@ def test_even_centered():
         (grids.imbalzano_shifted, (6.0, 1), "number: expected an integer >= 2, got 1"),
         (grids.imbalzano_shifted, (6.0, 5.5), "number: expected an integer >= 2, got 5.5"),
         (grids.imbalzano_shifted, (-1.0, 5), "cutoff: expected a length > 0"),
-        (grids.gastegger_centered, (0.0, 6.0, 3), "cutoff: expected a length > 0"),
+        (grids.gastegger_centered, (0.0, 6.0, 3), "lower: expected a length > 0 and under 6.0"),
         (grids.gastegger_centered, (1.0, 6.0, 0), "number: expected an integer >= 1, got 0"),
     ],
 )
 def test_bad_arguments(grid, arguments, match):
     with pytest.raises(ValueError, match=match):
         grid(*arguments)
+
+
+def test_imbalzano_centered():
+    # n = 4: (4^(m/4) / 8)^2 = 2^m / 64.
+    expected = np.array([1, 2, 4, 8, 16]) / 64
+    np.testing.assert_allclose(grids.imbalzano_centered(8.0, 5), expected, rtol=1e-14)
+
+
+def test_gastegger_shifted():
+    expected = [[0.5, 1.0], [0.5, 2.0], [0.5, 3.0], [0.5, 4.0]]
+    np.testing.assert_allclose(grids.gastegger_shifted(1.0, 4.0, 4), expected, rtol=1e-14)

@@ -15,7 +15,7 @@ from ase.data import chemical_symbols
 
 from ...errors import check_choice, check_keys, nearest
 from . import Gaussian, GaussianDescriptorSet
-from .descriptor_set import check_cutoff, check_weighted
+from .checks import check_cutoff, check_weighted
 from .grids import even_centered, even_shells, gastegger_centered, imbalzano_shifted
 
 # Frames of each composition whose distances are looked at.

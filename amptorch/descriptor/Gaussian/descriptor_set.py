@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import check_keys, nearest
 from ..util import check_elements, hash_of
+from .checks import check_cutoff
 from .cutoff_params import CutoffFunction
+from .functions import functions_of
 from .tables import Pickled, Row, rows_of, settings_of, table_of
-
-_KEYS = {
-    "G2": ("etas", "rs_s"),
-    "G4": ("etas", "zetas", "gammas"),
-    "G5": ("etas", "zetas", "gammas"),
-}
-_DEFAULTS = {"G2": {}, "G4": {"rs_s": 0.0}, "G5": {"rs_s": 0.0}}
 
 
 class GaussianDescriptorSet:
@@ -148,14 +143,15 @@ class GaussianDescriptorSet:
                     self._add(number, element, others, eta, third, fourth, cutoff)
 
     def process_combinatorial_Gs(self, Gs: Mapping[str, Any]) -> None:
-        """Add all combinations of the lists in a ``Gs`` dict.
+        """Add all combinations of the lists in a ``Gs`` dict, and the functions of its grids.
 
         Args:
             Gs: ``{"default": {"G2": {"etas", "rs_s"}, "G4": {"etas", "zetas", "gammas"}, "G5": ...,
                 "cutoff": Å}}``; keys are centre elements, or "default" for all others. ``etas`` of
                 G2 and G4 are in units of 1 / cutoff^2, those of G5 in 1/Å^2. G4 and G5 may have
                 ``"rs_s"`` too. With ``"weighted": True`` beside the lists of a type its functions
-                are element-weighted.
+                are element-weighted. ``"grids"`` beside the types is a list of rows, see
+                :class:`.functions.Grid`.
         """
         if not isinstance(Gs, Mapping):
             raise ValueError(f"fp_params: expected a dict of symmetry functions, got {Gs!r}")
@@ -166,10 +162,9 @@ class GaussianDescriptorSet:
                     f"fp_params: no symmetry functions for {element!r} and no 'default'; "
                     f"{nearest(element, Gs)}"
                 )
-            setup = Gs.get(element, Gs.get("default"))
-            for number, weighted, (eta, third, fourth, rs) in _combinations(element, setup):
+            for each in functions_of(element, Gs.get(element, Gs.get("default"))):
+                number, weighted, cutoff, eta, third, fourth, rs = each
                 for others in _partners(self.elements, number, weighted):
-                    cutoff = setup.get("cutoff")
                     self._add(number, element, others, eta, third, fourth, cutoff, rs)
 
     def _add(
@@ -225,25 +220,6 @@ class GaussianDescriptorSet:
         vars(self).update(vars(made), cutoff=state["cutoff"])
 
 
-def _combinations(
-    element: str, setup: Mapping[str, Any]
-) -> Iterator[tuple[int, bool, tuple[float, ...]]]:
-    """Type, whether it is element-weighted, and eta, rs or zeta, lambda and rs of G4 and G5 of the
-    functions of an element."""
-    check_keys(setup, [*_KEYS, "cutoff"], f"fp_params of {element}")
-    for name in sorted(set(setup) & set(_KEYS)):
-        where = f"fp_params of {element}, {name}"
-        check_keys(setup[name], [*_KEYS[name], *_DEFAULTS[name], "weighted"], where)
-        missing = [key for key in _KEYS[name] if key not in setup[name]]
-        if missing:
-            raise ValueError(f"{where}: {missing[0]!r} is missing")
-        weighted = check_weighted(setup[name].get("weighted", False), where)
-        given = {**_DEFAULTS[name], **setup[name]}
-        lists = [np.atleast_1d(given[key]) for key in (*_KEYS[name], *_DEFAULTS[name])]
-        for values in itertools.product(*lists):
-            yield int(name[1]), weighted, (*values, 0.0, 0.0)[:4]
-
-
 def _partners(elements: Sequence[str], number: int, weighted: bool) -> list[tuple[str, ...]]:
     """The neighbour elements of the functions of a type."""
     if weighted:
@@ -285,20 +261,6 @@ def _row(
     j, k, *_ = [*(atomic_numbers[symbol] for symbol in sorted(others)), 0, 0]
     row = (number, j, k, cutoff, width, float(third), float(fourth))
     return (*row, float(rs)) if rs else row
-
-
-def check_weighted(weighted: bool, where: str) -> bool:
-    """The value of ``weighted``, or a ``ValueError`` if it is not True or False."""
-    if not isinstance(weighted, bool):
-        raise ValueError(f"{where}: expected weighted to be True or False, got {weighted!r}")
-    return weighted
-
-
-def check_cutoff(cutoff: float) -> float:
-    """The cutoff as a float, or a ``ValueError`` if it is not a positive length."""
-    if not isinstance(cutoff, (int, float, np.number)) or not 0 < cutoff < np.inf:
-        raise ValueError(f"cutoff: expected a length > 0 in Å, got {cutoff!r}")
-    return float(cutoff)
 
 
 def _check_values(number: int, eta: float, third: float, fourth: float, rs: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .descriptor_set import check_cutoff
+from .checks import check_cutoff
 
 
 def imbalzano_shifted(cutoff: float, number: int) -> NDArray[np.float64]:
@@ -20,10 +20,28 @@ def imbalzano_shifted(cutoff: float, number: int) -> NDArray[np.float64]:
     return np.stack([(radii[:-1] - radii[1:]) ** -2, radii[1:]], axis=1)[::-1]
 
 
+def imbalzano_centered(cutoff: float, number: int) -> NDArray[np.float64]:
+    """eta_m = (n^(m/n) / rc)^2, m = 0..n, n = number - 1, of functions about the atom."""
+    n = _at_least(number, 2) - 1
+    return (float(n) ** (np.arange(n + 1) / n) / check_cutoff(cutoff)) ** 2
+
+
+def gastegger_shifted(lower: float, upper: float, number: int) -> NDArray[np.float64]:
+    """Rows (eta, r_s) of shells of one width, the step of the grid: r_s spread evenly,
+    eta = 1 / (2 d^2), d = (upper - lower) / (number - 1)."""
+    shifts = _spread(lower, upper, _at_least(number, 2))
+    return np.stack([np.full(number, 0.5 * (shifts[1] - shifts[0]) ** -2), shifts], axis=1)
+
+
 def gastegger_centered(lower: float, upper: float, number: int) -> NDArray[np.float64]:
     """eta = 1 / (2 r^2) of functions about the atom whose widths r are spread evenly."""
-    radii = np.linspace(check_cutoff(lower), check_cutoff(upper), _at_least(number, 1))
-    return 0.5 * radii**-2
+    return 0.5 * _spread(lower, upper, _at_least(number, 1)) ** -2
+
+
+def _spread(lower: float, upper: float, number: int) -> NDArray[np.float64]:
+    if not 0 < lower < check_cutoff(upper):
+        raise ValueError(f"lower: expected a length > 0 and under {upper} Å, got {lower!r}")
+    return np.linspace(lower, upper, number)
 
 
 NARROWEST = 0.35
