@@ -42,6 +42,7 @@ class KalmanFilter(Optimizer):
         force_noise: eV/Å.
         fraction: of the force components of a frame that are observed, drawn anew in each batch;
             0 observes energies only.
+        energy_fraction: the chance of the energy of a frame to be observed, drawn anew each time.
         forgetting: lambda of the first batch.
         forgetting_rate: lambda_0.
         covariance: of the weights at first.
@@ -55,6 +56,7 @@ class KalmanFilter(Optimizer):
         energy_noise: float = 1e-2,
         force_noise: float = 0.3,
         fraction: float = 0.1,
+        energy_fraction: float = 1.0,
         forgetting: float = 0.98,
         forgetting_rate: float = 0.9987,
         covariance: float = 1e-2,
@@ -64,14 +66,16 @@ class KalmanFilter(Optimizer):
         for name, value in (("forgetting", forgetting), ("forgetting_rate", forgetting_rate)):
             if not 0 < value <= 1:
                 raise ValueError(f"optimizer: expected {name} in (0, 1], got {value!r}")
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"optimizer: expected fraction in [0, 1], got {fraction!r}")
+        for name, value in (("fraction", fraction), ("energy_fraction", energy_fraction)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"optimizer: expected {name} in [0, 1], got {value!r}")
         super().__init__(
             parameters,
             lr=lr,
             energy_noise=energy_noise,
             force_noise=force_noise,
             fraction=fraction,
+            energy_fraction=energy_fraction,
             forgetting=forgetting,
             forgetting_rate=forgetting_rate,
             covariance=covariance,
@@ -84,6 +88,10 @@ class KalmanFilter(Optimizer):
         fraction = options["fraction"] if net.criterion_.alpha > 0 else 0.0
         components, known = choose(data, fraction)
         energies = data.natoms.double() * options["energy_noise"]
+        if options["energy_fraction"] < 1:
+            # What has endless noise says nothing.
+            left_out = torch.rand(len(energies)) >= options["energy_fraction"]
+            energies[left_out.to(energies.device)] = torch.inf
         forces = torch.full(components.shape, options["force_noise"]).to(energies)[known]
         scales = net.scale_ / torch.cat([energies, forces])
         return Observations.of(net, data, (components, known), scales)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from amptorch.fit.optimizers.kalman import filter_step
+from amptorch.fit.optimizers.kalman import KalmanFilter, filter_step
 
 from .problems import LINEAR, TANH, LinearProblem, loaded, start_of
 
@@ -63,6 +63,35 @@ def test_without_forgetting_a_linear_model_is_least_squares(batch_size, tmp_path
     ridge = np.vstack([a, np.eye(len(start)) / np.sqrt(3.0)])
     expected = np.linalg.lstsq(ridge, np.append(b, start / np.sqrt(3.0)), rcond=None)[0]
     np.testing.assert_allclose(start_of(trainer), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_energies_that_are_not_drawn_say_nothing(tmp_path):
+    """Without any of them the filter is the least-squares solution for the forces alone."""
+    options = {"force_noise": 0.4, "fraction": 1.0, "covariance": 3.0, "energy_fraction": 0.0}
+    fixed = {"forgetting": 1.0, "forgetting_rate": 1.0}
+    optim = {"epochs": 1, "batch_size": 2}
+    trainer = loaded(tmp_path, "kalman", LINEAR, optim=optim, **options, **fixed)
+    start, scale = start_of(trainer), float(trainer.target_scaler.target_std)
+    trainer.net.fit(trainer.train_dataset, None)
+    a, b = LinearProblem.of(trainer).rows(0.0, scale / 0.4)
+    ridge = np.vstack([a, np.eye(len(start)) / np.sqrt(3.0)])
+    expected = np.linalg.lstsq(ridge, np.append(b, start / np.sqrt(3.0)), rcond=None)[0]
+    np.testing.assert_allclose(start_of(trainer), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_a_fraction_of_the_energies_is_drawn(tmp_path, monkeypatch):
+    trainer = loaded(tmp_path, "kalman", LINEAR, optim={"epochs": 40}, energy_fraction=0.25)
+    seen = []
+    observe = KalmanFilter.observe
+
+    def watched(self, net, batch):
+        found = observe(self, net, batch)
+        seen.extend((found.scales[: batch[0].num_graphs] > 0).tolist())
+        return found
+
+    monkeypatch.setattr(KalmanFilter, "observe", watched)
+    trainer.net.fit(trainer.train_dataset, None)
+    assert 0.15 < np.mean(seen) < 0.35
 
 
 @pytest.mark.parametrize("decoupled", [True, False])
