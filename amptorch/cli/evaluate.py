@@ -47,8 +47,10 @@ def run(arguments: argparse.Namespace) -> None:
     parts = {"test": Part(images, reporting.one_file(arguments.data))}
     keys = given_keys(arguments.keys, source.potential.keys)
     also = reporting.also(arguments)
-    plots, out = arguments.plots, arguments.out
-    report = write_report(source, parts, out, name, plots=plots, keys=keys, also=also)
+    plots, bins = arguments.plots, arguments.histograms
+    report = write_report(
+        source, parts, arguments.out, name, plots=plots, keys=keys, also=also, bins=bins
+    )
     reporting.show(report, arguments.out)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..report import summary
 from ..report.fit import check_extras
 
+BINS = 200
 EXTRAS = {
     "pictures": "also write PNG files under the names that MedeA gives them; needs matplotlib",
     "chemiscope": "also write chemiscope.json.gz, an input of that viewer",
@@ -19,12 +20,24 @@ EXTRAS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what a report may have to a command."""
     parser.add_argument("--no-plots", dest="plots", action="store_false", help="no figures")
+    parser.add_argument(
+        "--histograms",
+        type=int,
+        nargs="?",
+        const=BINS,
+        default=0,
+        metavar="BINS",
+        help=f"also histograms of all fingerprint components, of so many bins (default {BINS})",
+    )
     for name, text in EXTRAS.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Raise an ``ImportError`` before any work where a package is missing."""
+    """Raise an ``ImportError`` before any work where a package is missing, a ``ValueError`` where a
+    number is none."""
+    if arguments.histograms < 0:
+        raise ValueError(f"--histograms: expected a number of bins > 0, got {arguments.histograms}")
     check_extras(also(arguments))
 
 

@@ -104,8 +104,8 @@ def finish(
     folder = Path(trainer.cp_dir or settings.cmd.run_dir)
     out = arguments.out or folder / "report"
     name = settings.cmd.identifier or "training"
-    also, parts = reporting.also(arguments), {**parts, **test}
-    report = write_report(trainer, parts, out, name, seconds, arguments.plots, also=also)
+    also, bins, parts = reporting.also(arguments), arguments.histograms, {**parts, **test}
+    report = write_report(trainer, parts, out, name, seconds, arguments.plots, also=also, bins=bins)
     reporting.show(report, out)
     if trainer.cp_dir is not None:
         print(f"potential: {folder}\nconfiguration: {folder / CONFIG_TEXT}")

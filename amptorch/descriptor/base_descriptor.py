@@ -120,6 +120,10 @@ class BaseDescriptor(Identity):
         """Features of an element, not counting zeros that pad."""
         return self.n_features
 
+    def names_of(self, element: str) -> list[str]:
+        """What the features of an element are, in words."""
+        return [f"feature {place}" for place in range(self.features_of(element))]
+
     def environment(self, image: Atoms, name: str = "image") -> Environment:
         """Neighbours of all atoms of an image, in float64.
 

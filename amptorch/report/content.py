@@ -13,6 +13,7 @@ from ..plain import plain
 from ..potentials.potential import Potential
 from ..potentials.precision import name_of
 from .errors import Evaluation, size_bins
+from .histograms import to_json
 from .learning import History, best_epoch
 from .machine import describe
 from .remarks import remarks
@@ -109,6 +110,7 @@ def _errors(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
         "by_group": {kind: found for kind, found in groups.items() if found},
         "by_size": {kind: found for kind, found in sizes.items() if found},
         "extrapolation": {k: each.extrapolation for k, each in evaluations.items()},
+        "histograms": {k: to_json(each.histograms) for k, each in evaluations.items()},
         "worst": {kind: each.worst(WORST) for kind, each in evaluations.items()},
     }
 

@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from .histograms import Histogram
 from .units import QUANTITIES, Name
 
 Array = NDArray[np.float64]
@@ -144,11 +145,13 @@ class Evaluation:
     Attributes:
         extrapolation: what the potential said of fingerprints outside its training range, if any.
         seconds: that it took to predict: fingerprints, model.
+        histograms: of the components of fingerprints, where asked for.
     """
 
     frames: Sequence[Frame]
     extrapolation: str = ""
     seconds: tuple[float, float] = (0.0, 0.0)
+    histograms: Sequence[Histogram] = ()
 
     def parity(self, quantity: Name) -> Values | None:
         """All values of a quantity, or None where there are none."""

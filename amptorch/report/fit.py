@@ -92,6 +92,7 @@ def write_report(
     plots: bool = True,
     keys: Keys | None = None,
     also: Sequence[str] = (),
+    bins: int = 0,
 ) -> dict[str, Any]:
     """Evaluate a potential and write ``report.html``, ``.md``, ``.txt``, ``.json``,
     ``worst.extxyz`` and figures.
@@ -107,6 +108,7 @@ def write_report(
         keys: names of energy, forces, stress and virial, default those of the training data.
         also: any of "pictures", PNG files under the names that MedeA gives them, with matplotlib;
             and "chemiscope", an input of that viewer, ``chemiscope.json.gz``.
+        bins: of histograms of all components of the fingerprints of the first part; 0 makes none.
 
     Returns:
         What ``report.json`` holds; energies in eV per atom, forces in eV/Å, stresses in eV/Å^3.
@@ -119,8 +121,8 @@ def write_report(
     run = None if isinstance(trainer, Potential) else trainer
     show = run is not None and run.verbose
     evaluations = {
-        kind: evaluate(trainer, part.images, part.indices, keys, show)
-        for kind, part in parts.items()
+        kind: evaluate(trainer, part.images, part.indices, keys, show, 0 if place else bins)
+        for place, (kind, part) in enumerate(parts.items())
     }
     history: History = [] if run is None else run.history
     about = {

@@ -15,6 +15,7 @@ from . import words
 from .errors import Evaluation, Frame, Name
 from .figures.style import STYLE
 from .figures.svg import Figure
+from .histograms import folded
 from .html import document, prose, table
 from .sections import (
     Section,
@@ -54,6 +55,7 @@ def page(
         *_rows(figures),
         *_folded("Errors by element, group and size, as numbers", tables_of_parts(report)),
         *_worst(report, frames),
+        *folded({kind: each.histograms for kind, each in evaluations.items()}),
         *_settings(report),
         "</main>",
         '<div id="tip" role="status"></div>',

@@ -14,6 +14,7 @@ from ..potentials import prediction
 from ..potentials.potential import HasPotential, Potential
 from ..preprocessing import ExtrapolationWarning
 from .errors import Array, Evaluation, Frame, Parity
+from .histograms import histograms_of
 
 
 def evaluate(
@@ -22,6 +23,7 @@ def evaluate(
     indices: Sequence[int] | None = None,
     keys: Keys | None = None,
     show_progress: bool = False,
+    bins: int = 0,
 ) -> Evaluation:
     """Predict images and set the numbers beside their own.
 
@@ -31,6 +33,7 @@ def evaluate(
         indices: what the frames are called, default their places in ``images``.
         keys: names of energy, forces, stress and virial, default those of the training data.
         show_progress: show a progress bar.
+        bins: of histograms of the components of fingerprints; 0 makes none.
 
     Raises:
         ValueError: an image without energy, or with numbers that are none.
@@ -54,7 +57,8 @@ def evaluate(
                 _compared(read_stress, image, name, keys, stress),
             )
         )
-    return Evaluation(frames, extrapolation, found.seconds)
+    histograms = histograms_of(potential.descriptor, found.unscaled, bins) if bins else []
+    return Evaluation(frames, extrapolation, found.seconds, histograms)
 
 
 def _predict(

@@ -17,7 +17,7 @@ from ..base_descriptor import BaseDescriptor, Kernel
 from ..schemes import CutoffParams, parameters_to_json
 from .cutoff_params import CutoffFunction
 from .descriptor_set import GaussianDescriptorSet
-from .tables import G5_VERSION, has_g5, settings_of, values_of
+from .tables import G5_VERSION, describe, has_g5, settings_of, values_of
 
 GDS = GaussianDescriptorSet
 
@@ -135,6 +135,9 @@ class Gaussian(BaseDescriptor):
             return [(j, -1, float(z)) for j, z in enumerate(numbers)]
         pairs = combinations_with_replacement(range(len(numbers)), 2)
         return [(j, k, float(numbers[j] * numbers[k])) for j, k in pairs]
+
+    def names_of(self, element: str) -> list[str]:
+        return [describe(row) for row in self.descriptor_setup[element]]
 
     def changed_since(self, version: int) -> str | None:
         if version >= G5_VERSION or not has_g5(self.descriptor_setup):

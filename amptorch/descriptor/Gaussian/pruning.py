@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from ase import Atoms
-from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
 from . import Gaussian, GaussianDescriptorSet
-from .tables import values_of
+from .tables import describe
 
 # Images whose neighbours are looked for in one call.
 CHUNK = 32
@@ -27,7 +26,7 @@ class Dropped:
 
     Attributes:
         element: of the centre.
-        function: as :func:`describe` puts it.
+        function: as :func:`.tables.describe` puts it.
         range: largest less smallest value over the data.
     """
 
@@ -96,13 +95,3 @@ def _widen(low: Tensor, high: Tensor, fingerprint: Tensor, species: Tensor) -> N
         values = fingerprint[species == element]
         low[element] = torch.minimum(low[element], values.amin(0))
         high[element] = torch.maximum(high[element], values.amax(0))
-
-
-def describe(row: NDArray[np.float64]) -> str:
-    """A row of a table in words; eta in 1/Å^2, lengths in Å."""
-    number, z_j, z_k, *_ = row.tolist()
-    cutoff, eta, rs, zeta, sign = values_of(row)
-    others = "-".join(chemical_symbols[int(z)] for z in (z_j, z_k) if z) or "weighted"
-    shift = [f"rs {rs:.4g}"] if rs or number == 2 else []
-    angle = [] if number == 2 else [f"zeta {zeta:g} lambda {sign:+g}"]
-    return " ".join([f"G{number:g} {others} eta {eta:.4g}", *shift, *angle, f"rc {cutoff:g}"])

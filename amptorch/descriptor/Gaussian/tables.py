@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
 from .cutoff_params import CutoffFunction
@@ -73,3 +74,13 @@ class Pickled:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return np.array, (self.rows.tolist(),)
+
+
+def describe(row: NDArray[np.float64]) -> str:
+    """A row of a table in words; eta in 1/Å^2, lengths in Å."""
+    number, z_j, z_k, *_ = row.tolist()
+    cutoff, eta, rs, zeta, sign = values_of(row)
+    others = "-".join(chemical_symbols[int(z)] for z in (z_j, z_k) if z) or "weighted"
+    shift = [f"rs {rs:.4g}"] if rs or number == 2 else []
+    angle = [] if number == 2 else [f"zeta {zeta:g} lambda {sign:+g}"]
+    return " ".join([f"G{number:g} {others} eta {eta:.4g}", *shift, *angle, f"rc {cutoff:g}"])
