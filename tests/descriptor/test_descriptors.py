@@ -13,7 +13,7 @@ from amptorch.descriptor import construct_descriptor
 from amptorch.descriptor.base_descriptor import BaseDescriptor
 from amptorch.descriptor.Gaussian import Gaussian, GaussianDescriptorSet
 from amptorch.descriptor.Gaussian.cutoff_params import CutoffFunction
-from amptorch.descriptor.Gaussian.pruning import describe
+from amptorch.descriptor.Gaussian.tables import describe
 from amptorch.descriptor.GMP import GMP
 from amptorch.descriptor.GMPOrderNorm import GMPOrderNorm
 from amptorch.descriptor.multipoles import default_cutoff
