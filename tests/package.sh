@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 # a folder that a .pth names, Python reads no further .pth.
 packages=$("$python" -c 'import site; print(*site.getsitepackages(), sep="\n")')
 fresh() {
-    "$python" -m venv "$1"
+    "$python" -m venv --without-pip "$1"  # a pip would come with an old setuptools
     echo "$packages" >"$("$1/bin/python" -c 'import site; print(site.getsitepackages()[0])')/packages.pth"
 }
 
