@@ -122,7 +122,7 @@ def tuned(
     """Errors of tuned fits, and what was chosen for each fold, which has a journal."""
     folds = len(journals)
     begin(search, journals, everywhere)
-    errors, chosen = Errors(), []
+    errors, chosen, last = Errors(), [], None
     for fold, journal in enumerate(journals):
         others = [each for each in range(folds) if each != fold]
 
@@ -130,7 +130,8 @@ def tuned(
             return search.score(search.system(values), others)
 
         best = Search(search.parameters, objective, trials, everywhere, journal).run()
-        system = search.system(best.values)
+        if best.values != last:
+            last, system = best.values, search.system(best.values)
         optim = search.score(system, others, by_group=True)[1]["optim"]
         errors.add(system, LeastSquaresSettings(**optim), fold, folds)
         chosen.append((best.values, optim))

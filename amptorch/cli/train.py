@@ -11,6 +11,7 @@ from ..data.inspection import Inspection
 from ..data.keys import Keys
 from ..data.reading import in_units, load_images
 from ..data.targets import TargetReader
+from ..dataset.in_memory import AtomsDataset
 from ..files.config_text import CONFIG_TEXT
 from ..processes import group
 from ..report import Part, training_parts, write_report
@@ -99,7 +100,9 @@ def finish(
     parts: dict[str, Part] = {}
     if settings.dataset.raw_data is not None:
         raw_data = settings.dataset.raw_data
-        images = load_images(settings.dataset.source)
+        data = trainer.train_dataset
+        known = isinstance(data, AtomsDataset)
+        images = data.images if known else load_images(settings.dataset.source)
         parts = training_parts(trainer, images, reporting.one_file(raw_data))
     folder = Path(trainer.cp_dir or settings.cmd.run_dir)
     out = arguments.out or folder / "report"

@@ -31,6 +31,12 @@ from .prediction import Array, Evaluation, joined
 ATOMS = 4096
 
 
+class Scaled(Protocol):
+    """Scaled images by their places."""
+
+    def __getitem__(self, index: int, /) -> AtomsData: ...
+
+
 class Parts(Protocol):
     """What a potential is made of, see :class:`amptorch.Potential`."""
 
@@ -90,6 +96,34 @@ class Evaluator:
                 bar.update(end - begin)
         return joined(parts)
 
+    def evaluate_scaled(
+        self, images: Sequence[Atoms], data: Scaled, places: Sequence[int], forces: bool
+    ) -> Evaluation:
+        """What :meth:`evaluate` says, of images whose fingerprints and primes are known.
+
+        Args:
+            images: some of a data set.
+            data: the data set.
+            places: of the images in it.
+            forces: give forces, and stresses where the primes know them.
+        """
+        parts = []
+        for begin, end in groups_of([len(image) for image in images], ATOMS):
+            batch = collate([data[place] for place in places[begin:end]])
+            parts.append(self._of_batch(batch, images[begin:end], Asked(forces)))
+        return joined(parts)
+
+    def _of_batch(self, batch: AtomsBatch, images: Sequence[Atoms], asked: Asked) -> Evaluation:
+        there = batch.to(self.of.device, self.of.dtype)
+        found = self._in_stages(there, images, asked)  # type: ignore[arg-type]
+        self._add_baselines(found, images, asked)
+        found.n_outside = 0
+        return found
+
+    def _add_baselines(self, found: Evaluation, images: Sequence[Atoms], asked: Asked) -> None:
+        for baseline in baselines_of(self.of.scalers):
+            found.add(images, baseline.evaluate(images, asked.forces), asked.forces)
+
     def _some(
         self, images: Sequence[Atoms], first: int, asked: Asked, call: ForceCall | None
     ) -> Evaluation:
@@ -99,8 +133,7 @@ class Evaluator:
             found = self._in_parts(call, images[0], f"image {first}", asked)
         else:
             found = self._together(images, first, asked, call)
-        for baseline in baselines_of(self.of.scalers):
-            found.add(images, baseline.evaluate(images, asked.forces), asked.forces)
+        self._add_baselines(found, images, asked)
         fingerprints, _ = found.seconds
         found.seconds = fingerprints, time.perf_counter() - begun - fingerprints
         return found

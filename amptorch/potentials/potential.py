@@ -18,7 +18,7 @@ from ..errors import nearest
 from ..kernels.neighbors import NeighborList
 from ..preprocessing.scaling import Scalers
 from . import saved
-from .evaluator import Asked, Evaluator
+from .evaluator import Asked, Evaluator, Scaled
 from .model import Model
 from .prediction import Evaluation, Prediction
 from .registry import writer_of
@@ -200,6 +200,13 @@ class Potential:
         """
         asked = Asked(forces, latent, descriptors, cache_dir, show_progress, neighbors)
         return self.evaluator.evaluate(images, asked)
+
+    def evaluate_scaled(
+        self, images: Sequence[Atoms], data: Scaled, places: Sequence[int]
+    ) -> Evaluation:
+        """What :meth:`evaluate` says, of images at some places of a data set, whose fingerprints
+        and primes are known."""
+        return self.evaluator.evaluate_scaled(images, data, places, self.forces)
 
     @property
     def evaluator(self) -> Evaluator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ase import Atoms
 
 from ..data.keys import Keys
+from ..dataset.in_memory import AtomsDataset
 from ..descriptor.from_data import Choice
 from ..errors import nearest
 from ..potentials.potential import HasPotential, Potential
@@ -39,11 +40,14 @@ class Part:
         images: with energies.
         source: file they come from, if any; named in the report with its checksum.
         indices: what the frames are called, default their places in ``images``.
+        data: the data set that has them, scaled, at these places, if it is in memory: fingerprints
+            are then not computed again.
     """
 
     images: Sequence[Atoms]
     source: Path | None = None
     indices: Sequence[int] | None = None
+    data: AtomsDataset | None = None
 
     def describe(self) -> dict[str, Any]:
         """Source, number of frames, smallest and largest number of atoms."""
@@ -61,6 +65,7 @@ class Run(HasPotential, Protocol):
     config: dict[str, Any]
     verbose: bool
     descriptor_choice: Choice | None
+    train_dataset: Any
 
     @property
     def history(self) -> History:
@@ -75,10 +80,12 @@ def training_parts(
     trainer: Run, images: Sequence[Atoms], source: Path | None = None
 ) -> dict[str, Part]:
     """The images that a trainer was trained on: "training", and "validation" if it had any."""
+    data = trainer.train_dataset
+    known = data if isinstance(data, AtomsDataset) and len(data) == len(images) else None
     if trainer.parts is None:
-        return {"training": Part(images, source)}
+        return {"training": Part(images, source, data=known)}
     return {
-        kind: Part([images[index] for index in indices], source, indices)
+        kind: Part([images[index] for index in indices], source, indices, known)
         for kind, indices in zip(("training", "validation"), trainer.parts, strict=True)
     }
 
@@ -121,8 +128,8 @@ def write_report(
     run = None if isinstance(trainer, Potential) else trainer
     show = run is not None and run.verbose
     evaluations = {
-        kind: evaluate(trainer, part.images, part.indices, keys, show, 0 if place else bins)
-        for place, (kind, part) in enumerate(parts.items())
+        kind: evaluate(trainer, part.images, part.indices, keys, show, *known)
+        for kind, part, known in zip(parts, parts.values(), _known(parts, bins), strict=True)
     }
     history: History = [] if run is None else run.history
     about = {
@@ -133,6 +140,13 @@ def write_report(
     report = report_of(name, about, evaluations, history, seconds)
     write_files(report, evaluations, history, Path(out), plots, also)
     return report
+
+
+def _known(parts: Mapping[str, Part], bins: int) -> Iterator[tuple[int, AtomsDataset | None]]:
+    """Bins of the histograms of each part, of which the first has some, and the data set that its
+    fingerprints are taken from: for histograms they are computed unscaled."""
+    for place, part in enumerate(parts.values()):
+        yield (bins, None) if bins and not place else (0, part.data)
 
 
 def write_files(

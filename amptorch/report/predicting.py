@@ -11,6 +11,7 @@ from ase import Atoms
 from ..data.keys import Keys
 from ..data.targets import MissingTargetError, read_energy, read_forces, read_stress
 from ..potentials import prediction
+from ..potentials.evaluator import Scaled
 from ..potentials.potential import HasPotential, Potential
 from ..preprocessing import ExtrapolationWarning
 from .errors import Array, Evaluation, Frame, Parity
@@ -24,6 +25,7 @@ def evaluate(
     keys: Keys | None = None,
     show_progress: bool = False,
     bins: int = 0,
+    data: Scaled | None = None,
 ) -> Evaluation:
     """Predict images and set the numbers beside their own.
 
@@ -34,6 +36,7 @@ def evaluate(
         keys: names of energy, forces, stress and virial, default those of the training data.
         show_progress: show a progress bar.
         bins: of histograms of the components of fingerprints; 0 makes none.
+        data: the training data, whose places the ``indices`` are; fingerprints are taken from it.
 
     Raises:
         ValueError: an image without energy, or with numbers that are none.
@@ -41,7 +44,10 @@ def evaluate(
     indices = range(len(images)) if indices is None else indices
     potential = trainer.potential
     keys = potential.keys if keys is None else keys
-    found, extrapolation = _predict(potential, images, show_progress)
+    if data is None:
+        found, extrapolation = _predict(potential, images, show_progress)
+    else:
+        found, extrapolation = potential.evaluate_scaled(images, data, indices), ""
     frames = []
     for place, (index, image) in enumerate(zip(indices, images, strict=True)):
         name = f"image {index}"

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amptorch.report import Part, summary, training_parts, write_report
+from amptorch import AtomsTrainer
+from amptorch.report import Part, evaluate, summary, training_parts, write_report
 from amptorch.report.fit import write_files
 from amptorch.report.html import document, prose
 from amptorch.report.html import table as html_table
 from amptorch.report.learning import best_epoch, curves
 from amptorch.report.sections import Table
 
-from ..made_potentials import trained
+from ..made_potentials import config, cuco_frames, trained
 from . import synthetic
 
 SETS = ("training", "validation", "test")
@@ -324,3 +325,26 @@ def test_page_and_text_need_no_matplotlib(trainer, frames, tmp_path, monkeypatch
 def test_extras_that_are_not_known(trainer, frames, tmp_path):
     with pytest.raises(ValueError, match=r"also: unknown 'picture'; .*'pictures'"):
         write_report(trainer, {"test": Part(frames[:2])}, tmp_path, also=["picture"])
+
+
+@pytest.mark.parametrize("derivatives", ["cached", "on_the_fly"])
+@pytest.mark.parametrize("name", ["linear", "bpnn"])
+def test_training_frames_are_predicted_from_the_data_set_in_memory(name, derivatives, tmp_path):
+    """The same as from images, in a part of them too."""
+    frames = cuco_frames(7)
+    made = config(frames, tmp_path, cmd={"debug": True})
+    made["model"] = {"name": name}
+    made["optim"] = {} if name == "linear" else {"epochs": 2, "batch_size": 4}
+    made["dataset"] |= {"val_split": 0.3, "derivatives": derivatives, "baseline": "linear"}
+    trainer = AtomsTrainer(made)
+    trainer.train()
+    parts = training_parts(trainer, frames)
+    assert set(parts) == {"training", "validation"}
+    for part in parts.values():
+        assert part.data is trainer.train_dataset
+        known = evaluate(trainer, part.images, part.indices, data=part.data)
+        anew = evaluate(trainer, part.images, part.indices)
+        for quantity in ("energy", "forces"):
+            found, expected = (each.parity(quantity) for each in (known, anew))
+            np.testing.assert_array_equal(found.reference, expected.reference)
+            np.testing.assert_allclose(found.predicted, expected.predicted, rtol=0, atol=1e-9)
