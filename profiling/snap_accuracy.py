@@ -34,14 +34,12 @@ from amptorch.search.space import Values, spread, values_of
 from .report import Data, Report, Section, Table, finish, typed
 
 SMOKE = ["--data", "{data}", "--models", "linear", "--folds", "3", "--trials", "2"]
-SMOKE += ["--everywhere", "1", "--twojmax", "2", "2", "--out", "{out}"]
+SMOKE += ["--everywhere", "1", "--twojmax", "2", "2", "--limits", "9", "9", "--out", "{out}"]
 
 MODELS = {"linear": "snap", "quadratic": "qsnap"}
 # Å, of the plain fits, by model and element: those of mlearn.
 PLAIN = {"linear": {"Mo": 4.6, "Si": 4.9}, "quadratic": {"Mo": 5.2, "Si": 4.9}}
 KINDS = ("energy", "forces")
-# Largest geometric mean of the ratios of errors that passes.
-LIMITS = {"linear": 0.85, "quadratic": 0.9}
 
 
 @dataclass
@@ -187,9 +185,9 @@ def row(judged: Judged) -> list[str]:
     return [f"{judged.name}, {judged.model}", *energies, *forces, f"{mean:.3f}"]
 
 
-def describe(report: Report, found: Sequence[Judged]) -> None:
+def describe(report: Report, found: Sequence[Judged], limits: Sequence[float]) -> None:
     """Put checks and tables into a report."""
-    for model, limit in LIMITS.items():
+    for model, limit in zip(MODELS, limits, strict=True):
         ratios = [ratio for each in found if each.model == model for ratio in each.ratios]
         if ratios:
             mean = math.exp(float(np.mean(np.log(ratios))))
@@ -227,6 +225,13 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--twojmax", type=int, nargs=2, default=[8, 6], help="2J of linear and quadratic models"
     )
+    parser.add_argument(
+        "--limits",
+        type=float,
+        nargs=2,
+        default=[0.85, 0.9],
+        help="largest geometric mean of the ratios of errors that passes, linear and quadratic",
+    )
     parser.add_argument("--work", type=Path, help="folder of journals, to go on from")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, help="folder to write")
@@ -235,7 +240,7 @@ def add_command(commands: Any) -> None:
 
 def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    names = ("data", "models", "folds", "trials", "everywhere", "twojmax", "threads")
+    names = ("data", "models", "folds", "trials", "everywhere", "twojmax", "limits", "threads")
     options = {name: getattr(arguments, name) for name in names}
     report = Report("snap-accuracy", "SNAP, tuned and plain", typed("snap-accuracy", **options))
     report.settings = {name: value for name, value in options.items() if name != "data"}
@@ -244,5 +249,5 @@ def _command(arguments: argparse.Namespace) -> None:
         frames = read(path, ":")
         report.data[path.stem] = Data.of(path, frames)
         found += [judge(path, frames, model, arguments) for model in arguments.models]
-    describe(report, found)
+    describe(report, found, arguments.limits)
     finish(report, arguments.out)
