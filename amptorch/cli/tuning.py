@@ -65,7 +65,7 @@ def tuned(config: Config, arguments: argparse.Namespace, until: float, folder: P
             f"model: nothing is searched for {config['model'].get('name')!r}; "
             f"{nearest(str(config['model'].get('name')), known)}"
         )
-    if group.is_shared():
+    if group.start()[1] > 1:
         raise WrongUsage("--trials: a search runs in one process; amptorch tune first, then train")
     with noticed("the search") as lines:
         problem = at_place(kind)(with_classes(config))
