@@ -13,7 +13,7 @@ from ..lammps.build import build
 from ..lammps.check import TOLERANCE, compare
 from ..lammps.installation import find
 from ..lammps.running import Program
-from ..lammps.template import PAIR, input_script
+from ..lammps.template import input_script, pair_commands
 from ..potentials.loading import load
 from .parser import FAILED, GOOD, examples
 
@@ -126,7 +126,7 @@ def run_input(arguments: argparse.Namespace) -> None:
         frame = load_images(arguments.data, "DATA")[0]
         text = data_text(frame, potential.elements)
         (folder / "structure.data").write_text(text, encoding="utf-8")
-    script = input_script(file, potential.elements, plugin, "structure.data")
+    script = input_script(potential, file, plugin, "structure.data")
     (folder / "in.lammps").write_text(script, encoding="utf-8")
-    print(PAIR.format(file=file, elements=" ".join(potential.elements)), end="")
+    print(pair_commands(potential, file), end="")
     print(f"{folder}: in.lammps, {file}")

@@ -20,7 +20,7 @@ NAME = "amptorchplugin.so"
 """LAMMPS looks in the folders of ``LAMMPS_PLUGIN_PATH`` for names that end so."""
 
 # Kernels that the plugin is made of; the largest first, as they are compiled side by side.
-_STEMS = ("symmetry_functions", "networks", "bispectrum", "gmp")
+_STEMS = ("symmetry_functions", "networks", "nep_pass", "bispectrum", "gmp")
 _KERNELS = Path(__file__).parents[1] / "kernels" / "cpu"
 _PLUGIN = Path(__file__).parent / "plugin"
 # As in setup.py. Without OpenMP: the processes share the work.

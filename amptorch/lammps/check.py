@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..potentials.potential import Potential
 from .box import Box, data_text
 from .running import Program
-from .template import PAIR
+from .template import pair_commands
 
 Array = NDArray[np.float64]
 
@@ -58,9 +58,8 @@ def compare(
         folder: for files.
     """
     potential.export(folder / "potential.lammps", "lammps")
-    elements = potential.elements
-    pair = PAIR.format(file="potential.lammps", elements=" ".join(elements))
-    cases = [Case(frame, elements, pair) for frame in frames]
+    pair = pair_commands(potential, "potential.lammps")
+    cases = [Case(frame, potential.elements, pair) for frame in frames]
     theirs = evaluate(cases, program, folder)
     ours = potential.evaluate(frames, True)
     pairs = {

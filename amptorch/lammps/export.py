@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels import bispectrum, gmp, symmetry_functions
+from ..potentials.lammps_commands import constants_and_zbl
 from ..potentials.linear.model import Linear, Quadratic
+from ..potentials.nep.model import Nep
 from ..potentials.networks.model import BPNN, AtomisticModel, SingleNN
 from ..potentials.potential import Potential
 from ..potentials.registry import Format
-from ..preprocessing.scaling import energies_of_elements
 from .file import TITLE, Entries, write_entries
 
 # What the plugin calls the kernels that it has.
@@ -42,18 +43,30 @@ def write(potential: Potential, path: Path, frame_size: int | None = None) -> No
 
 def entries_of(potential: Potential, frame_size: int | None = None) -> Entries:
     """What the file holds, see :func:`write`."""
-    scalers, numbers = potential.scalers, torch.from_numpy(potential.descriptor.element_indices)
-    energies = energies_of_elements(scalers, potential.elements, "LAMMPS", frame_size)
+    writer = WRITERS.get(type(potential.model))
+    if writer is None:
+        known = ", ".join(kind.__name__ for kind in WRITERS)
+        kind = type(potential.model).__name__
+        raise ValueError(f"pair_style amptorch has {known}, got the model {kind}")
+    elements = potential.elements
+    energies, zbl = constants_and_zbl(potential.scalers, elements, frame_size)
     return {
         "units": "metal",
-        "elements": potential.elements,
+        "elements": elements,
         "cutoff": float(potential.descriptor.cutoff),
+        # What LAMMPS' own style adds by hybrid/overlay; the plugin sees that it is there.
+        "zbl": [] if zbl is None else [zbl.inner, zbl.outer],
+        "energy.scale": float(potential.scalers["target"].target_std),
+        "energy.constants": [energies[element] for element in elements],
+        **writer(potential, torch.from_numpy(potential.descriptor.element_indices)),
+    }
+
+
+def _of_fingerprints(potential: Potential, numbers: Tensor) -> dict[str, Any]:
+    return {
         "potential": "fingerprints",
         **_descriptor(potential.descriptor),
         **_scaling(potential, numbers),
-        **_model(potential.model, numbers),
-        "energy.scale": float(scalers["target"].target_std),
-        "energy.constants": [energies[element] for element in potential.elements],
     }
 
 
@@ -80,7 +93,8 @@ def _scaling(potential: Potential, numbers: Tensor) -> dict[str, Any]:
     return {f"scaling.{key}": value.double() for key, value in found.items()}
 
 
-def _networks(model: AtomisticModel, numbers: Tensor) -> dict[str, Any]:
+def _networks(potential: Potential, numbers: Tensor) -> dict[str, Any]:
+    model = cast("AtomisticModel", potential.model)
     shape = model.kernel_shape()
     if shape is None:
         raise ValueError(
@@ -90,6 +104,7 @@ def _networks(model: AtomisticModel, numbers: Tensor) -> dict[str, Any]:
         )
     parameters = [part.flatten() for each in model.perceptrons() for part in each.parameters()]
     return {
+        **_of_fingerprints(potential, numbers),
         "model": "networks",
         "model.activation": shape.activation.name,
         "model.constants": torch.tensor(shape.activation.constants, dtype=torch.float64),
@@ -99,30 +114,50 @@ def _networks(model: AtomisticModel, numbers: Tensor) -> dict[str, Any]:
     }
 
 
-def _polynomial(model: Linear, numbers: Tensor) -> dict[str, Any]:
+def _polynomial(potential: Potential, numbers: Tensor) -> dict[str, Any]:
+    model = cast("Linear", potential.model)
     own = model.coefficients.detach().view(-1, model.n_terms)[model.elements_of(numbers)]
     return {
+        **_of_fingerprints(potential, numbers),
         "model": "quadratic" if model.quadratic else "linear",
         "model.n_features": model.arguments["n_features"],
         "model.coefficients": own.double(),
     }
 
 
-MODELS: Mapping[type, Callable[[Any, Tensor], dict[str, Any]]] = {
+def _nep(potential: Potential, numbers: Tensor) -> dict[str, Any]:
+    factors, shifts = potential.scalers["feature"].affine(numbers)
+    if bool((factors != 1).any() or shifts.any()):
+        raise ValueError("pair_style amptorch has NEP with fingerprints as they are, got scaled ones")
+    found = cast("Nep", potential.model).of_pass(potential.descriptor)
+    places, terms = zip(*found.invariants, strict=True) if found.invariants else ((), ())
+    sizes = torch.tensor([len(each) for each in terms], dtype=torch.int64)
+    return {
+        "potential": "nep",
+        "nep.parameters": found.parameters.double(),
+        "nep.scales": found.scales.double(),
+        "nep.cutoffs": found.cutoffs,
+        "nep.n_networks": found.n_networks,
+        "nep.n_max": list(found.n_max),
+        "nep.basis_size": list(found.basis_size),
+        "nep.l_max": found.l_max,
+        "nep.neurons": list(found.neurons),
+        "nep.own_constants": found.own_constants,
+        "nep.places": torch.cat([torch.empty(0, 3, dtype=torch.int64), *places]),
+        "nep.factors": torch.cat([torch.empty(0, dtype=torch.float64), *terms]).double(),
+        "nep.ends": sizes.cumsum(0),
+    }
+
+
+WRITERS: Mapping[type, Callable[[Potential, Tensor], dict[str, Any]]] = {
     BPNN: _networks,
     SingleNN: _networks,
     Linear: _polynomial,
     Quadratic: _polynomial,
+    Nep: _nep,
 }
-"""What writes the models that the plugin has: by class, from a model and the elements' numbers."""
-
-
-def _model(model: object, numbers: Tensor) -> dict[str, Any]:
-    writer = MODELS.get(type(model))
-    if writer is None:
-        known = ", ".join(kind.__name__ for kind in MODELS)
-        raise ValueError(f"pair_style amptorch has {known}, got the model {type(model).__name__}")
-    return writer(model, numbers)
+"""What writes potentials with the models that the plugin has: by class, from a potential and the atomic
+numbers of its elements. The C++ that reads it is a line of plugin/potential.cpp."""
 
 
 def _is_file(path: Path) -> bool:

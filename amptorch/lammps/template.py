@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-PAIR = """\
-pair_style      amptorch
-pair_coeff      * * {file} {elements}
-"""
+from ..potentials.lammps_commands import constants_and_zbl, text
+from ..potentials.potential import Potential
 
 _SCRIPT = """\
 # Molecular dynamics with a potential of amptorch. Run it by
@@ -22,8 +19,7 @@ boundary        p p p
 read_data       {data}
 
 plugin          load {plugin}
-{pair}
-neighbor        1.0 bin
+{pair}neighbor        1.0 bin
 velocity        all create 300 4711 mom yes rot yes dist gaussian
 timestep        0.0005                 # ps; longer where there is no hydrogen
 
@@ -41,21 +37,28 @@ run             1000
 """
 
 
+def pair_commands(potential: Potential, file: str | Path) -> str:
+    """``pair_style`` and ``pair_coeff``, for atom types in the order of the potential's elements."""
+    _, zbl = constants_and_zbl(potential.scalers, potential.elements, frame_size=1)
+    return text("amptorch", (), [file], potential.elements, zbl)
+
+
 def input_script(
-    file: Path, elements: Sequence[str], plugin: Path, data: str, script: str = "in.lammps"
+    potential: Potential, file: Path, plugin: Path, data: str, script: str = "in.lammps"
 ) -> str:
-    """The text of an input script.
+    """The text of an input script, with atom types in the order of the potential's elements.
 
     Args:
+        potential: that was exported.
         file: of the potential.
-        elements: of the atom types, in their order.
         plugin: the plugin.
         data: file of ``read_data``.
         script: name of the input script itself.
     """
+    elements = potential.elements
     symbols = " ".join(elements)
     types = ", ".join(f"{number} {symbol}" for number, symbol in enumerate(elements, 1))
-    pair = PAIR.format(file=file, elements=symbols)
+    pair = pair_commands(potential, file)
     return _SCRIPT.format(
         script=script, types=types, data=data, plugin=plugin, pair=pair, elements=symbols
     )

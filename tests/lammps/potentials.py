@@ -11,7 +11,11 @@ import torch
 from ase import Atoms
 
 from amptorch import AtomsTrainer, Potential
+from amptorch.descriptor.nep import NepDensity
+from amptorch.potentials.nep.model import Nep
+from amptorch.potentials.nep.shape import Shape
 from amptorch.potentials.networks.activations import OF_KERNEL
+from amptorch.preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
 
 from ..made_potentials import SCHEMES, alloy_frames, config
 
@@ -44,6 +48,10 @@ CASES: dict[str, dict[str, Any]] = {
     "quadratic SNAP": {"scheme": ("snap", SNAP), "model": {"name": "quadratic"}},
     "SNAP of elements": {"scheme": ("snap", CHEMICAL), "model": {"name": "linear"}},
     "SNAP, inner switch, networks": {"scheme": ("snap", INNER)},
+    "above ZBL": {
+        "scheme": "gaussian_cosine",
+        "dataset": {"baseline": [{"name": "zbl", "inner": 3.0, "outer": 4.0}, "linear"]},
+    },
     "float32": {"scheme": "gaussian_cosine", "cmd": {"dtype": torch.FloatTensor}},
     **{
         f"activation {layer.__name__}": {
@@ -55,11 +63,35 @@ CASES: dict[str, dict[str, Any]] = {
     },
 }
 LINEAR = ("linear", "quadratic")
+NEP = {
+    "NEP": Shape(("Cu", "Pd"), (2, 1), (4, 3), 3, ("222", "1111"), (5,)),
+    "NEP3 of two layers": Shape(("Cu", "Pd"), (1, 2), (3, 4), 2, (), (4, 3), 3),
+    "NEP5": Shape(("Cu", "Pd"), (1, 1), (3, 3), 2, ("222", "112"), (4,), 5),
+}
+NAMES = (*CASES, *NEP)
+
+
+def nep(shape: Shape) -> Potential:
+    """With random numbers."""
+    torch.manual_seed(5)
+    model = Nep(shape)
+    model.randomize()
+    model.q_scaler.uniform_(0.5, 2.0)
+    fp_params = {"cutoff": [5.0, 4.0], "basis_size": list(shape.basis_size), "l_max": shape.l_max}
+    descriptor = NepDensity(fp_params, shape.elements)
+    scalers = {
+        "target": TargetScaler.of(0.0, 0.7),
+        "feature": FeatureScaler.identity([29, 46], descriptor.n_features),
+        "baseline": AtomicCorrectionScaler.from_settings({"Cu": -1.0, "Pd": 2.0}),
+    }
+    return Potential(model.eval(), descriptor, scalers)
 
 
 @cache
 def potential(name: str) -> Potential:
     """After one epoch, or a fit by least squares: weights are as good as random."""
+    if name in NEP:
+        return nep(NEP[name])
     case = CASES[name]
     scheme, fp_params, *cutoff = (
         SCHEMES[case["scheme"]] if isinstance(case["scheme"], str) else case["scheme"]

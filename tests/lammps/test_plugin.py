@@ -10,13 +10,13 @@ import pytest
 from ase.stress import voigt_6_to_full_3x3_stress
 
 from amptorch.lammps.check import Case, Found, evaluate
+from amptorch.lammps.template import pair_commands
 
 from ..tolerances import PLUGIN
-from .potentials import CASES, STRUCTURES, potential
+from .potentials import NAMES, STRUCTURES, potential
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
 
-ELEMENTS = ["Pd", "Cu"]  # in another order than the potentials have them
 WAYS = {
     "one process": (1, ""),
     "two processes": (2, ""),
@@ -36,12 +36,12 @@ def found(program, tmp_path_factory) -> dict[tuple[str, str, str], Found]:
     results = {}
     for way, (processes, before) in WAYS.items():
         folder, keys, cases = tmp_path_factory.mktemp("lammps"), [], []
-        for number, name in enumerate(CASES):
+        for number, name in enumerate(NAMES):
             potential(name).export(folder / f"{number}.lammps", "lammps", **options(name))
-            pair = f"pair_style amptorch\npair_coeff * * {number}.lammps Pd Cu"
+            pair = pair_commands(potential(name), f"{number}.lammps")
             for structure, frame in STRUCTURES.items():
                 keys.append((way, name, structure))
-                cases.append(Case(frame, ELEMENTS, pair, before))
+                cases.append(Case(frame, potential(name).elements, pair, before))
         values = evaluate(cases, replace(program, processes=processes), folder)
         results.update(zip(keys, values, strict=True))
     return results
@@ -54,7 +54,7 @@ def close(found: Any, expected: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_energies_forces_and_virials_are_ours(name, way, found):
     for structure, frame in STRUCTURES.items():
         theirs = found[way, name, structure]

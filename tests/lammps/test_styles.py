@@ -60,6 +60,20 @@ def test_some_types_may_be_left_out(program, folder):
     assert not found.forces[frame.symbols == "Pd"].any()
 
 
+def test_atom_types_may_come_in_another_order(program, folder):
+    turned = PLAIN.replace("Cu Pd", "Pd Cu")
+    cases = [Case(crystal(), ["Pd", "Cu"], turned), Case(crystal(), ["Cu", "Pd"], PLAIN)]
+    for one, other in zip(*map(parts, evaluate(cases, program, folder)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-11)
+
+
+def test_zbl_that_is_missing_is_asked_for(program, folder):
+    potential("above ZBL").export(folder / "potential.lammps", "lammps")
+    with pytest.raises(RuntimeError, match="stands above pair_style zbl"):
+        evaluate([Case(crystal(), ["Cu", "Pd"], PLAIN)], program, folder)
+    evaluate([Case(crystal(), ["Cu", "Pd"], BOTH)], program, folder)
+
+
 def test_several_types_may_be_one_element(program, folder):
     frame = crystal()
     pair = "pair_style amptorch\npair_coeff * * potential.lammps Cu Pd Cu"

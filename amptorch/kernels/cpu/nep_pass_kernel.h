@@ -221,6 +221,8 @@ void run(const Model<T>& model, const Task<T>& task, Index atom, T* kept) {
 }
 
 const Kernel<double> double_kernel{run<double>, kept<double>};
+#ifndef AMPTORCH_FLOAT64_ONLY
 const Kernel<float> float_kernel{run<float>, kept<float>};
+#endif
 
 }  // namespace amptorch::spherical::nep::AMPTORCH_ISA

@@ -16,9 +16,9 @@ namespace amptorch::spherical::nep {
 template <typename T>
 const Kernel<T>& kernel() {
 #ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return of_type<T, Kernel>(avx2::double_kernel, avx2::float_kernel);
+    if (uses_avx2()) return AMPTORCH_OF_TYPE(T, Kernel, avx2::double_kernel, avx2::float_kernel);
 #endif
-    return of_type<T, Kernel>(baseline::double_kernel, baseline::float_kernel);
+    return AMPTORCH_OF_TYPE(T, Kernel, baseline::double_kernel, baseline::float_kernel);
 }
 
 // What a potential is made of, in the order of nep.txt.

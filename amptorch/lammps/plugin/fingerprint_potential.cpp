@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "energy_scale.h"
 #include "fingerprints.h"
 #include "force_pass.h"
 #include "models.h"
@@ -16,25 +17,6 @@ Scaling<double> scaling_of(const Entries& entries) {
             entries.numbers("scaling.factors"), entries.numbers("scaling.shifts"),
             entries.numbers("scaling.low"), entries.numbers("scaling.high")};
 }
-
-// From the model's energies to eV, with the energies of elements.
-class EnergyScale {
-public:
-    explicit EnergyScale(const Entries& entries)
-        : scale_(entries.number("energy.scale")), constants_(entries.numbers("energy.constants")) {}
-
-    void apply(const Environment<double>& atoms, double* energies, double* gradients) const {
-        for (Index i = 0; i < atoms.n_atoms; ++i) {
-            energies[i] = scale_ * energies[i] + constants_[atoms.species[i]];
-        }
-        const Index n = 3 * atoms.first[atoms.n_atoms];
-        for (Index k = 0; k < n; ++k) gradients[k] *= scale_;
-    }
-
-private:
-    const double scale_;
-    const std::vector<double> constants_;  // [n_species]
-};
 
 // Memory that grows.
 double* room(std::vector<double>& numbers, Index size) {

@@ -88,6 +88,7 @@ void PairAmptorch::coeff(int narg, char** arg) {
     }
     if (!allocated) allocate();
     members_.clear();
+    above_zbl_ = false;
     for (int k = 0; k < n_files; ++k) read(arg[2 + k]);
     map_types(arg + 2 + n_files);
 }
@@ -123,6 +124,7 @@ void PairAmptorch::read(const std::string& path) {
         members_.push_back(amptorch::plugin::make_potential(entries));
         const auto& symbols = entries.words("elements");
         const double cutoff = entries.number("cutoff");
+        above_zbl_ = above_zbl_ || !entries.numbers("zbl").empty();
         if (members_.size() > 1 && (symbols != symbols_ || cutoff != cutoff_)) {
             problem = "a committee is of potentials with the same elements and cutoff";
         }
@@ -154,6 +156,10 @@ void PairAmptorch::init_style() {
     if (std::strcmp(update->unit_style, "metal") != 0) {
         error->all(FLERR, "pair_style amptorch: expected units metal (eV, Angstrom), got {}",
                    update->unit_style);
+    }
+    if (above_zbl_ && !force->pair_match("zbl", 1)) {
+        error->all(FLERR, "pair_style amptorch: this potential stands above pair_style zbl: expected "
+                   "pair_style hybrid/overlay with both, as amptorch lammps input writes it");
     }
     neighbor->add_request(this, NeighConst::REQ_FULL);
     comm_reverse = comm_reverse_off = 3 * static_cast<int>(members_.size()) + virials;

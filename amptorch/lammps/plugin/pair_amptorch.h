@@ -51,6 +51,7 @@ private:
     std::vector<std::string> symbols_;  // of the potential's elements
     std::vector<int> species_of_;       // [ntypes + 1], -1 for NULL
     double cutoff_ = 0;
+    bool above_zbl_ = false;
 
     // What a step works on: some centres at a time. Species are those of the centres, then of all
     // atoms, ghosts too.

@@ -11,6 +11,7 @@ using Maker = std::unique_ptr<Potential> (*)(const Entries&);
 // By what a file calls "potential".
 const std::map<std::string, Maker> makers{
     {"fingerprints", make_fingerprint_potential},
+    {"nep", make_nep},
 };
 
 }  // namespace

@@ -28,4 +28,7 @@ std::unique_ptr<Potential> make_potential(const Entries& entries);
 // Fixed functions of the neighbours within a cutoff and a model of them.
 std::unique_ptr<Potential> make_fingerprint_potential(const Entries& entries);
 
+// Neuroevolution potentials.
+std::unique_ptr<Potential> make_nep(const Entries& entries);
+
 }  // namespace amptorch::plugin

@@ -180,8 +180,12 @@ class Nep(Model):
         plain = not bool((scaling.factors != 1).any() or scaling.shifts.any())
         if not (plain and in_cpp(self.constant)):
             return None
+        return nep_pass.NepPass(self.of_pass(descriptor))
+
+    def of_pass(self, descriptor: BaseDescriptor) -> nep_pass.Potential:
+        """What the pass copies."""
         shape = self.shape
-        potential = nep_pass.Potential(
+        return nep_pass.Potential(
             self.vector(),
             self.q_scaler,
             descriptor.parameters.values[..., 0],
@@ -193,7 +197,6 @@ class Nep(Model):
             shape.version == 5,
             [invariants.polynomial(each) for each in shape.invariants],
         )
-        return nep_pass.NepPass(potential)
 
     def _descriptors(self, fingerprint: Tensor, element: int) -> Tensor:
         """Of atoms of one element."""
