@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk
 from ase.stress import voigt_6_to_full_3x3_stress
 
+import amptorch
 from amptorch.lammps.check import Case, Found, evaluate
 from amptorch.lammps.template import pair_commands
 
+from ..systems import SHARED
 from ..tolerances import PLUGIN
 from .potentials import NAMES, STRUCTURES, potential
 
@@ -86,3 +93,39 @@ def test_virials_of_atoms_do_not_depend_on_the_way(name, found):
         first, *others = (found[way, name, structure].virials for way in WAYS)
         for other in others:
             close(other, first, name)
+
+
+def golden() -> list[Path]:
+    """Models of n2p2 and GPUMD, of all types of symmetry functions and kinds of networks."""
+    folders = [path.parent for path in (SHARED / "golden" / "n2p2").rglob("input.nn")]
+    files = [path for path in (SHARED / "golden" / "nep").glob("*.nep.txt") if "zbl" not in path.name]
+    return sorted([*folders, *files])
+
+
+def random_frame(elements: list[str]) -> Atoms:
+    """A strained, rattled lattice of the elements in turn."""
+    frame = bulk("Cu", "fcc", a=4.2, cubic=True).repeat((2, 2, 1))
+    frame.symbols = [elements[k % len(elements)] for k in range(len(frame))]
+    frame.set_cell(frame.cell.array @ [[1, 0.1, 0], [0, 1, 0], [0.05, 0, 0.95]], scale_atoms=True)
+    frame.rattle(0.1, seed=3)
+    return frame
+
+
+@pytest.mark.skipif(not golden(), reason="needs the golden models beside the repository")
+def test_models_of_other_programs(program, tmp_path):
+    cases, ours = [], []
+    for number, path in enumerate(golden()):
+        try:
+            model = amptorch.load(path)
+            model.export(tmp_path / f"{number}.lammps", "lammps")
+        except ValueError as error:  # networks of several activations, GPUMD's own repulsion
+            assert re.search("one activation|baseline 'nep_zbl'|compact ones", str(error)), path
+            continue
+        frame = random_frame(model.elements)
+        pair = pair_commands(model, f"{number}.lammps")
+        cases.append(Case(frame, model.elements, pair))
+        ours.append(model.evaluate([frame], True))
+    assert len(cases) > 0.7 * len(golden())
+    for found, expected in zip(evaluate(cases, program, tmp_path), ours, strict=True):
+        for theirs, own in ((found.energies, expected.energies[0]), (found.forces, expected.forces[0])):
+            np.testing.assert_allclose(theirs, own, atol=PLUGIN[torch.float64] * np.abs(own).max())
