@@ -9,7 +9,7 @@ from typing import Any
 from ..data.keys import Keys
 from ..data.reading import Source, in_units
 from ..data.units import Units
-from ..descriptor.schemes import Setup
+from ..descriptor.schemes import Setup, class_of
 from ..errors import check_choice, is_number
 from ..preprocessing import baselines
 
@@ -70,6 +70,11 @@ class DatasetConfig:
     def source(self) -> Source:
         """``raw_data``, its files in these units."""
         return in_units(self.raw_data, self.length_unit, self.energy_unit)
+
+    @property
+    def scaling_of_features(self) -> dict[str, Any]:
+        """``scaling``, or "none" for a descriptor that bears none."""
+        return dict(self.scaling) if class_of(self.fp_scheme).scaled else {"type": "none"}
 
     @property
     def target_keys(self) -> Keys:

@@ -60,7 +60,7 @@ class TrainingData:
         self.device = device
         self.loaded = loaded
         self.scaling = Scaling(
-            dict(settings.dataset.scaling),
+            settings.dataset.scaling_of_features,
             settings.dataset.baseline,
             settings.dataset.target_scaling,
             scalers,
@@ -129,7 +129,9 @@ class TrainingData:
         self._check(descriptor)
         inspection.doubt(plausible.crowding(found.sample, descriptor.cutoff))
         self._report(inspection)
-        in_memory = "cached" if settings.derivatives == "auto" else settings.derivatives
+        in_memory = settings.derivatives
+        if in_memory == "auto":
+            in_memory = "cached" if descriptor.stored else "on_the_fly"
         needed = estimate_memory(found, descriptor, self.forces, self.dtype, in_memory)
         if not fits_in_memory(needed) and not self.settings.cmd.debug:
             self._say(

@@ -69,6 +69,9 @@ class BaseDescriptor(Identity):
             a class without a scheme has its base's, or its own name.
         fp_params: what ``from_parameters`` makes this descriptor of, in plain values.
         cutoff_params: the same, where a scheme needs it apart from ``fp_params``.
+        scaled: whether features may be scaled and shifted one by one; else training leaves them as
+            they are.
+        stored: whether the kernel makes a Jacobian, that may be kept.
         elements: chemical symbols, in the order of the per-element networks.
         cutoff: Å, the largest distance at which a neighbour counts.
         parameters: what the kernel reads; has ``n_features`` and ``touch()``.
@@ -77,6 +80,8 @@ class BaseDescriptor(Identity):
     """
 
     kernel: ClassVar[Kernel]
+    scaled: ClassVar[bool] = True
+    stored: ClassVar[bool] = True
     cutoff: float
     parameters: Any
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import check_keys, is_number
 from ..kernels import spherical_expansion
+from ..kernels.environment import Environment
 from ..kernels.spherical_expansion import HIGHEST_L, KINDS, SphericalExpansion, count
 from .base_descriptor import BaseDescriptor, Kernel
 from .schemes import parameters_to_json
@@ -36,6 +37,9 @@ class NepDensity(BaseDescriptor):
     """
 
     scheme = "nep"
+    # A model that squares and adds them would give energies that change when all is turned.
+    scaled = False
+    stored = False
     kernel: ClassVar[Kernel] = spherical_expansion
 
     def __init__(self, fp_params: Mapping[str, Any], elements: Sequence[str]) -> None:
@@ -86,6 +90,14 @@ class NepDensity(BaseDescriptor):
         values[..., 0] = (own[:, :, None] + own[:, None, :]) / 2
         kinds = torch.full((2, n, n), KINDS.index("nep"))
         return SphericalExpansion(parts, kinds, values, n, n * count(parts))
+
+    def most_neighbors(self, environment: Environment) -> Tensor:
+        """[2], int64, of an atom within the radial and within the angular cutoff."""
+        r, centers = environment.vectors.norm(dim=1), environment.centers
+        own = environment.species[centers]
+        cutoffs = self.parameters.values[:, own, environment.neighbor_species, 0]
+        counts = [torch.bincount(centers[near], minlength=1).max() for near in r < cutoffs]
+        return torch.stack(counts)
 
     def settings(self) -> dict[str, Any]:
         """Of the parameters all but those that follow from others."""

@@ -41,6 +41,8 @@ class GradientFit:
         Warns:
             FitWarning: nothing was learned; see ``amptorch.fit.outcome``.
         """
+        if not self._go_on:
+            potential.model.begin(train[k] for k in range(len(train)))
         net = self._net or self._make_net(potential, train, valid)
         failure = self._train(net, train)
         # The first process alone has the checkpoint of the best model.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
-from ..data.frame import AtomsBatch
+from ..data.frame import AtomsBatch, AtomsData
 from ..data.primes import PairPrimes, frame_sums
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.force_pass import Pass, Scaling
@@ -69,6 +70,13 @@ class Model(nn.Module):
         """Energies of atoms [n_atoms] and, if asked for, dE/dG [n_atoms, n_features]."""
         with record_function("amptorch::forward"):
             return self.by_autograd(batch.fingerprint.detach(), batch.atomic_numbers, gradient)
+
+    def begin(self, frames: Iterable[AtomsData]) -> None:
+        """Set, before it is trained for the first time, what depends on the data.
+
+        Args:
+            frames: scaled images to train with.
+        """
 
     def force_pass(
         self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor

@@ -46,6 +46,7 @@ class FeatureScaler:
 
     "normalize" maps [min, max] of the training data onto ``range``: G' = scale G + offset.
     "standardize" gives mean 0 and (population) standard deviation 1: G' = (G - offset) / scale.
+    "none" leaves them as they are, and has no range.
     A range or deviation under ``threshold`` counts as 1.
 
     Args:
@@ -69,9 +70,10 @@ class FeatureScaler:
         scaling = {"type": "normalize", **(scaling or {})}
         check_keys(scaling, ["type", "range", "elementwise", "threshold"], "scaling")
         self.transform = scaling["type"]
-        if self.transform not in ("normalize", "standardize"):
+        if self.transform not in ("normalize", "standardize", "none"):
             raise ValueError(
-                f"scaling: expected type 'normalize' or 'standardize', got {self.transform!r}"
+                "scaling: expected type 'normalize', 'standardize' or 'none', got "
+                f"{self.transform!r}"
             )
         low, high = scaling.get("range", (0, 1))
         if not high > low:
@@ -80,6 +82,8 @@ class FeatureScaler:
         self.elementwise = scaling.get("elementwise", True)
         self.threshold = scaling.get("threshold", 1e-6)
         self._fit(_statistics(data_list), low, high)
+        if self.transform == "none":
+            self._leave()
 
     @classmethod
     def of_affine(
@@ -109,6 +113,14 @@ class FeatureScaler:
         made = cls.of_affine({number: (ones, torch.zeros_like(ones)) for number in numbers}, {})
         del made.ranges
         return made
+
+    def _leave(self) -> None:
+        """Take back all that was fitted."""
+        scales = self.scales if self.elementwise else {0: self.scale}
+        for each in scales.values():
+            ones = torch.ones_like(each["scale"])
+            each.update(offset=torch.zeros_like(ones), scale=ones)
+        del self.ranges
 
     def _fit(self, statistics: Statistics, low: float, high: float) -> None:
         if self.elementwise:

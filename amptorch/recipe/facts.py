@@ -77,7 +77,10 @@ class Facts:
 
 
 def found_keys(image: Atoms) -> dict[str, str]:
-    """Names of energy and forces in an image that has no energy of ASE's, by their looks."""
-    if holds(image, "energy", Keys()):
-        return {}
-    return {kind: name for kind, name in proposals(image).items() if kind in KINDS}
+    """Names of energy and forces in an image that has no energy of ASE's, by their looks; beside
+    one the forces of GPUMD, which calls them "force"."""
+    found = {kind: name for kind, name in proposals(image).items() if kind in KINDS}
+    if not holds(image, "energy", Keys()):
+        return found
+    gpumd = found.get("forces") == "force" and not holds(image, "forces", Keys())
+    return {"forces": "force"} if gpumd else {}

@@ -186,6 +186,8 @@ class Wanted:
         """The form of derivatives that "auto" means."""
         if path.exists():
             return open_store(path).header.derivatives, source
+        if not class_of(self.setup[0]).stored:
+            return "on_the_fly", source
         sample, source = sampled(source, SAMPLED)
         if not sample:
             return "cached", source

@@ -77,5 +77,6 @@ FAMILY = Family(
     to_json=to_json,
     from_json=from_json,
     fits={"gradients": GRADIENTS},
+    recipes={"nep": "amptorch.recipe.nep:nep"},
     formats=(Format("a nep.txt", files.fits, files.read, key="nep", write=files.write),),
 )

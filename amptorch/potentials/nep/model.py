@@ -15,12 +15,14 @@ with factors s that are not trained and W, B, V, D, w of the element of the atom
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from ...data.frame import AtomsData
+from ...data.primes import Computed
 from ...descriptor.base_descriptor import BaseDescriptor
 from ...kernels import nep_pass
 from ...kernels.capability import in_cpp
@@ -147,8 +149,34 @@ class Nep(Model):
             for network in self.networks:
                 for each in network.in_order():
                     each.uniform_(-1.0, 1.0)
+                network.last /= math.sqrt(len(network.last))
             for each in (self.radial, self.angular):
                 each.normal_(0.0, 0.1).add_(torch.rand_like(each) - 0.5)
+
+    def begin(self, frames: Iterable[AtomsData]) -> None:
+        """Set s to 1/(largest - smallest) descriptor with the coefficients as they are, and B to
+        have the mean of what the first layer is fed with at 0, unless this has been done."""
+        if self.most_neighbors.any():
+            return
+        with torch.no_grad():
+            found = [self._described(each) for each in frames]
+            q, numbers = (torch.cat(each) for each in zip(*found, strict=True))
+            spread = q.amax(0) - q.amin(0)
+            self.q_scaler.copy_(torch.where(spread > 0, 1 / spread, 1.0))
+            species = self.elements_of(numbers)
+            for element, network in enumerate(self.networks):
+                own = q if len(self.networks) == 1 else q[species == element]
+                if len(own):
+                    mean = (own * self.q_scaler).mean(0)
+                    network.biases[0] += network.weights[0] @ mean
+
+    def _described(self, data: AtomsData) -> tuple[Tensor, Tensor]:
+        """Descriptors and atomic numbers of an image, whose neighbours are counted."""
+        numbers = data.atomic_numbers.to(self.constant.device)
+        if isinstance(data.primes, Computed):
+            counts = data.primes.descriptor.most_neighbors(data.primes.environment)
+            self.most_neighbors.copy_(torch.maximum(self.most_neighbors, counts))
+        return self.descriptors(data.fingerprint.to(self.constant), numbers), numbers
 
     def elements_of(self, numbers: Tensor) -> Tensor:
         """Places [n_atoms] of atomic numbers among the elements."""

@@ -1,0 +1,83 @@
+"""The rules of neuroevolution potentials; ``docs/nep.md`` tells them in words.
+
+Numbers are those of GPUMD where it has defaults; those of the fit were found on validation parts of
+the training frames of ``shared/data``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from .facts import Facts
+from .rules import MANY, VALIDATION, Preset, Rule
+
+# Atoms within the radial and the angular cutoff, where they lie as densely as in the mean; least
+# and largest cutoffs, Å, and those where nothing is dense.
+NEIGHBORS = (65.0, 16.0)
+BOUNDS = ((5.0, 8.0), (3.5, 5.0))
+CUTOFFS = (6.0, 4.0)
+SIZES = (4, 6, 8)  # of n_max and basis_size, from fast to accurate
+NEURONS = 30
+ATOMS_A_BATCH = 250
+MOST_A_BATCH = 32
+STEPS = 4000
+EPOCHS = (10, 1000)
+RATE = 0.01
+
+
+def nep(facts: Facts, preset: Preset) -> Iterator[Rule]:
+    """All values for data, with their reasons."""
+    size = SIZES[1 + (preset.functions if preset.functions < 0 else int(preset.epochs > 1))]
+    yield "model", "name", "nep", "a neuroevolution potential"
+    why = "every frame has forces" if facts.forces else "not every frame has forces"
+    yield "model", "get_forces", facts.forces, why
+    yield "model", "n_max", [size, size], "GPUMD's default is 6"
+    yield "model", "invariants", ["222"], "GPUMD's default"
+    yield "model", "neurons", [NEURONS], "GPUMD's default"
+    yield from _optim(facts, preset)
+    yield from _dataset(facts, size)
+    yield "cmd", "dtype", "float32", "twice as fast as float64, errors as small"
+    yield "cmd", "seed", 0, "of the first weights and the order of frames"
+
+
+def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
+    batch = int(min(max(round(ATOMS_A_BATCH / facts.size), 1), MOST_A_BATCH, facts.n_frames))
+    steps = math.ceil(facts.n_frames / batch)
+    yield "optim", "optimizer", "soap", "has trained best with any amount of data"
+    yield "optim", "lr", RATE, "falls to 0 with the last step"
+    yield "optim", "batch_size", batch, f"about {ATOMS_A_BATCH} atoms"
+    epochs = min(max(round(STEPS / steps), EPOCHS[0]), EPOCHS[1])
+    yield "optim", "epochs", max(1, round(preset.epochs * epochs)), f"{steps} steps each"
+    yield "optim", "energy_loss", "per_atom", "frames of all sizes count alike"
+    if facts.forces:
+        yield "optim", "force_coefficient", 1.0, "of errors over the spread of forces"
+    yield "optim", "cp_metric", "loss", "the schedule ends with small steps"
+    yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"
+
+
+def _dataset(facts: Facts, size: int) -> Iterator[Rule]:
+    if facts.keys:
+        yield "dataset", "keys", dict(facts.keys), "by their looks: ASE reads no energy"
+    many = facts.n_frames >= MANY
+    why = "frames whose errors are shown" if many else f"fewer frames than {MANY}: all train"
+    yield "dataset", "val_split", VALIDATION if many else 0.0, why
+    yield "dataset", "fp_scheme", "nep", "sums over neighbours that NEP's descriptors are made of"
+    params: dict[str, Any] = {"cutoff": cutoffs(facts), "basis_size": [size, size], "l_max": 4}
+    numbers = " and ".join(f"{each:g}" for each in NEIGHBORS)
+    yield "dataset", "fp_params", params, f"{numbers} neighbours within the cutoffs"
+    yield "dataset", "target_scaling", "forces" if facts.forces else "per_atom", "numbers near 1"
+    yield "dataset", "baseline", "linear", "energies near 0"
+    yield "dataset", "save_fps", False, "to compute sums anew takes seconds"
+
+
+def cutoffs(facts: Facts) -> list[float]:
+    """Radial and angular, Å: radii of spheres that so many atoms share."""
+    if facts.volume is None:
+        return list(CUTOFFS)
+    radii = [(number * facts.volume * 3 / (4 * math.pi)) ** (1 / 3) for number in NEIGHBORS]
+    return [
+        round(min(max(radius, least), most), 1)
+        for radius, (least, most) in zip(radii, BOUNDS, strict=True)
+    ]

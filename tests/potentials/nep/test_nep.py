@@ -1,0 +1,362 @@
+"""Neuroevolution potentials: physics, files, and training from the user's end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
+from ase.io import write
+from scipy.spatial.transform import Rotation
+
+import amptorch
+from amptorch.cli.config_file import with_classes
+from amptorch.config import Config
+from amptorch.descriptor import NepDensity
+from amptorch.kernels.force_pass import Passed
+from amptorch.potentials.evaluator import Asked, Evaluator
+from amptorch.potentials.nep import invariants
+from amptorch.potentials.nep.model import Nep
+from amptorch.potentials.nep.shape import INVARIANTS, Shape
+from amptorch.potentials.nep.zbl import NepZbl
+from amptorch.potentials.potential import Potential
+from amptorch.preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
+from amptorch.recipe import PRESETS, Facts, choose
+from amptorch.trainer import AtomsTrainer
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "all_invariants": {"l_max": 4, "invariants": INVARIANTS, "n_max": (2, 1)},
+    "no_more": {"l_max": 2, "invariants": ()},
+    "version3": {"version": 3},
+    "version5": {"version": 5, "neurons": (7, 4)},
+    "highest": {"l_max": 8, "invariants": ("222", "1111"), "basis_size": (2, 9)},
+}
+
+
+def potential_of(elements: tuple[str, ...], dtype: torch.dtype, **changes: Any) -> Potential:
+    """With random parameters."""
+    torch.manual_seed(3)
+    values = {
+        "n_max": (3, 2),
+        "basis_size": (4, 5),
+        "l_max": 4,
+        "invariants": ("222",),
+        "neurons": (8,),
+        **changes,
+    }
+    shape = Shape(elements=elements, **values)
+    model = Nep(shape, dtype=dtype)
+    model.randomize()
+    model.q_scaler.uniform_(0.05, 0.3)
+    cutoffs = [[4.6 - 0.2 * k, 3.4 + 0.1 * k] for k in range(len(elements))]
+    params = {"cutoff": cutoffs, "basis_size": list(shape.basis_size), "l_max": shape.l_max}
+    descriptor = NepDensity(params, elements)
+    numbers = descriptor.element_indices.tolist()
+    scalers = {
+        "target": TargetScaler.of(0.0, 1.0),
+        "feature": FeatureScaler.identity(numbers, descriptor.n_features),
+    }
+    return Potential(model.eval(), descriptor, scalers)
+
+
+def images() -> list[Atoms]:
+    small = bulk("CuPd", "cesiumchloride", a=3.0)
+    slab = bulk("Cu", cubic=True) * (2, 1, 1)
+    slab.numbers[1] = 46
+    slab.pbc = (True, True, False)
+    cluster = Atoms("Cu2PdCu", [(0, 0, 0), (2.2, 0, 0), (0, 2.4, 0.3), (9, 9, 9)])
+    for k, image in enumerate((small, slab, cluster)):
+        image.rattle(0.1, seed=k)
+    return [small, slab, cluster]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_one_pass_is_what_the_stages_give(shape: str, dtype: torch.dtype) -> None:
+    potential = potential_of(("Pd", "Cu"), dtype, **SHAPES[shape])
+    wanted = Evaluator(potential_of(("Pd", "Cu"), torch.float64, **SHAPES[shape])).evaluate(
+        images(), Asked(True, descriptors=True)
+    )
+    if dtype == torch.float32:
+        potential.model.load_state_dict(
+            potential_of(("Pd", "Cu"), torch.float64, **SHAPES[shape]).model.state_dict()
+        )
+    assert potential.evaluator.force_call() is not None
+    found = potential.predict(images())
+    tolerance = 1e-11 if dtype == torch.float64 else 2e-4
+    for one, other in ((found.energies, wanted.energies), (found.forces, wanted.forces)):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(1, np.abs(b).max()))
+
+
+@pytest.mark.parametrize("shape", ["all_invariants", "highest", "version5"])
+def test_forces_are_slopes_of_the_energy(shape: str) -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64, **SHAPES[shape])
+    image = images()[1]
+    direction = np.random.default_rng(1).normal(size=(len(image), 3))
+    ahead, behind = image.copy(), image.copy()
+    ahead.positions += 1e-5 * direction
+    behind.positions -= 1e-5 * direction
+    energies = potential.predict([ahead, behind], ["energy"]).energy
+    slope = -(potential.predict([image]).forces[0] * direction).sum()
+    assert (energies[0] - energies[1]) / 2e-5 == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["all_invariants", "highest"])
+def test_energies_do_not_change_when_all_is_turned(shape: str) -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64, **SHAPES[shape])
+    image = images()[2]
+    turned = image.copy()
+    turned.positions @= Rotation.random(random_state=4).as_matrix()
+    energies = potential.predict([image, turned], ["energy"]).energy
+    assert energies[0] == pytest.approx(energies[1], rel=1e-12)
+
+
+def test_threads_do_not_change_a_bit() -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64)
+    environment = potential.descriptor.environment(images()[1])
+    call = potential.model.force_pass(
+        potential.descriptor,
+        _unscaled(potential),
+        torch.from_numpy(potential.descriptor.element_indices),
+    )
+    assert call is not None
+
+    def run() -> Passed:
+        return call.run(environment, True)
+
+    one = run()
+    torch.set_num_threads(3)
+    try:
+        several = run()
+    finally:
+        torch.set_num_threads(1)
+    assert torch.equal(one.energies, several.energies)
+    assert torch.equal(one.gradients, several.gradients)
+
+
+def _unscaled(potential: Potential) -> Any:
+    from amptorch.kernels.force_pass import Scaling
+
+    ones = torch.ones(2, potential.descriptor.n_features, dtype=torch.float64)
+    return Scaling(ones, 0 * ones, ones, ones)
+
+
+def test_the_vector_is_in_the_order_of_the_file() -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64)
+    model, shape = potential.model, potential.model.shape
+    values = torch.arange(model.num_params, dtype=torch.float64)
+    model.set_vector(values)
+    assert torch.equal(model.vector(), values)
+    n, width = shape.n_descriptors, shape.neurons[0]
+    assert model.networks[1].weights[0][0, 0] == (n + 2) * width
+    assert model.constant == 2 * (n + 2) * width
+    assert model.radial[0, 1, 0, 1] == model.constant + 1 + 4 + 1
+    with pytest.raises(ValueError, match=r"^values: expected \["):
+        model.set_vector(values[1:])
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_export_holds_scales_and_energies_of_elements(version: int, tmp_path: Path) -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64, version=version)
+    potential.scalers["target"] = TargetScaler.of(0.0, 0.7)
+    energies = {46: -3.1, 29: -2.2}
+    potential.scalers["baseline"] = AtomicCorrectionScaler.from_settings(energies)
+    potential.export(tmp_path / "nep.txt", "nep")
+    read = amptorch.load(tmp_path / "nep.txt")
+    for one, other in zip(
+        read.predict(images()).forces, potential.predict(images()).forces, strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        read.predict(images()).energy, potential.predict(images()).energy, rtol=0, atol=1e-5
+    )
+
+
+def test_export_refuses_what_the_file_cannot_hold(tmp_path: Path) -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64)
+    potential.scalers["target"] = TargetScaler.of(-3.0, 0.7)
+    with pytest.raises(ValueError, match=r"^nep.txt: holds no mean of the energies"):
+        potential.export(tmp_path / "nep.txt", "nep")
+
+
+REST = ["n_max 4 4", "basis_size 4 4", "l_max 4 2", "ANN 5 0"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["nep4_charge1 1 Cu"], r"expected one of nep3, .* got 'nep4_charge1'"),
+        (["nep4 2 Cu"], "expected 2 elements in line 1"),
+        (["nep4 1 Cu", "n_max 4 4"], "expected 'cutoff' in line 2"),
+        (
+            ["nep4 1 Cu", "cutoff 5 4 3 2 1", *REST],
+            "expected 2 or 2 cutoffs, got 3",
+        ),
+        (["nep4 1 Cu", "cutoff 5 4 9 9"], "the file ends within its header"),
+    ],
+)
+def test_errors_of_files(lines: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "nep.txt").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=message):
+        amptorch.load(tmp_path / "nep.txt")
+
+
+def test_a_file_that_is_cut(tmp_path: Path) -> None:
+    potential_of(("Cu",), torch.float64).export(tmp_path / "nep.txt", "nep")
+    text = (tmp_path / "nep.txt").read_text()
+    (tmp_path / "nep.txt").write_text(text[:-40])
+    with pytest.raises(ValueError, match=r"expected \d+ numbers after the header, got \d+"):
+        amptorch.load(tmp_path / "nep.txt")
+
+
+@pytest.mark.parametrize("name", [each for each in INVARIANTS if each != "1111"])
+def test_invariants_of_complex_sums(name: str) -> None:
+    """3j symbols of sympy's algebra in closed form are not at hand: rotations are."""
+    units = torch.nn.functional.normalize(torch.randn(6, 3, dtype=torch.float64), dim=1)
+    turn = torch.from_numpy(Rotation.random(random_state=2).as_matrix())
+    from amptorch.kernels.reference.spherical_expansion import harmonics
+
+    sums = [harmonics(each, 4)[:, 1:].sum(0) for each in (units, units @ turn)]
+    one, other = (invariants.values(each, 4, (name,)) for each in sums)
+    assert one[-1].abs() > 1e-6
+    torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_the_repulsion_is_its_own_slope() -> None:
+    image = molecule("CO")
+    zbl = NepZbl(["C", "O"], 0.6, 1.4, [3.0, 3.0])
+    image.set_distance(0, 1, 1.0)
+    found = zbl.evaluate([image])
+    ahead, behind = image.copy(), image.copy()
+    ahead.positions[1, 2] += 1e-5
+    behind.positions[1, 2] -= 1e-5
+    energies = zbl.evaluate([ahead, behind], forces=False).energy
+    assert -(energies[0] - energies[1]) / 2e-5 == pytest.approx(found.forces[0][1, 2], rel=1e-7)
+
+
+def frames(n: int) -> list[Atoms]:
+    found = []
+    for k in range(n):
+        image = bulk("Cu", cubic=True)
+        image.numbers[0] = 46 if k % 2 else 29
+        image.rattle(0.15, seed=k)
+        image.calc = EMT()
+        image.get_forces()
+        found.append(image)
+    return found
+
+
+CONFIG = {
+    "model": {"name": "nep", "n_max": [2, 2], "neurons": [8]},
+    "optim": {
+        "optimizer": "soap",
+        "lr": 0.01,
+        "epochs": 40,
+        "batch_size": 2,
+        "energy_loss": "per_atom",
+        "force_coefficient": 1.0,
+    },
+    "dataset": {
+        "fp_scheme": "nep",
+        "fp_params": {"cutoff": [5.0, 4.0], "basis_size": [4, 4], "l_max": 3},
+        "target_scaling": "forces",
+        "baseline": "linear",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> AtomsTrainer:
+    folder = tmp_path_factory.mktemp("nep")
+    dataset = {**CONFIG["dataset"], "raw_data": frames(8)}
+    cmd = {"run_dir": str(folder), "verbose": False, "dtype": "float32"}
+    trainer = AtomsTrainer({**CONFIG, "dataset": dataset, "cmd": cmd})
+    trainer.train()
+    return trainer
+
+
+def test_training_learns_forces(trained: AtomsTrainer) -> None:
+    images = frames(8)
+    wanted = np.concatenate([image.get_forces() for image in images])
+    found = np.concatenate(trained.potential.predict(images).forces)
+    assert ((found - wanted) ** 2).mean() < 0.1 * (wanted**2).mean()
+
+
+def test_what_was_trained_goes_through_files(trained: AtomsTrainer, tmp_path: Path) -> None:
+    wanted = trained.potential.predict(frames(2))
+    trained.potential.export(tmp_path / "nep.txt", "nep")
+    for read in (amptorch.load(tmp_path / "nep.txt"), amptorch.load(trained.cp_dir)):
+        found = read.predict(frames(2))
+        np.testing.assert_allclose(found.energy, wanted.energy, rtol=0, atol=2e-4)
+        np.testing.assert_allclose(found.forces, wanted.forces, rtol=0, atol=2e-4)
+
+
+def test_counts_of_neighbours_are_those_of_the_data(trained: AtomsTrainer) -> None:
+    """fcc Cu, rattled: 42 within 5 Å and 18 within 4 Å at rest."""
+    radial, angular = trained.potential.model.most_neighbors.tolist()
+    assert 36 <= radial <= 60
+    assert 12 <= angular <= 24
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_recipe_is_a_configuration(preset: str, tmp_path: Path) -> None:
+    chosen = choose(Facts.of(frames(3)), preset, "nep")
+    settings = Config.from_dict(with_classes(chosen.config))
+    assert settings.model.name == "nep"
+    assert all(chosen.config[section][key] is not None for section, key in chosen.reasons)
+
+
+def test_the_recipe_reads_forces_of_gpumd(tmp_path: Path) -> None:
+    image = frames(1)[0]
+    forces = image.get_forces()
+    energy = image.get_potential_energy()
+    image.calc = None
+    image.info["energy"], image.arrays["force"] = energy, forces
+    write(tmp_path / "train.xyz", image, format="extxyz")
+    from ase.io import read
+
+    facts = Facts.of(read(tmp_path / "train.xyz", ":"))
+    assert facts.forces
+    assert facts.keys["forces"] == "force"
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("model", {"n_max": [4]}, "model: expected n_max to be 2 integers"),
+        ("model", {"neurons": [3, 3, 3]}, "model: expected neurons to be 1 or 2 integers"),
+        ("model", {"invariants": ["333"]}, "model: expected invariants to be of"),
+        ("model", {"version": 2}, "model: expected version"),
+        ("dataset", {"fp_params": {"cutoff": 5.0}}, "fp_params: expected cutoff to be"),
+        ("dataset", {"fp_params": {"cutoff": [4, 5]}}, "fp_params: expected cutoff to be"),
+        ("dataset", {"fp_params": {"cutoff": [5, 4], "l_max": 9}}, "fp_params: expected l_max"),
+        (
+            "dataset",
+            {"fp_params": {"cutoff": [5, 4], "basis_size": [1, 40]}},
+            "fp_params: expected basis_size",
+        ),
+        (
+            "dataset",
+            {
+                "fp_scheme": "gaussian",
+                "fp_params": {"default": {"G2": {"etas": [1], "rs_s": [0]}, "cutoff": 5}},
+            },
+            "model: nep needs the descriptor",
+        ),
+    ],
+)
+def test_errors_name_the_setting(
+    section: str, values: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    config = {**CONFIG, "cmd": {"debug": True, "verbose": False}}
+    config["dataset"] = {**CONFIG["dataset"], "raw_data": frames(2), "save_fps": False}
+    config[section] = {**config[section], **values}
+    with pytest.raises(ValueError, match=message):
+        AtomsTrainer(config).load()
