@@ -16,6 +16,7 @@ void bind_networks(nanobind::module_& module);
 void bind_batch_loss(nanobind::module_& module);
 void bind_force_pass(nanobind::module_& module);
 void bind_nep_pass(nanobind::module_& module);
+void bind_nep_population(nanobind::module_& module);
 
 }  // namespace amptorch
 
@@ -35,4 +36,5 @@ NB_MODULE(_native, module) {
     amptorch::bind_batch_loss(module);
     amptorch::bind_force_pass(module);
     amptorch::bind_nep_pass(module);
+    amptorch::bind_nep_population(module);
 }
