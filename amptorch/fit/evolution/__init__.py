@@ -1,0 +1,1 @@
+"""Fitting by evolution: a population of parameters that moves where the losses are least."""
