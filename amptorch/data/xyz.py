@@ -17,7 +17,7 @@ from ase import Atoms
 
 
 @dataclass(frozen=True)
-class _Lines:
+class FrameLines:
     """The lines of a frame: number of atoms, comment, a line an atom, and cell vectors if any."""
 
     frame: int
@@ -37,13 +37,22 @@ def read_xyz_frames(path: Path) -> Iterator[Atoms]:
     """
     from ase.io.extxyz import read_xyz
 
+    for lines in frame_lines(path):
+        try:
+            (image,) = read_xyz(io.StringIO("".join(lines.text)), slice(None))
+        except Exception as error:  # whatever its parser meets
+            raise ValueError(f"{lines}: {error}") from error
+        yield image
+
+
+def frame_lines(path: Path) -> Iterator[FrameLines]:
+    """The lines of each frame of a file.
+
+    Raises:
+        ValueError: a frame that is cut short; says which, and in which lines.
+    """
     with _opened(path) as file:
-        for lines in _frames(file):
-            try:
-                (image,) = read_xyz(io.StringIO("".join(lines.text)), slice(None))
-            except Exception as error:  # whatever its parser meets
-                raise ValueError(f"{lines}: {error}") from error
-            yield image
+        yield from _frames(file)
 
 
 def count_xyz_frames(path: Path) -> int:
@@ -52,8 +61,7 @@ def count_xyz_frames(path: Path) -> int:
     Raises:
         ValueError: see :func:`read_xyz_frames`.
     """
-    with _opened(path) as file:
-        return sum(1 for _ in _frames(file))
+    return sum(1 for _ in frame_lines(path))
 
 
 def _opened(path: Path) -> TextIO:
@@ -62,7 +70,7 @@ def _opened(path: Path) -> TextIO:
     return open_with_compression(str(path), "r")
 
 
-def _frames(file: TextIO) -> Iterator[_Lines]:
+def _frames(file: TextIO) -> Iterator[FrameLines]:
     number, frame = 1, 0
     line = file.readline()
     while line:
@@ -80,7 +88,7 @@ def _frames(file: TextIO) -> Iterator[_Lines]:
         while line.lstrip().startswith("VEC"):
             text.append(line)
             line = file.readline()
-        yield _Lines(frame, number, text)
+        yield FrameLines(frame, number, text)
         number, frame = number + len(text), frame + 1
 
 

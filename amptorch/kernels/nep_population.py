@@ -21,7 +21,7 @@ Frames are shared out to threads; the numbers of a frame do not depend on how ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -186,11 +186,10 @@ class Evaluated:
     forces: Array
 
 
-@dataclass(frozen=True)
 class Population:
     """The kernel for frames and their forces.
 
-    Attributes:
+    Args:
         shape: of the members.
         geometry: of the frames.
         scale: s [dim].
@@ -199,12 +198,29 @@ class Population:
         threads: how many, or those of torch.
     """
 
-    shape: Shape
-    geometry: Geometry
-    scale: Array
-    targets: Array
-    weights: Array
-    threads: int | None = field(default=None)
+    def __init__(
+        self,
+        shape: Shape,
+        geometry: Geometry,
+        scale: Array,
+        targets: Array,
+        weights: Array,
+        threads: int | None = None,
+    ) -> None:
+        self.shape, self.geometry, self._threads = shape, geometry, threads
+        tables = (targets, weights, scale)
+        # The place of 7/15 q_n1^2 among the invariants of a function.
+        last = shape.n_lines - 1 if shape.quartic else -1
+        self._constants = (
+            shape.sizes(),
+            np.array(shape.products, np.float64).reshape(-1, 5),
+            last,
+            geometry.species,
+            *geometry.radial.arrays(),
+            *geometry.angular.arrays(),
+            *(np.ascontiguousarray(each, geometry.dtype) for each in tables),
+            geometry.first_atoms,
+        )
 
     def evaluate(
         self,
@@ -221,30 +237,17 @@ class Population:
             virials: give virials.
             forces: give forces.
         """
-        dtype, geometry = self.geometry.dtype, self.geometry
-        n_atoms, count = len(geometry.species), len(members)
+        dtype, count = self.geometry.dtype, len(members)
         if members.shape != (count, self.shape.n_variables):
             raise ValueError(
                 f"members: expected [P, {self.shape.n_variables}], got {list(members.shape)}"
             )
         if frames is None:
-            frames = np.arange(len(geometry.first_atoms) - 1)
-        n = len(frames)
-        shapes = ((n, count), (n, count), (n if virials else 0, 6, count))
-        found = [np.zeros(each, dtype) for each in (*shapes, (n_atoms if forces else 0, 3, count))]
-        tables = (self.targets, self.weights, self.scale)
-        _native.nep_population(
-            self.shape.sizes(),
-            np.array(self.shape.products, np.float64).reshape(-1, 5),
-            self.shape.n_lines - 1 if self.shape.quartic else -1,
-            geometry.species,
-            *geometry.radial.arrays(),
-            *geometry.angular.arrays(),
-            *(np.ascontiguousarray(each, dtype) for each in tables),
-            geometry.first_atoms,
-            frames,
-            np.ascontiguousarray(members, dtype),
-            *found,
-            self.threads or torch.get_num_threads(),
-        )
+            frames = np.arange(len(self.geometry.sizes))
+        n, n_atoms = len(frames), len(self.geometry.species) if forces else 0
+        shapes = ((n, count), (n, count), (n if virials else 0, 6, count), (n_atoms, 3, count))
+        found = [np.zeros(each, dtype) for each in shapes]
+        members = np.ascontiguousarray(members, dtype)
+        threads = self._threads or torch.get_num_threads()
+        _native.nep_population(*self._constants, frames, members, *found, threads)
         return Evaluated(*found)
