@@ -100,36 +100,31 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Neighbours of all atoms up to the cutoffs of their elements: unit vectors, distances (Å), cutoff
-    function and its slope [n_pairs, 6]; ``first`` [n_atoms + 1]; ``neighbors`` [n_pairs]; ``cutoffs``
-    [n_species, n_species]."""
+class Neighbors:
+    """Of all atoms up to the cutoffs of their elements: ``vectors`` [n_pairs, 3], Å, ``first``
+    [n_atoms + 1], ``atoms`` [n_pairs], and ``cutoffs`` [n_species, n_species]."""
 
-    values: Array
+    vectors: Array
     first: NDArray[np.int64]
-    neighbors: NDArray[np.int32]
+    atoms: NDArray[np.int32]
     cutoffs: Array
 
     @classmethod
-    def of(cls, environment: Environment, cutoffs: Tensor, dtype: torch.dtype) -> Pairs:
+    def of(cls, environment: Environment, cutoffs: Tensor, dtype: torch.dtype) -> Neighbors:
         """Those of an environment that reaches as far as the largest cutoff or farther."""
-        centers, r = environment.centers, environment.vectors.norm(dim=1)
-        pair_cutoffs = cutoffs[environment.species[centers], environment.neighbor_species]
-        near = r < pair_cutoffs
-        r, ends = r[near], pair_cutoffs[near]
+        centers = environment.centers
+        ends = cutoffs[environment.species[centers], environment.neighbor_species]
+        vectors = environment.vectors.to(dtype)
+        near = (vectors * vectors).sum(1) < ends.to(dtype) ** 2
         counts = torch.bincount(centers[near], minlength=environment.n_atoms)
         first = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        angle = torch.pi * r / ends
-        smooth, slope = (1 + angle.cos()) / 2, -torch.pi / (2 * ends) * angle.sin()
-        units = environment.vectors[near] / r[:, None]
-        values = torch.cat([units, torch.stack([r, smooth, slope], 1)], 1)
-        neighbors = environment.neighbors[near].to(torch.int32)
-        arrays = (values.to(dtype), first, neighbors, cutoffs.to(dtype))
+        atoms = environment.neighbors[near].to(torch.int32)
+        arrays = (vectors[near], first, atoms, cutoffs.to(dtype))
         return cls(*(each.contiguous().numpy() for each in arrays))
 
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
         """As the kernel takes them."""
-        return self.values, self.first, self.neighbors, self.cutoffs
+        return self.vectors, self.first, self.atoms, self.cutoffs
 
 
 @dataclass(frozen=True)
@@ -138,8 +133,8 @@ class Geometry:
 
     species: NDArray[np.int64]
     first_atoms: NDArray[np.int64]
-    radial: Pairs
-    angular: Pairs
+    radial: Neighbors
+    angular: Neighbors
 
     @classmethod
     def of(
@@ -154,13 +149,13 @@ class Geometry:
         """
         joined = concatenate(environments)
         first = np.cumsum([0, *(each.n_atoms for each in environments)], dtype=np.int64)
-        pairs = [Pairs.of(joined, each, dtype) for each in cutoffs]
+        pairs = [Neighbors.of(joined, each, dtype) for each in cutoffs]
         return cls(joined.species.numpy(), first, *pairs)
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
         """Precision."""
-        return self.radial.values.dtype
+        return self.radial.vectors.dtype
 
     @property
     def sizes(self) -> NDArray[np.int64]:

@@ -62,13 +62,13 @@ void copy_rows(const T* from, Index members, Index rows, Index count, T* to) {
 }
 
 template <typename T>
-struct PairArrays {
-    Array<const T, -1, pair_size> values;
+struct NeighborArrays {
+    Array<const T, -1, 3> vectors;
     Integers first;
-    Array<const std::int32_t, -1> neighbors;
+    Array<const std::int32_t, -1> atoms;
     Array<const T, -1, -1> cutoffs;
 
-    Pairs<T> pairs() const { return {values.data(), first.data(), neighbors.data(), cutoffs.data()}; }
+    Neighbors<T> view() const { return {vectors.data(), first.data(), atoms.data(), cutoffs.data()}; }
 };
 
 template <typename T>
@@ -142,9 +142,9 @@ void bind(nb::module_& module) {
     module.def(
         "nep_population",
         [](Integers sizes, Array<const double, -1, 5> products, Index quartic, Integers species,
-           Array<const T, -1, pair_size> radial, Integers radial_first,
+           Array<const T, -1, 3> radial, Integers radial_first,
            Array<const std::int32_t, -1> radial_neighbors, Table radial_cutoffs,
-           Array<const T, -1, pair_size> angular, Integers angular_first,
+           Array<const T, -1, 3> angular, Integers angular_first,
            Array<const std::int32_t, -1> angular_neighbors, Table angular_cutoffs,
            Array<const T, -1, 3> targets, Array<const T, -1> weights, Array<const T, -1> scale,
            Integers first_atoms, Integers frames, Table members, Array<T, -1, -1> energies,
@@ -153,9 +153,9 @@ void bind(nb::module_& module) {
             nb::gil_scoped_release release;
             OwnedShape owned(sizes, products);
             owned.shape.quartic = quartic;
-            const PairArrays<T> far{radial, radial_first, radial_neighbors, radial_cutoffs};
-            const PairArrays<T> near{angular, angular_first, angular_neighbors, angular_cutoffs};
-            const Data<T> data{species.data(), far.pairs(), near.pairs(), targets.data(),
+            const NeighborArrays<T> far{radial, radial_first, radial_neighbors, radial_cutoffs};
+            const NeighborArrays<T> near{angular, angular_first, angular_neighbors, angular_cutoffs};
+            const Data<T> data{species.data(), far.view(), near.view(), targets.data(),
                                weights.data(), scale.data()};
             run<T>(owned.shape, Batch<T>(data, first_atoms, frames), members,
                    {energies, force_errors, virials, forces}, threads);

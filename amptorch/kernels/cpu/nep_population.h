@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "instruction_sets.h"
+#include "spherical_expansion.h"
 
 namespace amptorch::population {
 
@@ -14,8 +14,6 @@ using Index = std::int64_t;
 constexpr Index block = 8;
 // Atoms of one species that go through the networks of some members one after the other.
 constexpr Index tile_atoms = 8;
-// Numbers of a pair: unit vector, distance (Å), cutoff function, its slope (1/Å).
-constexpr Index pair_size = 6;
 
 inline Index padded(Index n) { return (n + block - 1) / block * block; }
 
@@ -47,13 +45,13 @@ struct Shape {
     Index n_variables() const { return angular_at() + n_angular * k_angular * n_species * n_species; }
 };
 
-// Pairs of all atoms, ordered by centre, then by species of the neighbour.
+// Of all atoms, ordered by centre, then by species of the neighbour; all within the cutoffs.
 template <typename T>
-struct Pairs {
-    const T* values;               // [n_pairs, pair_size]
-    const Index* first;            // [n_atoms + 1]
-    const std::int32_t* neighbors;  // [n_pairs]
-    const T* cutoffs;              // [n_species, n_species]
+struct Neighbors {
+    const T* vectors;           // [n_pairs, 3]
+    const Index* first;         // [n_atoms + 1]
+    const std::int32_t* atoms;  // [n_pairs]
+    const T* cutoffs;           // [n_species, n_species]
 
     Index count(Index atom) const { return first[atom + 1] - first[atom]; }
 };
@@ -61,7 +59,7 @@ struct Pairs {
 template <typename T>
 struct Data {
     const Index* species;       // [n_atoms]
-    Pairs<T> radial, angular;
+    Neighbors<T> radial, angular;
     const T* targets;           // forces, [n_atoms, 3]
     const T* weights;           // of the squared error of an atom's force
     const T* scale;             // [dim]

@@ -3,8 +3,19 @@
 
 namespace amptorch::population::AMPTORCH_ISA {
 
+using spherical::highest_l;
+using spherical::Kind;
+using spherical::most_functions;
+using spherical::most_harmonics;
+using spherical::Part;
+using spherical::Radial;
+
 #include "simd.h"
 #include "networks_activations.h"
+#include "spherical_expansion_radial.h"
+#include "spherical_expansion_harmonics.h"
+#include "spherical_expansion_pairs.h"
+#include "spherical_expansion_sums.h"
 #include "nep_population_basis.h"
 #include "nep_population_network.h"
 
@@ -71,18 +82,18 @@ struct Work {
     T* forces;          // vectors [atoms of the frame, 3]
     Vec<T>* virial;     // [6], or null
 
-    Index neighbor_species(const Pairs<T>& pairs, Index x) const {
-        return data.species[pairs.neighbors[pairs.first[atom] + x]];
+    Index neighbor(const Neighbors<T>& pairs, Index x) const {
+        return pairs.atoms[pairs.first[atom] + x];
     }
-    const T* pair(const Pairs<T>& pairs, Index x) const {
-        return pairs.values + (pairs.first[atom] + x) * pair_size;
+    Index neighbor_species(const Neighbors<T>& pairs, Index x) const {
+        return data.species[neighbor(pairs, x)];
     }
     const T* harmonics(Index x) const { return geometry.harmonics + x * 4 * m_stride; }
 };
 
 // g_n and its slope at all pairs.
 template <typename T>
-void radial_functions(const Work<T>& work) {
+void functions_of_pairs(const Work<T>& work) {
     const Index n_size = work.shape.n_angular, k_size = work.shape.k_angular;
     for (Index x = 0; x < work.geometry.n_angular; ++x) {
         const Index b = work.neighbor_species(work.data.angular, x);
@@ -207,17 +218,16 @@ void slopes_of_sums(const Work<T>& work, Index n) {
 
 // Forces from g_ij of a pair; R_ij (x) g_ij off the virial.
 template <typename T>
-AMPTORCH_INLINE void push(const Work<T>& work, const Pairs<T>& pairs, Index x, const Vec<T> (&g)[3],
+AMPTORCH_INLINE void push(const Work<T>& work, Index other_atom, const T* place, const Vec<T> (&g)[3],
                           Vec<T> (&own)[3]) {
-    const Index other = pairs.neighbors[pairs.first[work.atom] + x] - work.first_atom;
+    const Index other = other_atom - work.first_atom;
     for (int axis = 0; axis < 3; ++axis) {
         own[axis] += g[axis];
         at(work.forces, other * 3 + axis) -= g[axis];
     }
     if (!work.virial) return;
-    const T* pair = work.pair(pairs, x);
     for (int axis = 0; axis < 3; ++axis) {
-        const T length = pair[axis] * pair[3];
+        const T length = place[axis] * place[3];
         work.virial[axis] -= g[axis] * length;
         work.virial[3 + axis] -= g[(axis + 1) % 3] * length;
     }
@@ -236,10 +246,10 @@ void radial_forces(const Work<T>& work, Vec<T> (&own)[3]) {
     for (Index x = 0; x < work.geometry.n_radial; ++x) {
         const T* pulls = work.space.pulls +
                          work.neighbor_species(work.data.radial, x) * k_size * width<T>;
-        const T *slopes = work.geometry.radial_slopes + x * k_size, *u = work.pair(work.data.radial, x);
+        const T *slopes = work.geometry.radial_slopes + x * k_size, *u = work.geometry.radial_places + 4 * x;
         Vec<T> along{};
         for (Index k = 0; k < k_size; ++k) along += at(pulls, k) * slopes[k];
-        push<T>(work, work.data.radial, x, {along * u[0], along * u[1], along * u[2]}, own);
+        push<T>(work, work.neighbor(work.data.radial, x), u, {along * u[0], along * u[1], along * u[2]}, own);
     }
 }
 
@@ -249,7 +259,7 @@ void angular_forces(const Work<T>& work, Vec<T> (&own)[3]) {
     T* along = work.space.along;
     for (Index n = 0; n < n_size; ++n) slopes_of_sums(work, n);
     for (Index x = 0; x < work.geometry.n_angular; ++x) {
-        const T *y = work.harmonics(x), *u = work.pair(work.data.angular, x);
+        const T *y = work.harmonics(x), *u = work.geometry.angular_places + 4 * x;
         Vec<T> radial{};
         fill(along, m_stride * width<T>, T(0));
         for (Index n = 0; n < n_size; ++n) {
@@ -268,14 +278,14 @@ void angular_forces(const Work<T>& work, Vec<T> (&own)[3]) {
                 pulled[axis] += at(along, m) * y[(axis + 1) * m_stride + m];
             }
         }
-        push<T>(work, work.data.angular, x, pulled, own);
+        push<T>(work, work.neighbor(work.data.angular, x), u, pulled, own);
     }
 }
 
 // Adds what an atom gives to the forces and returns its energy.
 template <typename T>
 Vec<T> run_atom(const Work<T>& work, const T* net, const T* bias) {
-    radial_functions(work);
+    functions_of_pairs(work);
     angular_sums(work);
     invariants(work);
     const Vec<T> energy = network(work.shape, net, bias, work.space.x, work.space.net);
@@ -336,7 +346,6 @@ void run_frame(const Frame<T>& frame, T* forces, T* scratch) {
     const Index each = Geometry<T>::size(frame.shape, frame.most);
     const Space<T> space(frame.shape, frame.most, scratch);
     T* places = scratch + Space<T>::size(frame.shape, frame.most);
-    const Harmonics<T> harmonics(frame.shape.l_max);
     Geometry<T> geometries[tile_atoms] = {
         {frame.shape, frame.most, places},            {frame.shape, frame.most, places + each},
         {frame.shape, frame.most, places + 2 * each}, {frame.shape, frame.most, places + 3 * each},
@@ -348,7 +357,7 @@ void run_frame(const Frame<T>& frame, T* forces, T* scratch) {
         for (Index atom = frame.first_atom; atom < frame.end_atom; ++atom) {
             if (frame.data.species[atom] != species) continue;
             fill_radial(frame.shape, frame.data, atom, geometries[n]);
-            fill_angular(frame.shape, frame.data, harmonics, atom, geometries[n]);
+            fill_angular(frame.shape, frame.data, atom, geometries[n]);
             atoms[n++] = atom;
             if (n < tile_atoms) continue;
             run_tile(frame, atoms, geometries, n, space, forces);
