@@ -48,8 +48,8 @@ class Shape:
         species_bias: a bias of each element beside that of all.
         products: (line, place of A, of A, of A, factor) added to an invariant; line 0 is l = 1,
             places count m from -l to l from l = 1 on.
-        n_products: lines that these make.
-        quartic: whether 7/15 q_n1^2 comes last.
+        n_more: invariants of a function after those of three bodies.
+        quartic: line that is 7/15 q_n1^2, or -1.
     """
 
     n_species: int
@@ -60,13 +60,13 @@ class Shape:
     shared_net: bool = False
     species_bias: bool = False
     products: Products = ()
-    n_products: int = 0
-    quartic: bool = False
+    n_more: int = 0
+    quartic: int = -1
 
     @property
     def n_lines(self) -> int:
         """Invariants of one angular function."""
-        return self.l_max + self.n_products + self.quartic
+        return self.l_max + self.n_more
 
     @property
     def dim(self) -> int:
@@ -204,12 +204,10 @@ class Population:
     ) -> None:
         self.shape, self.geometry, self._threads = shape, geometry, threads
         tables = (targets, weights, scale)
-        # The place of 7/15 q_n1^2 among the invariants of a function.
-        last = shape.n_lines - 1 if shape.quartic else -1
         self._constants = (
             shape.sizes(),
             np.array(shape.products, np.float64).reshape(-1, 5),
-            last,
+            shape.quartic,
             geometry.species,
             *geometry.radial.arrays(),
             *geometry.angular.arrays(),
@@ -242,6 +240,7 @@ class Population:
         n, n_atoms = len(frames), len(self.geometry.species) if forces else 0
         shapes = ((n, count), (n, count), (n if virials else 0, 6, count), (n_atoms, 3, count))
         found = [np.zeros(each, dtype) for each in shapes]
+        frames = np.ascontiguousarray(frames, np.int64)
         members = np.ascontiguousarray(members, dtype)
         threads = self._threads or torch.get_num_threads()
         _native.nep_population(*self._constants, frames, members, *found, threads)

@@ -68,13 +68,18 @@ def _potential(model: Nep, header: Header, pairs: Tensor) -> Potential:
         },
         shape.elements,
     )
+    return potential_of(model, descriptor, None if header.zbl is None else _zbl(header, pairs))
+
+
+def potential_of(model: Nep, descriptor: NepDensity, zbl: NepZbl | None = None) -> Potential:
+    """The potential of a model whose energies are in eV, with a repulsion beside it."""
     numbers = descriptor.element_indices.tolist()
     scalers = {
         "target": TargetScaler.of(0.0, 1.0),
         "feature": FeatureScaler.identity(numbers, descriptor.n_features),
     }
-    if header.zbl is not None:
-        scalers["fixed"] = _zbl(header, pairs)
+    if zbl is not None:
+        scalers["fixed"] = zbl
     return Potential(model, descriptor, scalers)
 
 

@@ -1,0 +1,314 @@
+"""A folder of GPUMD's ``nep``: nep.in, train.xyz and test.xyz, and what is made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...data.gpumd import read_gpumd
+from ...descriptor.nep import NepDensity
+from ...potentials.nep import files
+from ...potentials.nep.model import Nep
+from ...potentials.nep.nep_in import FLAGS, NepIn
+from ...potentials.nep.population import owners, places_in, without_constant
+from ...potentials.nep.restart import read_restart, write_restart
+from ...potentials.nep.shape import Shape
+from ...potentials.nep.zbl import NepZbl
+from ...potentials.potential import Potential
+from .distribution import Distribution
+from .evolver import Best, Evolver
+from .losses import Array, Errors, Regularizer, Weights
+from .outputs import (
+    LossRow,
+    Predictions,
+    read_losses,
+    write_losses,
+    write_predictions,
+    write_table,
+)
+from .structures import Structures
+
+TRAIN_TABLES = 1000  # generations between tables of the training frames
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins: rows of loss.out so far, and generations done and wanted."""
+
+    rows: list[LossRow]
+    done: int
+    total: int
+
+    @classmethod
+    def of(cls, folder: Path, generations: int) -> Start:
+        """After what nep.restart holds: to the end of a run that was stopped, or, after one that came
+        to its end, as many generations again. Without nep.restart from the first."""
+        rows = read_losses(folder / "loss.out") if (folder / "nep.restart").is_file() else []
+        done = rows[-1].generation if rows else 0
+        return cls(rows, done, (done // generations + 1) * generations if generations else done)
+
+
+class Directory:
+    """A folder.
+
+    Args:
+        path: has nep.in and train.xyz, test.xyz if there is one, zbl.in, nep.txt and nep.restart where
+            they are asked for.
+        settings: in place of nep.in.
+        dtype: of the kernel in training; predictions are in float64.
+        seed: of random numbers.
+
+    Raises:
+        ValueError: what cannot be read; says where.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: NepIn | None = None,
+        dtype: torch.dtype = torch.float32,
+        seed: int = 0,
+    ) -> None:
+        self.path, self.dtype, self.seed = path, dtype, seed
+        self.settings = NepIn.read(path / "nep.in") if settings is None else settings
+        self.shape = _shape(self.settings)
+
+    @cached_property
+    def descriptor(self) -> NepDensity:
+        """That nep.in asks for."""
+        settings = self.settings
+        parameters = {
+            "cutoff": [list(each) for each in settings.cutoff],
+            "basis_size": list(settings.basis_size),
+            "l_max": settings.l_max,
+        }
+        return NepDensity(parameters, settings.type)
+
+    @cached_property
+    def zbl(self) -> NepZbl | None:
+        """The repulsion that nep.in or zbl.in asks for."""
+        settings, pairs = self.settings, self.path / "zbl.in"
+        near = [angular for _, angular in settings.cutoff]
+        if pairs.is_file():
+            rows = np.array(pairs.read_text(encoding="utf-8").split(), float).reshape(-1, 10)
+            return NepZbl(settings.type, 0.0, 0.0, near, None, rows.tolist())
+        if settings.zbl is None:
+            return None
+        inner = 0.0 if settings.zbl_factor else settings.zbl / 2
+        return NepZbl(settings.type, inner, settings.zbl, near, settings.zbl_factor)
+
+    @cached_property
+    def train(self) -> Structures:
+        """The frames of train.xyz."""
+        return Structures(read_gpumd(self.path / "train.xyz"), self.descriptor, self.zbl)
+
+    @cached_property
+    def test(self) -> Structures | None:
+        """The frames of test.xyz."""
+        path = self.path / "test.xyz"
+        return Structures(read_gpumd(path), self.descriptor, self.zbl) if path.is_file() else None
+
+    @cached_property
+    def scale(self) -> Array:
+        """s, which stays."""
+        settings = self.settings
+        source = settings.fine_tune.potential if settings.fine_tune else "nep.txt"
+        if settings.fine_tune or settings.import_q_scaler:
+            model = files.read(self.path / source, torch.device("cpu")).model
+            assert isinstance(model, Nep)
+            if model.shape.n_descriptors == self.shape.n_descriptors:
+                return model.q_scaler.numpy()
+            raise ValueError(f"{source}: expected {self.shape.n_descriptors} numbers of q_scaler")
+        return self.train.scale(self.shape, settings.initial_para)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Of the loss."""
+        own = self.settings
+        n_variables = Nep(self.shape).num_params
+        usual = math.sqrt(n_variables * 1e-6 / self.shape.n_elements)
+        l1, l2 = (usual if each is None else each for each in (own.lambda_1, own.lambda_2))
+        parts = (own.lambda_e, own.lambda_f, own.lambda_v, own.lambda_shear)
+        return Weights(*parts, l1, l2, own.force_delta, own.type_weight)
+
+    def distribution(self) -> Distribution:
+        """Where the run begins: nep.restart, what is fine-tuned, or random."""
+        settings, shape = self.settings, self.shape
+        groups = owners(shape)
+        start = Distribution.start(
+            groups, shape.n_elements, self.seed, settings.initial_para, settings.sigma0
+        )
+        restart = self.path / "nep.restart"
+        if restart.is_file():
+            start.mean, start.sigma = read_restart(restart, len(groups))
+        elif settings.fine_tune:
+            self._fine_tune(start)
+        return start
+
+    def _fine_tune(self, start: Distribution) -> None:
+        fine = self.settings.fine_tune
+        assert fine is not None
+        larger = files.read(self.path / fine.potential, torch.device("cpu")).model
+        assert isinstance(larger, Nep)
+        places = places_in(self.shape, larger.shape)
+        mean, sigma = read_restart(self.path / fine.restart, larger.num_params)
+        start.mean, start.sigma = mean[places], sigma[places]
+        if not fine.radial:
+            model = Nep(self.shape)
+            start.sigma[-(model.radial.numel() + model.angular.numel()) :] = 0.0
+
+    def evolver(self) -> Evolver:
+        """The run, ready to go on."""
+        settings, shape = self.settings, self.shape
+        data, self._plain = self.train.data(shape, self.scale, self.weights, self.dtype)
+        if self.test is not None:
+            self._test = self.test.data(shape, self.scale, self.weights, self.dtype)[1]
+        regularizer = Regularizer(
+            owners(shape), without_constant(shape), shape.n_elements, self.weights.l1, self.weights.l2
+        )
+        return Evolver(
+            data,
+            self.weights,
+            regularizer,
+            self.distribution(),
+            settings.population,
+            settings.batch,
+            settings.full,
+            self.seed,
+        )
+
+    def run(self, every: Callable[[int, Best], None] | None = None) -> Iterator[LossRow]:
+        """Train, and give the rows of loss.out as they are written. A run that is stopped and begun
+        again has the numbers of one that was not.
+
+        Args:
+            every: called with each generation, counted from 1, and its best member.
+        """
+        evolver = self.evolver()
+        start = Start.of(self.path, self.settings.generation)
+        rows = list(start.rows)
+        for generation in range(start.done, start.total):
+            best = evolver.step(generation)
+            number = generation + 1
+            if every is not None:
+                every(number, best)
+            self._save_copies(best, number, evolver)
+            if number % self.settings.output_interval == 0 or number == start.total:
+                rows.append(self._write(evolver, best, generation, rows))
+                yield rows[-1]
+
+    def _write(self, evolver: Evolver, best: Best, generation: int, rows: list[LossRow]) -> LossRow:
+        own = None if evolver.full else evolver.batch(generation)
+        errors = self._plain.errors(best.parameters[None], 1.0, own)
+        parameters = self._shifted(best.parameters, best.shift if generation else float(errors.shift[0]))
+        test = np.zeros(3)
+        if self.test is not None:
+            test = _unshifted(self._test.errors(parameters[None], 1.0))
+        losses = (best.loss, best.l1, best.l2)
+        row = LossRow(generation + 1, *losses, *errors.rms()[:, 0].tolist(), *test.tolist())
+        files.write(self.potential(parameters), self.path / "nep.txt")
+        self._tables(parameters, generation + 1)
+        # What is in the file is what the run goes on from, now or later.
+        distribution = evolver.distribution
+        distribution.mean, distribution.sigma = write_restart(
+            self.path / "nep.restart", distribution.mean, distribution.sigma
+        )
+        write_losses(self.path / "loss.out", [*rows, row])
+        return row
+
+    def _shifted(self, parameters: Array, shift: float) -> Array:
+        """With the shift of energies in the constant of all, which is taken off."""
+        return parameters + shift * ~without_constant(self.shape)
+
+    def _save_copies(self, best: Best, number: int, evolver: Evolver) -> None:
+        every, form, restart = self.settings.save_potential
+        if number % every:
+            return
+        name = f"gen{number}" if form == 0 else f"gen{number}_{_stamp()}"
+        parameters = self._shifted(best.parameters, best.shift)
+        files.write(self.potential(parameters), self.path / f"nep_{name}.txt")
+        if restart:
+            own = evolver.distribution
+            write_restart(self.path / f"nep_{name}.restart", own.mean, own.sigma)
+
+    def _tables(self, parameters: Array, number: int) -> None:
+        if self.test is not None:
+            found = predictions(self.test, self.shape, self.scale, parameters)
+            write_predictions(self.path, "test", self.test, found)
+        if number % TRAIN_TABLES == 0 or number % self.settings.generation == 0:
+            found = predictions(self.train, self.shape, self.scale, parameters)
+            write_predictions(self.path, "train", self.train, found)
+
+    def potential(self, parameters: Array) -> Potential:
+        """The potential of parameters."""
+        model = Nep(self.shape)
+        model.set_vector(torch.from_numpy(parameters))
+        model.q_scaler.copy_(torch.from_numpy(self.scale))
+        model.most_neighbors.copy_(torch.tensor(self._most_neighbors))
+        return files.potential_of(model, self.descriptor, self.zbl)
+
+    @cached_property
+    def _most_neighbors(self) -> tuple[int, int]:
+        return self.train.most_neighbors()
+
+    def predict(self) -> Array:
+        """Write what nep.txt says of train.xyz, and give the three root mean squares of errors."""
+        model = files.read(self.path / "nep.txt", torch.device("cpu")).model
+        assert isinstance(model, Nep)
+        if model.shape != self.shape:
+            raise ValueError(f"nep.txt: expected {self.shape} as in nep.in, got {model.shape}")
+        parameters, scale = model.vector().numpy(), model.q_scaler.numpy()
+        found = predictions(self.train, self.shape, scale, parameters)
+        write_predictions(self.path, "train", self.train, found)
+        if self.settings.output_descriptor:
+            self._write_descriptors(model)
+        plain = self.train.data(self.shape, scale, Weights(), torch.float64)[1]
+        return _unshifted(plain.errors(parameters[None], 1.0))
+
+    def _write_descriptors(self, model: Nep) -> None:
+        both = zip(self.train.fingerprints(), self.train.numbers, strict=True)
+        with torch.no_grad():
+            found = [(model.descriptors(f, z) * model.q_scaler).numpy() for f, z in both]
+        if self.settings.output_descriptor == 1:
+            found = [each.mean(0, keepdims=True) for each in found]
+        write_table(self.path / "descriptor.out", np.concatenate(found), append=True)
+
+
+def predictions(frames: Structures, shape: Shape, scale: Array, parameters: Array) -> Predictions:
+    """Of one potential, in float64, its repulsion included."""
+    kernel = frames.data(shape, scale, Weights(), torch.float64)[1].population
+    found = kernel.evaluate(parameters[None], virials=True, forces=True)
+    energies, forces, virials = frames.repulsion
+    return Predictions(
+        found.energies[:, 0] + energies, found.forces[:, :, 0] + forces, found.virials[:, :, 0] + virials
+    )
+
+
+def _unshifted(errors: Errors) -> Array:
+    """The three root mean squares with what all energies are off by."""
+    energy, force, virial = errors.rms()[:, 0]
+    return np.array([math.hypot(energy, float(errors.shift[0])), force, virial])
+
+
+def _shape(settings: NepIn) -> Shape:
+    return Shape(
+        elements=settings.type,
+        n_max=settings.n_max,
+        basis_size=settings.basis_size,
+        l_max=settings.l_max,
+        invariants=tuple(n for n, flag in zip(FLAGS, settings.flags, strict=True) if flag),
+        neurons=settings.neuron,
+        version=settings.version,
+    )
+
+
+def _stamp() -> str:
+    from datetime import datetime
+
+    return datetime.now().strftime("%Y_%m_%d_%H_%M_%S")
