@@ -21,6 +21,7 @@ from . import (
     machine,
     md,
     merge,
+    nep,
     predict,
     relax,
     train,
@@ -31,7 +32,7 @@ from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (
-    *(train, tune, evaluate, predict, finetune, committee, relax, md, data),
+    *(train, tune, evaluate, predict, finetune, committee, relax, md, nep, data),
     *(export, lammps, init),
     *(fingerprint, info, verify, merge, convert, machine, completion),
 )

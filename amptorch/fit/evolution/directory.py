@@ -63,6 +63,7 @@ class Directory:
         settings: in place of nep.in.
         dtype: of the kernel in training; predictions are in float64.
         seed: of random numbers.
+        data: folder of train.xyz and test.xyz, if another.
 
     Raises:
         ValueError: what cannot be read; says where.
@@ -74,8 +75,10 @@ class Directory:
         settings: NepIn | None = None,
         dtype: torch.dtype = torch.float32,
         seed: int = 0,
+        data: Path | None = None,
     ) -> None:
         self.path, self.dtype, self.seed = path, dtype, seed
+        self.data = path if data is None else data
         self.settings = NepIn.read(path / "nep.in") if settings is None else settings
         self.shape = _shape(self.settings)
 
@@ -93,7 +96,7 @@ class Directory:
     @cached_property
     def zbl(self) -> NepZbl | None:
         """The repulsion that nep.in or zbl.in asks for."""
-        settings, pairs = self.settings, self.path / "zbl.in"
+        settings, pairs = self.settings, self.data / "zbl.in"
         near = [angular for _, angular in settings.cutoff]
         if pairs.is_file():
             rows = np.array(pairs.read_text(encoding="utf-8").split(), float).reshape(-1, 10)
@@ -106,12 +109,12 @@ class Directory:
     @cached_property
     def train(self) -> Structures:
         """The frames of train.xyz."""
-        return Structures(read_gpumd(self.path / "train.xyz"), self.descriptor, self.zbl)
+        return Structures(read_gpumd(self.data / "train.xyz"), self.descriptor, self.zbl)
 
     @cached_property
     def test(self) -> Structures | None:
         """The frames of test.xyz."""
-        path = self.path / "test.xyz"
+        path = self.data / "test.xyz"
         return Structures(read_gpumd(path), self.descriptor, self.zbl) if path.is_file() else None
 
     @cached_property
@@ -257,19 +260,34 @@ class Directory:
     def _most_neighbors(self) -> tuple[int, int]:
         return self.train.most_neighbors()
 
-    def predict(self) -> Array:
-        """Write what nep.txt says of train.xyz, and give the three root mean squares of errors."""
+    def model(self) -> Nep:
+        """That of nep.txt.
+
+        Raises:
+            ValueError: it is not what nep.in asks for.
+        """
         model = files.read(self.path / "nep.txt", torch.device("cpu")).model
         assert isinstance(model, Nep)
         if model.shape != self.shape:
             raise ValueError(f"nep.txt: expected {self.shape} as in nep.in, got {model.shape}")
+        return model
+
+    def errors(self, frames: Structures) -> Array:
+        """The root mean squares of errors of nep.txt over all of some frames: energies (eV an atom),
+        forces (eV/Å), virials (eV an atom)."""
+        model = self.model()
+        plain = frames.data(self.shape, model.q_scaler.numpy(), Weights(), torch.float64)[1]
+        return _unshifted(plain.errors(model.vector().numpy()[None], 1.0))
+
+    def predict(self) -> Array:
+        """Write what nep.txt says of train.xyz, and give its errors."""
+        model = self.model()
         parameters, scale = model.vector().numpy(), model.q_scaler.numpy()
         found = predictions(self.train, self.shape, scale, parameters)
         write_predictions(self.path, "train", self.train, found)
         if self.settings.output_descriptor:
             self._write_descriptors(model)
-        plain = self.train.data(self.shape, scale, Weights(), torch.float64)[1]
-        return _unshifted(plain.errors(parameters[None], 1.0))
+        return self.errors(self.train)
 
     def _write_descriptors(self, model: Nep) -> None:
         both = zip(self.train.fingerprints(), self.train.numbers, strict=True)
