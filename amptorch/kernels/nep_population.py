@@ -180,6 +180,14 @@ class Evaluated:
     virials: Array
     forces: Array
 
+    def times(self, unit: float) -> Evaluated:
+        """In another unit of energy."""
+        if unit == 1.0:
+            return self
+        linear = (unit * each for each in (self.energies, self.virials, self.forces))
+        energies, virials, forces = linear
+        return Evaluated(energies, unit**2 * self.force_errors, virials, forces)
+
 
 class Population:
     """The kernel for frames and their forces.

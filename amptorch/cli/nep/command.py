@@ -59,7 +59,11 @@ def _add_sweep(group: Any) -> None:
         "--generations", type=int, metavar="N", help="of each run; default those of nep.in"
     )
     group.add_argument(
-        "--long", type=int, default=0, metavar="N", help="generations with the best of all (0, none)"
+        "--long",
+        type=int,
+        default=0,
+        metavar="N",
+        help="generations with the best of all (0, none)",
     )
     group.add_argument("--parallel", type=int, default=1, metavar="N", help="runs side by side (1)")
 
@@ -68,7 +72,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the task in the folder."""
     *words, folder = arguments.words
     if len(words) > 1 or (words and words[0] not in TASKS):
-        raise WrongUsage(f"nep: expected a folder, or sweep and a folder, got {' '.join([*words, folder])}")
+        raise WrongUsage(
+            f"nep: expected a folder, or sweep and a folder, got {' '.join([*words, folder])}"
+        )
     path = Path(folder)
     for name in ("nep.in", "train.xyz"):
         if not (path / name).is_file():

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from ...fit.evolution.directory import Directory, Start
+from ...fit.evolution.directory import Directory
 from ...fit.evolution.evolver import Best
 from ...fit.evolution.outputs import LossRow
+from ...fit.evolution.training import Training
 from ..interrupt import noticed
 
-HEADER = "generation   loss      E (meV/atom)  F (meV/Å)  V (meV/atom)   test E       F       V"
+HEADER = (
+    "errors in meV/atom and meV/Å\n"
+    "generation      loss    energy    force   virial  test: E        F        V"
+)
 
 
 def run_folder(path: Path, arguments: argparse.Namespace) -> None:
     """What nep.in asks for."""
     directory = Directory(path, seed=arguments.seed)
     if directory.settings.prediction:
-        energy, force, virial = directory.predict()
-        print(f"{path}: {1e3 * energy:.2f} meV/atom, {1e3 * force:.1f} meV/Å, {1e3 * virial:.2f} meV/atom")
+        energy, force, virial = (f"{1e3 * each:.2f}" for each in directory.predict())
+        print(f"{path}: {energy} meV/atom, {force} meV/Å, {virial} meV/atom")
         return
     if arguments.gradients is not None and not (path / "nep.restart").is_file():
         from .gradients import begin_with_gradients
@@ -30,41 +35,42 @@ def run_folder(path: Path, arguments: argparse.Namespace) -> None:
 
 
 def _evolve(directory: Directory, quiet: bool) -> None:
-    start = Start.of(directory.path, directory.settings.generation)
-    with noticed(f"training in {directory.path}") as lines:
+    folder = directory.path
+    with noticed(f"training in {folder}") as lines:
         lines += [
-            f"kept up to the last line of {directory.path / 'loss.out'}",
-            f"to go on: amptorch nep {directory.path}",
+            f"kept up to the last line of {folder / 'loss.out'}",
+            f"to go on: amptorch nep {folder}",
         ]
-        bar = tqdm(
+        training = Training(directory)
+        start = training.start
+        with tqdm(
             total=start.total,
             initial=start.done,
             desc="generations",
             unit="",
-            disable=None if not quiet else True,
+            disable=True if quiet else None,
             leave=False,
-        )
-        with bar:
-            train(directory, bar)
-    rows = directory.path / "loss.out"
-    print(f"{directory.path / 'nep.txt'}: see also nep.restart, {rows.name} and tables of predictions")
+        ) as bar:
+            _train(training, bar, quiet)
+    print(f"{folder / 'nep.txt'}: see also nep.restart, loss.out and tables of predictions")
 
 
-def train(directory: Directory, bar: tqdm) -> None:
+def _train(training: Training, bar: tqdm[Any], quiet: bool) -> None:
     """Run, print the rows of loss.out and move a bar."""
 
     def every(number: int, best: Best) -> None:
         bar.update()
         bar.set_postfix_str(f"loss {best.loss:.5f}", refresh=False)
 
-    if not bar.disable or bar.disable is None:
+    if not quiet:
         bar.write(HEADER)
-    for row in directory.run(every):
-        bar.write(_line(row))
+    for row in training.run(every):
+        if not quiet:
+            bar.write(_line(row))
 
 
 def _line(row: LossRow) -> str:
-    values = (row.train_energy, row.train_force, row.train_virial)
-    tests = (row.test_energy, row.test_force, row.test_virial)
-    train = "".join(f"{1e3 * each:12.2f}" for each in values)
-    return f"{row.generation:10d} {row.loss:9.5f} {train} " + "".join(f"{1e3 * v:9.2f}" for v in tests)
+    train = (row.train_energy, row.train_force, row.train_virial)
+    test = (row.test_energy, row.test_force, row.test_virial)
+    errors = "".join(f"{1e3 * each:9.2f}" for each in (*train, *test))
+    return f"{row.generation:10d} {row.loss:9.5f} {errors}"

@@ -57,7 +57,9 @@ def _final(text: str, outcomes: Sequence[Outcome], generations: int) -> Trial | 
         return None
     settings = NepIn.parse(text)
     factors = (settings.lambda_e, settings.lambda_f, settings.lambda_v)
-    best = min(outcomes, key=lambda each: sum(f * e for f, e in zip(factors, each.whole, strict=False)))
+    best = min(
+        outcomes, key=lambda each: sum(f * e for f, e in zip(factors, each.whole, strict=False))
+    )
     longer = replace(NepIn.parse(best.trial.nep_in), generation=generations)
     return Trial("long", "all", f"{best.trial.name}, {generations} generations", longer.text())
 

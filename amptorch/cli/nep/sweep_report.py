@@ -45,7 +45,10 @@ def _page(title: str, sections: Sequence[Section], figures: Sequence[Figure]) ->
         body += [f"<p>{html.prose(each)}</p>" for each in section.text]
         body += [html.table(each) for each in section.tables]
         if place == 0:
-            body += [f"<figure>{f.svg}<figcaption>{escape(f.title)}</figcaption></figure>" for f in figures]
+            body += [
+                f"<figure>{f.svg}<figcaption>{escape(f.title)}</figcaption></figure>"
+                for f in figures
+            ]
     return html.document(title, body, STYLE + "figure { max-width: 34rem; }")
 
 
@@ -90,7 +93,17 @@ def _cell(value: float, default: float) -> str:
 def _analysis(out: Path, data: Path, outcome: Outcome) -> list[Section]:
     directory = Directory(out / outcome.trial.name, data=data)
     model, train = directory.model(), directory.train
-    header = ["block", "element", "numbers", "mean", "deviation", "|x| 5 %", "50 %", "95 %", "largest"]
+    header = [
+        "block",
+        "element",
+        "numbers",
+        "mean",
+        "deviation",
+        "|x| 5 %",
+        "50 %",
+        "95 %",
+        "largest",
+    ]
     numbers = Table([*header, f"|x| < {NEAR_ZERO}"], [])
     for each in blocks(model):
         values = (each.mean, each.deviation, *each.quantiles, each.largest)

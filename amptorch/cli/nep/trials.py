@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ...files.whole import write_whole
-from ...fit.evolution.directory import Directory, Start
+from ...fit.evolution.directory import Directory
 from ...fit.evolution.outputs import LossRow, read_losses
+from ...fit.evolution.training import Start, Training
 from ...potentials.nep.nep_in import NepIn
 from ..parser import WrongUsage
 
@@ -78,9 +79,13 @@ def plan(text: str, given: Sequence[str]) -> list[Trial]:
     trials = [Trial(DEFAULT, "", "", default.text())]
     for keyword, values in wanted.items():
         for value in values:
-            changed = NepIn.parse(f"{default.text()}{keyword} {value}\n", f"--try {keyword}={value}")
+            changed = NepIn.parse(
+                f"{default.text()}{keyword} {value}\n", f"--try {keyword}={value}"
+            )
             if changed.text() != default.text():
-                trials.append(Trial(f"{keyword}_{value}".replace(" ", "_"), keyword, value, changed.text()))
+                trials.append(
+                    Trial(f"{keyword}_{value}".replace(" ", "_"), keyword, value, changed.text())
+                )
     return trials
 
 
@@ -126,7 +131,7 @@ def carry_out(trial: Trial, out: Path, data: Path, seed: int) -> Outcome:
     seconds = 0.0
     if start.done < directory.settings.generation:
         begun = time.perf_counter()
-        for _ in directory.run():
+        for _ in Training(directory).run():
             pass
         share = (start.total - start.done) / start.total
         seconds = (time.perf_counter() - begun) / share

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -16,42 +14,16 @@ from ...descriptor.nep import NepDensity
 from ...potentials.nep import files
 from ...potentials.nep.model import Nep
 from ...potentials.nep.nep_in import FLAGS, NepIn
-from ...potentials.nep.population import owners, places_in, without_constant
-from ...potentials.nep.restart import read_restart, write_restart
+from ...potentials.nep.population import owners, places_in
+from ...potentials.nep.restart import read_restart
 from ...potentials.nep.shape import Shape
 from ...potentials.nep.zbl import NepZbl
 from ...potentials.potential import Potential
 from .distribution import Distribution
-from .evolver import Best, Evolver
-from .losses import Array, Errors, Regularizer, Weights
-from .outputs import (
-    LossRow,
-    Predictions,
-    read_losses,
-    write_losses,
-    write_predictions,
-    write_table,
-)
+from .evolver import Data
+from .losses import Array, Errors, Weights
+from .outputs import Predictions, write_predictions, write_table
 from .structures import Structures
-
-TRAIN_TABLES = 1000  # generations between tables of the training frames
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a run begins: rows of loss.out so far, and generations done and wanted."""
-
-    rows: list[LossRow]
-    done: int
-    total: int
-
-    @classmethod
-    def of(cls, folder: Path, generations: int) -> Start:
-        """After what nep.restart holds: to the end of a run that was stopped, or, after one that came
-        to its end, as many generations again. Without nep.restart from the first."""
-        rows = read_losses(folder / "loss.out") if (folder / "nep.restart").is_file() else []
-        done = rows[-1].generation if rows else 0
-        return cls(rows, done, (done // generations + 1) * generations if generations else done)
 
 
 class Directory:
@@ -78,7 +50,7 @@ class Directory:
         data: Path | None = None,
     ) -> None:
         self.path, self.dtype, self.seed = path, dtype, seed
-        self.data = path if data is None else data
+        self._source = path if data is None else data
         self.settings = NepIn.read(path / "nep.in") if settings is None else settings
         self.shape = _shape(self.settings)
 
@@ -96,7 +68,7 @@ class Directory:
     @cached_property
     def zbl(self) -> NepZbl | None:
         """The repulsion that nep.in or zbl.in asks for."""
-        settings, pairs = self.settings, self.data / "zbl.in"
+        settings, pairs = self.settings, self._source / "zbl.in"
         near = [angular for _, angular in settings.cutoff]
         if pairs.is_file():
             rows = np.array(pairs.read_text(encoding="utf-8").split(), float).reshape(-1, 10)
@@ -109,12 +81,12 @@ class Directory:
     @cached_property
     def train(self) -> Structures:
         """The frames of train.xyz."""
-        return Structures(read_gpumd(self.data / "train.xyz"), self.descriptor, self.zbl)
+        return Structures(read_gpumd(self._source / "train.xyz"), self.descriptor, self.zbl)
 
     @cached_property
     def test(self) -> Structures | None:
         """The frames of test.xyz."""
-        path = self.data / "test.xyz"
+        path = self._source / "test.xyz"
         return Structures(read_gpumd(path), self.descriptor, self.zbl) if path.is_file() else None
 
     @cached_property
@@ -166,87 +138,14 @@ class Directory:
             model = Nep(self.shape)
             start.sigma[-(model.radial.numel() + model.angular.numel()) :] = 0.0
 
-    def evolver(self) -> Evolver:
-        """The run, ready to go on."""
-        settings, shape = self.settings, self.shape
-        data, self._plain = self.train.data(shape, self.scale, self.weights, self.dtype)
-        if self.test is not None:
-            self._test = self.test.data(shape, self.scale, self.weights, self.dtype)[1]
-        regularizer = Regularizer(
-            owners(shape), without_constant(shape), shape.n_elements, self.weights.l1, self.weights.l2
-        )
-        return Evolver(
-            data,
-            self.weights,
-            regularizer,
-            self.distribution(),
-            settings.population,
-            settings.batch,
-            settings.full,
-            self.seed,
-        )
+    def data(self, frames: Structures) -> tuple[Data, Data]:
+        """Frames as evolution takes them, with the weights of the loss and with none."""
+        return frames.data(self.shape, self.scale, self.weights, self.dtype)
 
-    def run(self, every: Callable[[int, Best], None] | None = None) -> Iterator[LossRow]:
-        """Train, and give the rows of loss.out as they are written. A run that is stopped and begun
-        again has the numbers of one that was not.
-
-        Args:
-            every: called with each generation, counted from 1, and its best member.
-        """
-        evolver = self.evolver()
-        start = Start.of(self.path, self.settings.generation)
-        rows = list(start.rows)
-        for generation in range(start.done, start.total):
-            best = evolver.step(generation)
-            number = generation + 1
-            if every is not None:
-                every(number, best)
-            self._save_copies(best, number, evolver)
-            if number % self.settings.output_interval == 0 or number == start.total:
-                rows.append(self._write(evolver, best, generation, rows))
-                yield rows[-1]
-
-    def _write(self, evolver: Evolver, best: Best, generation: int, rows: list[LossRow]) -> LossRow:
-        own = None if evolver.full else evolver.batch(generation)
-        errors = self._plain.errors(best.parameters[None], 1.0, own)
-        parameters = self._shifted(best.parameters, best.shift if generation else float(errors.shift[0]))
-        test = np.zeros(3)
-        if self.test is not None:
-            test = _unshifted(self._test.errors(parameters[None], 1.0))
-        losses = (best.loss, best.l1, best.l2)
-        row = LossRow(generation + 1, *losses, *errors.rms()[:, 0].tolist(), *test.tolist())
-        files.write(self.potential(parameters), self.path / "nep.txt")
-        self._tables(parameters, generation + 1)
-        # What is in the file is what the run goes on from, now or later.
-        distribution = evolver.distribution
-        distribution.mean, distribution.sigma = write_restart(
-            self.path / "nep.restart", distribution.mean, distribution.sigma
-        )
-        write_losses(self.path / "loss.out", [*rows, row])
-        return row
-
-    def _shifted(self, parameters: Array, shift: float) -> Array:
-        """With the shift of energies in the constant of all, which is taken off."""
-        return parameters + shift * ~without_constant(self.shape)
-
-    def _save_copies(self, best: Best, number: int, evolver: Evolver) -> None:
-        every, form, restart = self.settings.save_potential
-        if number % every:
-            return
-        name = f"gen{number}" if form == 0 else f"gen{number}_{_stamp()}"
-        parameters = self._shifted(best.parameters, best.shift)
-        files.write(self.potential(parameters), self.path / f"nep_{name}.txt")
-        if restart:
-            own = evolver.distribution
-            write_restart(self.path / f"nep_{name}.restart", own.mean, own.sigma)
-
-    def _tables(self, parameters: Array, number: int) -> None:
-        if self.test is not None:
-            found = predictions(self.test, self.shape, self.scale, parameters)
-            write_predictions(self.path, "test", self.test, found)
-        if number % TRAIN_TABLES == 0 or number % self.settings.generation == 0:
-            found = predictions(self.train, self.shape, self.scale, parameters)
-            write_predictions(self.path, "train", self.train, found)
+    def write_predictions(self, name: str, frames: Structures, parameters: Array) -> None:
+        """The tables of some frames, "train" or "test"."""
+        found = predictions(frames, self.shape, self.scale, parameters)
+        write_predictions(self.path, name, frames, found)
 
     def potential(self, parameters: Array) -> Potential:
         """The potential of parameters."""
@@ -277,7 +176,7 @@ class Directory:
         forces (eV/Å), virials (eV an atom)."""
         model = self.model()
         plain = frames.data(self.shape, model.q_scaler.numpy(), Weights(), torch.float64)[1]
-        return _unshifted(plain.errors(model.vector().numpy()[None], 1.0))
+        return unshifted(plain.errors(model.vector().numpy()[None], 1.0))
 
     def predict(self) -> Array:
         """Write what nep.txt says of train.xyz, and give its errors."""
@@ -304,11 +203,13 @@ def predictions(frames: Structures, shape: Shape, scale: Array, parameters: Arra
     found = kernel.evaluate(parameters[None], virials=True, forces=True)
     energies, forces, virials = frames.repulsion
     return Predictions(
-        found.energies[:, 0] + energies, found.forces[:, :, 0] + forces, found.virials[:, :, 0] + virials
+        found.energies[:, 0] + energies,
+        found.forces[:, :, 0] + forces,
+        found.virials[:, :, 0] + virials,
     )
 
 
-def _unshifted(errors: Errors) -> Array:
+def unshifted(errors: Errors) -> Array:
     """The three root mean squares with what all energies are off by."""
     energy, force, virial = errors.rms()[:, 0]
     return np.array([math.hypot(energy, float(errors.shift[0])), force, virial])
@@ -324,9 +225,3 @@ def _shape(settings: NepIn) -> Shape:
         neurons=settings.neuron,
         version=settings.version,
     )
-
-
-def _stamp() -> str:
-    from datetime import datetime
-
-    return datetime.now().strftime("%Y_%m_%d_%H_%M_%S")

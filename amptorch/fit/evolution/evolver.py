@@ -23,17 +23,18 @@ def batches(energies: Array, most: int) -> list[Batch]:
 
 @dataclass(frozen=True)
 class Data:
-    """Frames as the kernel has them, and what they are to be."""
+    """Frames as the kernel has them, what they are to be, and the kernel's unit of energy in eV."""
 
     population: Population
     references: References
+    unit: float = 1.0
 
     def errors(self, members: Array, shear: float, frames: Batch | None = None) -> Errors:
         """Of members on some frames, default all."""
         references = self.references if frames is None else self.references.part(frames)
         virials = bool(references.has_virial.any())
         found = self.population.evaluate(members, frames, virials)
-        return Errors.of(found, references, shear)
+        return Errors.of(found.times(self.unit), references, shear)
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,7 @@ class Errors:
         )
 
 
-def _virial_squares(
-    found: Evaluated, references: References, shear: float, like: Array
-) -> Array:
+def _virial_squares(found: Evaluated, references: References, shear: float, like: Array) -> Array:
     if not len(found.virials):
         return np.zeros_like(like)
     wanted = references.virials[:, :, None]

@@ -119,9 +119,7 @@ class Structures:
     @cached_property
     def references(self) -> References:
         """What is to be fitted."""
-        energies, _, virials = (
-            a - b for a, b in zip(self.targets, self.repulsion, strict=True)
-        )
+        energies, _, virials = (a - b for a, b in zip(self.targets, self.repulsion, strict=True))
         n = len(self.descriptor.elements)
         return References(
             self.sizes,
@@ -158,4 +156,3 @@ class Structures:
 def six(matrix: Array) -> Array:
     """xx yy zz xy yz zx of a matrix."""
     return np.asarray(matrix)[COMPONENTS]
-

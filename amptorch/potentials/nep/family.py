@@ -76,7 +76,7 @@ FAMILY = Family(
     make=make,
     to_json=to_json,
     from_json=from_json,
-    fits={"gradients": GRADIENTS},
+    fits={"gradients": GRADIENTS, "evolution": "amptorch.fit.evolution.fit:Evolution"},
     recipes={"nep": "amptorch.recipe.nep:nep"},
     formats=(Format("a nep.txt", files.fits, files.read, key="nep", write=files.write),),
 )

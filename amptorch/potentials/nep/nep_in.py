@@ -120,7 +120,8 @@ class NepIn:
         changed = [
             each.name
             for each in fields(self)
-            if each.name not in ("type", "lines") and getattr(self, each.name) != getattr(default, each.name)
+            if each.name not in ("type", "lines")
+            and getattr(self, each.name) != getattr(default, each.name)
         ]
         return "\n".join([*lines, *dict.fromkeys(_written(self, name) for name in changed)]) + "\n"
 
@@ -186,7 +187,12 @@ class _Numbers:
         least = len(self.ranges) if self.least is None else self.least
         how_many = f"{least}" if least == len(self.ranges) else f"{least} to {len(self.ranges)}"
         many = "value" if how_many == "1" else "values"
-        _expect(least <= len(values) <= len(self.ranges), where, f"{name} with {how_many} {many}", values)
+        _expect(
+            least <= len(values) <= len(self.ranges),
+            where,
+            f"{name} with {how_many} {many}",
+            values,
+        )
         numbers = tuple(_number(each, self.kind, where, name) for each in values)
         for number, (low, high) in zip(numbers, self.ranges, strict=False):
             text = f"{name} from {low:g} to {high:g}" if high < MANY else f"{name} >= {low:g}"
@@ -263,7 +269,9 @@ def _version(found: NepIn, name: str, values: list[str], where: str) -> None:
 
 
 def _model_type(found: NepIn, name: str, values: list[str], where: str) -> None:
-    _expect(values == ["0"], where, f"{name} 0, potential energies (nothing else is supported)", values)
+    _expect(
+        values == ["0"], where, f"{name} 0, potential energies (nothing else is supported)", values
+    )
 
 
 def _fine_tune(found: NepIn, name: str, values: list[str], where: str) -> None:

@@ -24,9 +24,7 @@ def population_shape(shape: Shape) -> nep_population.Shape:
         for places, factor in zip(terms.places.tolist(), terms.factors.tolist(), strict=True):
             products.append((line, places[0], places[1], places[2], factor))
     quartic = shape.invariants.index("1111") + shape.l_max if "1111" in shape.invariants else -1
-    radial, angular = (
-        (n + 1, k + 1) for n, k in zip(shape.n_max, shape.basis_size, strict=True)
-    )
+    radial, angular = ((n + 1, k + 1) for n, k in zip(shape.n_max, shape.basis_size, strict=True))
     return nep_population.Shape(
         shape.n_elements,
         radial,
@@ -74,7 +72,9 @@ def places_in(shape: Shape, larger: Shape) -> NDArray[np.int64]:
         raise ValueError(f"expected a potential like {shape}, got {larger}")
     missing = [each for each in shape.elements if each not in larger.elements]
     if missing:
-        raise ValueError(f"expected a potential of {', '.join(shape.elements)}, it has no {missing[0]}")
+        raise ValueError(
+            f"expected a potential of {', '.join(shape.elements)}, it has no {missing[0]}"
+        )
     own = [larger.elements.index(each) for each in shape.elements]
     of_larger, model = Nep(larger), Nep(shape)
     of_larger.set_vector(torch.arange(of_larger.num_params, dtype=torch.float64))

@@ -29,7 +29,10 @@ def falling(
         panels: by name, lines (x, y) by setting.
         x_label, y_label: of the axes, the same for all.
     """
-    ends = [np.concatenate([each[k] for own in panels.values() for each in own.values()]) for k in (0, 1)]
+    ends = [
+        np.concatenate([each[k] for own in panels.values() for each in own.values()])
+        for k in (0, 1)
+    ]
     positive = ends[1][ends[1] > 0]
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (0.1, 1.0)
     x = Axis(*padded(float(ends[0].min()), float(ends[0].max()), 0.02), LEFT, RIGHT)
@@ -51,7 +54,9 @@ def falling(
 
 def _lines(x: Axis, y: Axis, lines: Mapping[str, Line]) -> list[str]:
     return [
-        line(x(across), np.where(values > 0, y(np.maximum(values, 1e-300)), np.nan), f"curve {look}")
+        line(
+            x(across), np.where(values > 0, y(np.maximum(values, 1e-300)), np.nan), f"curve {look}"
+        )
         for look, (across, values) in zip(_looks(len(lines)), lines.values(), strict=True)
     ]
 
