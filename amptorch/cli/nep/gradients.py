@@ -1,0 +1,115 @@
+"""Gradients first: parameters from which evolution goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from ...fit.evolution.directory import Directory
+from ...potentials.nep import files
+from ...potentials.nep.model import Nep
+from ...potentials.nep.restart import write_restart
+from ...potentials.nep.written import plain, with_neurons
+from ...trainer import AtomsTrainer
+
+ATOMS_A_BATCH = 250
+RATE = 0.01
+NARROW = 0.01
+"""sigma: of what is nearly right already little is to be changed."""
+
+
+def begin_with_gradients(directory: Directory, seconds: float, quiet: bool) -> None:
+    """Train by gradients and write nep.txt, and nep.restart with mu from this and a small sigma.
+
+    Args:
+        directory: to train in.
+        seconds: for how long.
+        quiet: say nothing.
+    """
+    trainer = AtomsTrainer(configuration(directory, seconds, quiet))
+    trainer.train()
+    model = _as_asked(plain(trainer.potential)[0], directory)
+    directory.scale = model.q_scaler.numpy()
+    mean = model.vector().numpy()
+    files.write(directory.potential(mean), directory.path / "nep.txt")
+    write_restart(directory.path / "nep.restart", mean, np.full(len(mean), NARROW))
+
+
+def _as_asked(model: Nep, directory: Directory) -> Nep:
+    """With as many neurons as nep.in says, of which energies of elements may take one."""
+    if model.shape != directory.shape:
+        model = with_neurons(model, [0.0] * model.shape.n_elements)
+    assert model.shape == directory.shape
+    return model
+
+
+def configuration(directory: Directory, seconds: float, quiet: bool) -> dict[str, Any]:
+    """Of the training by gradients."""
+    settings, shape = directory.settings, directory.shape
+    *first, last = shape.neurons
+    elements = shape.version == 4 and last > 1
+    images = images_of(directory)
+    sizes = directory.train.sizes
+    virials = all(each.virial is not None for each in directory.train.frames)
+    batch = max(1, min(round(ATOMS_A_BATCH / float(sizes.mean())), len(images)))
+    return {
+        "model": {
+            "name": "nep",
+            "n_max": list(shape.n_max),
+            "invariants": list(shape.invariants),
+            "neurons": [*first, last - elements],
+            "version": shape.version,
+            "get_forces": True,
+        },
+        "optim": {
+            "optimizer": "soap",
+            "lr": RATE,
+            "batch_size": batch,
+            "epochs": 1_000_000,
+            "energy_loss": "per_atom",
+            "force_coefficient": settings.lambda_f,
+            "stress_coefficient": settings.lambda_v if virials else 0.0,
+            "cp_metric": "loss",
+            "scheduler": {"policy": "WarmupCosine"},
+        },
+        "dataset": {
+            "raw_data": images,
+            "fp_scheme": "nep",
+            "fp_params": directory.descriptor.fp_params,
+            "elements": list(shape.elements),
+            "target_scaling": "forces",
+            "baseline": "linear" if elements or shape.version == 5 else "none",
+            "derivatives": "on_the_fly",
+            "save_fps": False,
+            "val_split": 0.0,
+        },
+        "cmd": {
+            "dtype": "float32",
+            "seed": directory.seed,
+            "time_limit": seconds,
+            "debug": True,
+            "verbose": not quiet,
+        },
+    }
+
+
+def images_of(directory: Directory) -> list[Atoms]:
+    """The training frames without their repulsion, with ASE's names and signs."""
+    train = directory.train
+    energies, forces, virials = train.repulsion
+    parts = np.split(forces, np.cumsum(train.sizes.astype(int))[:-1])
+    images = []
+    for frame, energy, force, virial in zip(train.frames, energies, parts, virials, strict=True):
+        image = frame.atoms.copy()
+        found: dict[str, Any] = {"energy": frame.energy - energy, "forces": frame.forces - force}
+        if frame.virial is not None:
+            xx, yy, zz, xy, yz, zx = virial
+            own = frame.virial - np.array([[xx, xy, zx], [xy, yy, yz], [zx, yz, zz]])
+            found["stress"] = full_3x3_to_voigt_6_stress(-own / image.get_volume())
+        image.calc = SinglePointCalculator(image, **found)
+        images.append(image)
+    return images

@@ -91,16 +91,24 @@ class Directory:
 
     @cached_property
     def scale(self) -> Array:
-        """s, which stays."""
-        settings = self.settings
-        source = settings.fine_tune.potential if settings.fine_tune else "nep.txt"
-        if settings.fine_tune or settings.import_q_scaler:
-            model = files.read(self.path / source, torch.device("cpu")).model
-            assert isinstance(model, Nep)
-            if model.shape.n_descriptors == self.shape.n_descriptors:
-                return model.q_scaler.numpy()
-            raise ValueError(f"{source}: expected {self.shape.n_descriptors} numbers of q_scaler")
-        return self.train.scale(self.shape, settings.initial_para)
+        """s, which stays: of the potential that is fine-tuned; of nep.txt where nep.in asks for it
+        or nep.restart is there, whose numbers belong to it; or of the training frames. With eight
+        digits, as nep.txt has it, so that a run that is stopped goes on as it would have."""
+        settings, restart = self.settings, self.path / "nep.restart"
+        source = self.path / "nep.txt"
+        if settings.fine_tune:
+            source = self.path / settings.fine_tune.potential
+        elif not (settings.import_q_scaler or (restart.is_file() and source.is_file())):
+            found = self.train.scale(self.shape, settings.initial_para)
+            return np.array([f"{each:.7e}" for each in found], float)
+        model = files.read(source, torch.device("cpu")).model
+        assert isinstance(model, Nep)
+        if model.shape.n_descriptors == self.shape.n_descriptors:
+            return model.q_scaler.numpy()
+        raise ValueError(
+            f"{source}: expected a potential with {self.shape.n_descriptors} descriptors as nep.in "
+            f"says, got {model.shape.n_descriptors}"
+        )
 
     @cached_property
     def weights(self) -> Weights:

@@ -79,10 +79,10 @@ def _with_energies(model: Nep, energies: list[float]) -> Nep:
             for network, energy in zip(model.networks, rest, strict=True):
                 network.constant -= energy
             return model
-    return _with_neurons(model, rest)
+    return with_neurons(model, rest)
 
 
-def _with_neurons(model: Nep, energies: list[float]) -> Nep:
+def with_neurons(model: Nep, energies: list[float]) -> Nep:
     """With one more neuron in each network, that is always tanh(1)."""
     if model.shape.version == 3:
         raise ValueError(
