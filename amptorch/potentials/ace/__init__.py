@@ -1,0 +1,1 @@
+"""The atomic cluster expansion: polynomials of the neighbour density of any order."""

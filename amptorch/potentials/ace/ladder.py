@@ -1,0 +1,115 @@
+"""Which functions a potential has, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, combinations_with_replacement, product
+
+from .couplings import Numbers, invariants
+
+
+@dataclass(frozen=True, order=True)
+class Label:
+    """One invariant of a central atom's neighbours, ordered as bodies are (``body_order``).
+
+    Attributes:
+        order: number of factors.
+        ns: radial function of each factor, from 1.
+        ls: angular momentum of each factor.
+        lint: angular momenta of the nodes that couple them, see ``couplings.py``.
+        elements: of the neighbours, one a factor.
+    """
+
+    order: int
+    ns: Numbers
+    ls: Numbers
+    lint: Numbers
+    elements: tuple[str, ...]
+
+    @property
+    def power(self) -> int:
+        """By what functions are chosen, the smallest first."""
+        return self.order + sum(self.ns) + sum(self.ls)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the radial functions and angular momenta of products.
+
+    Attributes:
+        nmax: highest radial function by order, from the first on; it says how many orders.
+        lmax: highest angular momentum by order.
+    """
+
+    nmax: Sequence[int]
+    lmax: Sequence[int]
+
+
+# By number of elements in a block.
+TEMPLATES = {
+    1: Sizes((15, 6, 4, 3, 2, 2), (0, 3, 3, 2, 2, 1)),
+    2: Sizes((15, 6, 3, 2, 2, 1), (0, 3, 2, 1, 1, 0)),
+    3: Sizes((15, 3, 3, 2, 1), (0, 2, 2, 1, 1)),
+    4: Sizes((15, 3, 2, 1, 1), (0, 2, 2, 1, 1)),
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """The functions that a central element shares with one set of elements.
+
+    Attributes:
+        center: chemical symbol.
+        others: of the set, without the central one, sorted.
+    """
+
+    center: str
+    others: tuple[str, ...]
+
+    def functions(self, sizes: Sizes) -> Iterator[Label]:
+        """All of them, by order."""
+        for order, (nmax, lmax) in enumerate(zip(sizes.nmax, sizes.lmax, strict=True), start=1):
+            for elements in combinations_with_replacement(
+                sorted({self.center, *self.others}), order
+            ):
+                if set(self.others) <= set(elements):
+                    yield from _products(elements, nmax, lmax)
+
+    def first(self, sizes: Sizes, count: int) -> list[Label]:
+        """The first functions by power, ordered as bodies are."""
+        return sorted(sorted(self.functions(sizes), key=lambda each: each.power)[:count])
+
+
+def _products(elements: tuple[str, ...], nmax: int, lmax: int) -> Iterator[Label]:
+    order = len(elements)
+    for ns in product(range(1, nmax + 1), repeat=order):
+        factors = list(zip(elements, ns, strict=True))
+        if factors == sorted(factors):
+            known = sorted(set(factors))
+            markers = tuple(known.index(each) for each in factors)
+            for ls, lint in invariants(markers, lmax):
+                yield Label(order, ns, ls, lint, elements)
+
+
+def blocks_of(elements: Sequence[str]) -> list[Block]:
+    """All blocks of up to four elements, by number of elements in them."""
+    return [
+        Block(center, others)
+        for size in range(min(len(elements), max(TEMPLATES)))
+        for center in sorted(elements)
+        for others in combinations(sorted(set(elements) - {center}), size)
+    ]
+
+
+def functions_of(elements: Sequence[str], per_element: int) -> dict[Block, list[Label]]:
+    """The functions of every block.
+
+    Args:
+        elements: chemical symbols.
+        per_element: how many there are on average for a central element, at most; blocks share
+            them evenly.
+    """
+    blocks = blocks_of(elements)
+    count = per_element * len(elements) // len(blocks)
+    return {each: each.first(TEMPLATES[1 + len(each.others)], count) for each in blocks}
