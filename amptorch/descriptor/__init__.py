@@ -1,5 +1,6 @@
 """What a descriptor is: parameters, validation, hash. Numerics are in ``amptorch.kernels``."""
 
+from .ace import Ace
 from .base_descriptor import BaseDescriptor
 from .bispectrum import Snap
 from .Gaussian import Gaussian
@@ -11,6 +12,7 @@ from .schemes import SCHEMES, Setup, construct_descriptor, is_auto
 __all__ = [
     "GMP",
     "SCHEMES",
+    "Ace",
     "BaseDescriptor",
     "GMPOrderNorm",
     "Gaussian",

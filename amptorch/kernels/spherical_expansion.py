@@ -30,6 +30,12 @@ F(s) = (1 + cos(pi s))/2, k counts from 0:
     cheb_pow      x = 1 - 2 (1 - s)^lambda;  f_k = (1 - T_(k+1)(x))/2
     cheb_linear   x = 1 - s;  f_k = (1 - T_(k+1)(x))/2
 
+With an inner cutoff all f_k are multiplied by 1 - P(r), with the polynomial
+
+    P = 1/2 + 15/4 (x/4 - x^3/6 + x^5/20),   x = 1 - 2 (1 + (r - r_in)/d_in),
+
+from 1 for r <= r_in - d_in to 0 for r >= r_in.
+
 Operations, all on an :class:`Environment` of one or many frames, on the device of its vectors:
 
     forward   A        [n_atoms, n_features]
@@ -64,8 +70,8 @@ class SphericalExpansion:
         parts: [n_parts, 3], int64: K, l_min, l_max.
         kinds: [n_parts, n_species, n_species], int64, places in ``KINDS``, by the elements of
             centre and neighbour.
-        values: [n_parts, n_species, n_species, 3], float64: rc (Å), lambda, D (Å); what a kind does
-            not read is 0.
+        values: [n_parts, n_species, n_species, 3 or 5], float64: rc (Å), lambda, D (Å); what a kind does
+            not read is 0. Behind them, where there is an inner cutoff, r_in and d_in (Å).
         n_species: number of elements.
         n_features: number of columns, ``n_species`` times :func:`count`: by element of the
             neighbour, part, k, l, and m from -l to l.
@@ -82,7 +88,7 @@ class SphericalExpansion:
         for name, shape, dtype in (
             ("parts", (n[0], 3), torch.int64),
             ("kinds", n, torch.int64),
-            ("values", (*n, 3), torch.float64),
+            ("values", (*n, 5 if self.has_inner else 3), torch.float64),
         ):
             table = getattr(self, name)
             if table.shape != shape or table.dtype != dtype:
@@ -94,6 +100,11 @@ class SphericalExpansion:
         features = self.n_species * count(self.parts)
         if self.n_features != features:
             raise ValueError(f"n_features: expected {features}, got {self.n_features}")
+
+    @property
+    def has_inner(self) -> bool:
+        """Whether there is an inner cutoff."""
+        return self.values.shape[-1] == 5
 
     def touch(self) -> Tensor:
         """[n_species, n_species, n_touched], int64: the features of a centre (first index) that

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .settings import ModelSettings
 
 # Folders of this one, each with a ``family.py`` that has ``FAMILY``.
-FOLDERS = ("networks", "linear", "nep")
+FOLDERS = ("networks", "linear", "nep", "ace")
 # The model that a configuration without a name means.
 DEFAULT = "bpnn"
 # Where fits are that several families have. By name: they know potentials, and not the reverse.

@@ -56,11 +56,11 @@ void define(nb::module_& module, const char* name, void (*operation)(const Input
         name,
         [operation](Array<const T, -1, 3> vectors, Indices first, Indices neighbors,
                     Indices species, Array<const Index, -1, 3> parts,
-                    Array<const Index, -1, -1, -1> kinds, Array<const double, -1, -1, -1, 3> values,
+                    Array<const Index, -1, -1, -1> kinds, Array<const double, -1, -1, -1, -1> values,
                     int n_species, int n_features, int threads, Arrays... arrays) {
             const nb::gil_scoped_release release;
             const Tables<T> tables(parts.data(), static_cast<int>(parts.shape(0)), kinds.data(),
-                                   values.data(), n_species);
+                                   values.data(), static_cast<int>(values.shape(3)), n_species);
             operation({vectors, first, neighbors, species, tables, n_features, threads}, arrays...);
         },
         fixed(0), fixed(1), fixed(2), fixed(3), fixed(4), fixed(5), fixed(6), nb::arg(), nb::arg(),

@@ -143,6 +143,22 @@ void sbessel(const Radial<T>& radial, Vec<T> r, Functions<T>& f) {
     }
 }
 
+// Times 1 - P(r).
+template <typename T>
+AMPTORCH_INLINE void cut_inside(const Radial<T>& radial, Vec<T> r, Functions<T>& f) {
+    const T width = radial.inner_width, start = radial.inner - width, scale = width > 0 ? 1 / width : 0;
+    const Vec<T> one = broadcast<T>(1), inside = one - (T(2) * scale) * (r - start);
+    const Vec<T> x = inside > -one ? (inside < one ? inside : one) : -one, square = x * x;
+    const Mask<T> beyond = r > start;
+    Vec<T> value = T(0.5) - x * (T(0.9375) - square * (T(0.625) - T(0.1875) * square));
+    value = beyond ? (width > 0 ? value : one) : Vec<T>{};
+    const Vec<T> slope = (T(1.875) * scale) * (one - square) * (one - square);
+    for (int k = 0; k < radial.number; ++k) {
+        f.slopes[k] = f.slopes[k] * value + f.values[k] * slope;
+        f.values[k] *= value;
+    }
+}
+
 // Of distances r, zero from the cutoff on.
 template <typename T>
 AMPTORCH_INLINE void make_functions(const Radial<T>& radial, Vec<T> r, Functions<T>& f) {
@@ -159,6 +175,7 @@ AMPTORCH_INLINE void make_functions(const Radial<T>& radial, Vec<T> r, Functions
                      broadcast<T>(1), Vec<T>{}, f);
         break;
     }
+    if (radial.inner > 0) cut_inside<T>(radial, inside, f);
     for (int k = 0; k < radial.number; ++k) {
         f.values[k] = near ? f.values[k] : Vec<T>{};
         f.slopes[k] = near ? f.slopes[k] : Vec<T>{};

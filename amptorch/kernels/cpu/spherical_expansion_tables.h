@@ -12,7 +12,8 @@ template <typename T>
 class Tables {
 public:
     // Of SphericalExpansion in kernels/spherical_expansion.py.
-    Tables(const Index* parts, int n_parts, const Index* kinds, const double* values, int n_species)
+    Tables(const Index* parts, int n_parts, const Index* kinds, const double* values,
+           int n_values, int n_species)
         : n_species_(n_species), factors_(3 * most_functions) {
         for (int n = 0; n < most_functions; ++n) set_bessel(n);
         int offset = 0;
@@ -25,7 +26,7 @@ public:
             offset += number * n_harmonics;
             for (int pair = 0; pair < n_species * n_species; ++pair) {
                 const int at = p * n_species * n_species + pair;
-                add(static_cast<Kind>(kinds[at]), number, values + 3 * at);
+                add(static_cast<Kind>(kinds[at]), number, values + n_values * at, n_values > 3);
             }
         }
     }
@@ -38,9 +39,10 @@ public:
     }
 
 private:
-    void add(Kind kind, int number, const double* values) {
+    void add(Kind kind, int number, const double* values, bool inner) {
         const double cutoff = values[0];
         radials_.push_back({kind, number, T(cutoff), T(1 / cutoff), T(values[1]), T(values[2]),
+                            T(inner ? values[3] : 0), T(inner ? values[4] : 0),
                             T(std::pow(cutoff, -1.5)), factors_.data()});
     }
 

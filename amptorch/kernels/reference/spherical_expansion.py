@@ -83,12 +83,21 @@ def _slope_of_legendre(order: int, m: int, z: Tensor) -> Tensor:
 
 
 def radial(kind: str, r: Tensor, values: Tensor, number: int) -> Tensor:
-    """f_k [n, number] of a kind, of distances r [n] with rc, lambda and D [n, 3]."""
+    """f_k [n, number] of a kind, of distances r [n] with ``values`` [n, 3 or 5]."""
     near = r < values[:, 0]
     # Beyond the cutoff any finite number does.
     inside = torch.where(near, r, 0.5 * values[:, 0])
-    columns = _FUNCTIONS[kind](inside, values[:, 0], values[:, 1], values[:, 2], number)
-    return torch.where(near[:, None], torch.stack(columns, 1), 0.0)
+    columns = torch.stack(_FUNCTIONS[kind](inside, *values[:, :3].unbind(1), number), 1)
+    if values.shape[1] > 3:
+        columns = columns * (1 - step(inside, *values[:, 3:].unbind(1)))[:, None]
+    return torch.where(near[:, None], columns, 0.0)
+
+
+def step(t: Tensor, end: Tensor, width: Tensor) -> Tensor:
+    """P(t), a polynomial from 1 at end - width to 0 at end."""
+    x = 1 - 2 * (1 + (t - end) / torch.where(width > 0, width, 1.0))
+    inside = 0.5 + 3.75 * (x / 4 - x**3 / 6 + x**5 / 20)
+    return torch.where(t <= end - width, 1.0, torch.where(t >= end, 0.0, inside))
 
 
 def _nep(r: Tensor, cutoff: Tensor, _: Tensor, __: Tensor, number: int) -> list[Tensor]:

@@ -1,0 +1,111 @@
+"""The family of ACE potentials: its line of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import torch
+
+from ...descriptor.ace import Ace as Descriptor
+from ..precision import dtype_of, name_of
+from ..registry import GRADIENTS, Family, Format, Inputs
+from .embeddings import Embedding
+from .files.contents import is_file
+from .files.yace import read_yace, write_yace
+from .files.yaml_form import read_yaml, write_yaml
+from .functions import Expansion
+from .ladder import Label, functions_of
+from .model import Ace
+from .settings import AceSettings
+
+
+def make(
+    settings: AceSettings, inputs: Inputs, dtype: torch.dtype, get_stress: bool = False
+) -> Ace:
+    """A model whose coefficients are 0.
+
+    Args:
+        settings: the section "model" of a configuration.
+        inputs: elements, and the descriptor "ace".
+        dtype: of all numbers.
+        get_stress: whether its ``forward`` gives stresses.
+
+    Raises:
+        ValueError: of another descriptor, or one with too few radial functions.
+    """
+    descriptor = inputs.descriptor
+    if not isinstance(descriptor, Descriptor):
+        raise ValueError(
+            f"model: ace is made of the fingerprints of fp_scheme 'ace', got "
+            f"{descriptor.descriptor_type!r}"
+        )
+    expansion = _expansion(settings, inputs, descriptor)
+    return Ace(
+        expansion, descriptor.n_radial, descriptor.l_max, settings.get_forces, get_stress, dtype
+    )
+
+
+def _expansion(settings: AceSettings, inputs: Inputs, descriptor: Descriptor) -> Expansion:
+    labels: dict[str, list[Label]] = {element: [] for element in inputs.elements}
+    for block, functions in functions_of(inputs.elements, settings.functions).items():
+        labels[block.center] += functions
+    highest = max(n for each in chain(*labels.values()) for n in each.ns)
+    expansion = Expansion.of_labels(
+        inputs.elements,
+        labels,
+        [Embedding([1.0] * len(settings.densities), settings.densities)] * len(inputs.elements),
+        descriptor.inner_cutoff,
+    )
+    if highest > descriptor.n_radial or expansion.l_max > descriptor.l_max:
+        raise ValueError(
+            f"model: {settings.functions} functions need n_radial >= {highest} and l_max >= "
+            f"{expansion.l_max}, got {descriptor.n_radial} and {descriptor.l_max}"
+        )
+    return expansion
+
+
+def to_json(model: Ace) -> dict[str, Any]:
+    """Arguments that make the model."""
+    return {
+        "expansion": model.expansion.to_json(),
+        "n_radial": model.n_radial,
+        "l_max": model.l_max,
+        "get_forces": model.get_forces,
+        "get_stress": model.get_stress,
+        "dtype": name_of(model.coefficients.dtype),
+    }
+
+
+def from_json(values: Mapping[str, Any]) -> Ace:
+    """The model of :func:`to_json`."""
+    expansion = Expansion.from_json(values["expansion"])
+    return Ace(**{**values, "expansion": expansion, "dtype": dtype_of(values["dtype"])})
+
+
+FAMILY = Family(
+    name="ace",
+    models={"ace": Ace},
+    Settings=AceSettings,
+    make=make,
+    to_json=to_json,
+    from_json=from_json,
+    fits={"gradients": GRADIENTS},
+    formats=(
+        Format(
+            "a .yace of ACE",
+            lambda path: is_file(path, (".yace",), "functions"),
+            read_yace,
+            key="yace",
+            write=write_yace,
+        ),
+        Format(
+            "a .yaml of ACE",
+            lambda path: is_file(path, (".yaml", ".yml"), "speciesblock"),
+            read_yaml,
+            key="ace-yaml",
+            write=write_yaml,
+        ),
+    ),
+)

@@ -1,0 +1,159 @@
+"""The atomic cluster expansion on neighbour densities.
+
+With A0 the densities of an atom in radial functions and harmonics (``kernels/spherical_expansion.py``)
+and c_nlk trained for each pair of elements,
+
+    A_(mu n l m) = sum_k c_nlk A0_(mu k l m),       B_f = Re sum_m C_f(m) prod_t A_(mu_t n_t l_t m_t),
+    rho_p = sum_f c_fp B_f,                         E = f sum_p a_p F(rho_p; m_p) + (core repulsion)
+
+with complex harmonics in the phase of Condon and Shortley times sqrt(4 pi); functions of one factor
+are A0_(mu k 0 0) themselves. R. Drautz, Phys. Rev. B 99, 014104 (2019); Y. Lysogorskiy et al., npj
+Comput. Mater. 7, 97 (2021).
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor, nn
+
+from ...kernels.reference.spherical_expansion import step
+from ..model import Model
+from .functions import Expansion
+from .products import Layout, Products
+
+
+class Terms(nn.Module):
+    """Products of the functions of an element, from A to B."""
+
+    factors: Tensor
+    functions: Tensor
+    weights: Tensor
+
+    def __init__(self, products: Products, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.n_functions = products.n_functions
+        for name in ("factors", "functions"):
+            values = torch.from_numpy(getattr(products, name))
+            self.register_buffer(name, values, persistent=False)
+        weights = torch.from_numpy(products.weights).to(dtype)
+        self.register_buffer("weights", weights, persistent=False)
+
+    def forward(self, densities: Tensor) -> Tensor:
+        """B [n_atoms, n_functions] of A [n_atoms, n], complex."""
+        padded = torch.cat([densities, torch.ones_like(densities[:, :1])], 1)
+        product = padded[:, self.factors[:, 0]]
+        for column in self.factors.T[1:]:
+            product = product * padded[:, column]
+        values = product.real * self.weights
+        zeros = values.new_zeros(len(values), self.n_functions)
+        return zeros.index_add(1, self.functions, values)
+
+
+class Ace(Model):
+    """Args:
+        expansion: functions and embeddings.
+        n_radial, l_max: of the descriptor.
+        get_forces, get_stress: see :class:`amptorch.potentials.model.Model`.
+        dtype: of all numbers.
+
+    Attributes:
+        coefficients: c_fp [functions of all elements, densities]; where an element has fewer
+            densities than another the rest counts for nothing.
+        radial: c_nlk [pairs of elements, n, l, k], at first 1 where n = k.
+    """
+
+    numbers: Tensor
+    pairs: Tensor
+
+    def __init__(
+        self,
+        expansion: Expansion,
+        n_radial: int,
+        l_max: int,
+        get_forces: bool = True,
+        get_stress: bool = False,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        super().__init__(get_forces, get_stress)
+        self.expansion, self.n_radial, self.l_max = expansion, n_radial, l_max
+        self.layout = Layout.of(expansion, n_radial)
+        n = len(expansion.elements)
+        size = (expansion.n_functions, expansion.n_densities)
+        self.coefficients = nn.Parameter(torch.zeros(size, dtype=dtype))
+        identity = torch.eye(expansion.n_max, n_radial, dtype=dtype)
+        shape = (n * (n + 1) // 2, -1, expansion.l_max + 1, -1)
+        blocks = identity[None, :, None, :].expand(shape).clone()
+        self.radial = nn.Parameter(blocks)
+        products = [Products.of(each, self.layout) for each in expansion.functions]
+        self.terms = nn.ModuleList(Terms(each, dtype) for each in products)
+        symbols = torch.tensor([atomic_numbers[each] for each in expansion.elements])
+        self.register_buffer("numbers", symbols, persistent=False)
+        self.register_buffer("pairs", pair_places(n), persistent=False)
+
+    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        energies = fingerprint.new_zeros(len(fingerprint))
+        first = 0
+        for element, terms in enumerate(self.terms):
+            chosen = torch.nonzero(numbers == self.numbers[element]).flatten()
+            own = self.coefficients[first : first + terms.n_functions]
+            first += terms.n_functions
+            if len(chosen):
+                part = fingerprint[chosen]
+                densities = self.basis(part, element) @ own
+                found = self._combined(densities, part[:, -2:], element)
+                energies = energies.index_add(0, chosen, found)
+        return energies
+
+    def _combined(self, densities: Tensor, core: Tensor, element: int) -> Tensor:
+        """Energies with the repulsion of :mod:`amptorch.kernels.core_repulsion`."""
+        embedding = self.expansion.embeddings[element]
+        energies, (repulsion, share) = embedding.energies(densities), core.unbind(1)
+        if self.expansion.inner_cutoff == "zbl":
+            return share * energies + (1 - share) * repulsion
+        ends = repulsion.new_tensor([embedding.core_cutoff, embedding.core_width])
+        return step(repulsion, ends[0], ends[1]) * energies + repulsion
+
+    def basis(self, fingerprint: Tensor, element: int) -> Tensor:
+        """B [n_atoms, functions of the element] of atoms of an element."""
+        return self.terms[element](self.densities(fingerprint, element))
+
+    def densities(self, fingerprint: Tensor, element: int) -> Tensor:
+        """A [n_atoms, ``layout.size``] of atoms of an element, complex."""
+        n, l_max = len(fingerprint), self.expansion.l_max
+        shape = (n, self.layout.n_elements, self.n_radial, (self.l_max + 1) ** 2)
+        sums = complex_harmonics(fingerprint[:, :-2].view(shape), l_max)
+        c = self.radial[self.pairs[element]]
+        blocks = []
+        for l in range(l_max + 1):
+            part = sums[:, :, :, l * l : (l + 1) ** 2]
+            blocks.append(torch.einsum("ank,iakm->ianm", c[:, :, l].to(part), part))
+        contracted = torch.cat(blocks, 3).flatten(2)
+        return torch.cat([sums[:, :, :, 0], contracted], 2).flatten(1)
+
+
+def pair_places(n: int) -> Tensor:
+    """[n, n], which of the pairs a <= b, in order, two elements are."""
+    first, second = torch.triu_indices(n, n)
+    places = torch.zeros(n, n, dtype=torch.int64)
+    places[first, second] = places[second, first] = torch.arange(len(first))
+    return places
+
+
+def complex_harmonics(real: Tensor, l_max: int) -> Tensor:
+    """Sums [..., (l_max + 1)^2] of sqrt(4 pi) Y_lm in the phase of Condon and Shortley from those
+    [..., at least as many] of real ones."""
+    columns = []
+    for l in range(l_max + 1):
+        for m in range(-l, l + 1):
+            size, center = (2 * pi) ** 0.5, l * (l + 1)
+            if m == 0:
+                value = torch.complex(real[..., center], torch.zeros_like(real[..., center]))
+                columns.append(2**0.5 * size * value)
+                continue
+            cosine, sine = real[..., center + abs(m)], real[..., center - abs(m)]
+            factor = size * ((-1) ** m if m > 0 else 1)
+            columns.append(factor * torch.complex(cosine, sine if m > 0 else -sine))
+    return torch.stack(columns, -1)
