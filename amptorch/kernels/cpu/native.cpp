@@ -17,6 +17,7 @@ void bind_batch_loss(nanobind::module_& module);
 void bind_force_pass(nanobind::module_& module);
 void bind_nep_pass(nanobind::module_& module);
 void bind_nep_population(nanobind::module_& module);
+void bind_ace(nanobind::module_& module);
 
 }  // namespace amptorch
 
@@ -37,4 +38,5 @@ NB_MODULE(_native, module) {
     amptorch::bind_force_pass(module);
     amptorch::bind_nep_pass(module);
     amptorch::bind_nep_population(module);
+    amptorch::bind_ace(module);
 }

@@ -13,14 +13,20 @@ Comput. Mater. 7, 97 (2021).
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import pi
+from typing import Any
 
 import torch
 from ase.data import atomic_numbers
 from torch import Tensor, nn
 
+from ...data.frame import AtomsBatch
+from ...kernels.ace import MOST_DENSITIES
+from ...kernels.capability import COMPILED
 from ...kernels.reference.spherical_expansion import step
 from ..model import Model
+from .compiled import Compiled, Graph
 from .functions import Expansion
 from .products import Layout, Products
 
@@ -87,11 +93,45 @@ class Ace(Model):
         shape = (n * (n + 1) // 2, -1, expansion.l_max + 1, -1)
         blocks = identity[None, :, None, :].expand(shape).clone()
         self.radial = nn.Parameter(blocks)
-        products = [Products.of(each, self.layout) for each in expansion.functions]
-        self.terms = nn.ModuleList(Terms(each, dtype) for each in products)
+        self.products = [Products.of(each, self.layout) for each in expansion.functions]
+        self.terms = nn.ModuleList(Terms(each, dtype) for each in self.products)
+        self._compiled: tuple[object, Compiled] | None = None
         symbols = torch.tensor([atomic_numbers[each] for each in expansion.elements])
         self.register_buffer("numbers", symbols, persistent=False)
         self.register_buffer("pairs", pair_places(n), persistent=False)
+
+    @cached_property
+    def graphs(self) -> list[Graph]:
+        """Of the products of each element."""
+        return [Graph.of(each, self.layout) for each in self.products]
+
+    def atomic_energies_and_gradient(
+        self, batch: AtomsBatch, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        features = batch.fingerprint
+        if torch.is_grad_enabled() or not self._is_compiled(features):
+            return super().atomic_energies_and_gradient(batch, gradient)
+        return self.compiled().run(features, self.species(batch.atomic_numbers), gradient)
+
+    def _is_compiled(self, features: Tensor) -> bool:
+        at_most = self.expansion.n_densities <= MOST_DENSITIES
+        return features.device.type == "cpu" and features.dtype in COMPILED and at_most
+
+    def compiled(self) -> Compiled:
+        """The kernel, made again where parameters changed."""
+        state = [(each.data_ptr(), each._version) for each in (self.coefficients, self.radial)]
+        if self._compiled is None or self._compiled[0] != state:
+            self._compiled = state, Compiled(self)
+        return self._compiled[1]
+
+    def species(self, numbers: Tensor) -> Tensor:
+        """Places of atomic numbers among the elements."""
+        order = torch.full((len(atomic_numbers),), -1, device=numbers.device)
+        order[self.numbers] = torch.arange(len(self.numbers), device=numbers.device)
+        return order[numbers]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_compiled": None}
 
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         energies = fingerprint.new_zeros(len(fingerprint))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,15 @@ class Layout:
     def place(self, mu: int, n: int, l: int, m: int) -> int:
         """Of A_(mu n l m), n from 1."""
         return mu * self.of_element + self.n_radial + (n - 1) * self.harmonics + l * (l + 1) + m
+
+    def conjugate(self, place: int) -> int:
+        """Where the complex conjugate of an A, but for a sign, stands."""
+        within = place % self.of_element - self.n_radial
+        if within < 0:
+            return place
+        index = within % self.harmonics
+        l = isqrt(index)
+        return place + 2 * (l * (l + 1) - index)
 
     def factors(self, function: Function, ms: Sequence[int]) -> list[int]:
         """Places of the factors of one of its products, ascending."""

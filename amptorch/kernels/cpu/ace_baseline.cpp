@@ -1,0 +1,6 @@
+// Cluster products with what every machine of the architecture has (SSE2, NEON).
+#include "ace.h"
+
+#define AMPTORCH_ISA baseline
+#define AMPTORCH_SIMD_BYTES 16
+#include "ace_kernel.h"

@@ -1,0 +1,88 @@
+"""The model as the kernel of cluster products reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...kernels import ace
+from ...kernels.product_graph import Factors, ProductGraph
+from .embeddings import SHIFTED
+from .products import Layout, Products
+
+if TYPE_CHECKING:
+    from .model import Ace
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Products of the functions of an element as a graph; a product and its complex conjugate,
+    whose real parts are equal, are one term.
+
+    Attributes:
+        nodes, terms: see :class:`amptorch.kernels.ace.Element`.
+        places: [n_products], the term of each product of the functions.
+    """
+
+    nodes: NDArray[np.int32]
+    terms: NDArray[np.int32]
+    places: Tensor
+
+    @classmethod
+    def of(cls, products: Products, layout: Layout) -> Graph:
+        """That of the products of an element."""
+        keys = [_key(row, layout) for row in products.factors.tolist()]
+        wanted = sorted({*keys}, key=lambda key: (len(key), key))
+        graph = ProductGraph(1 + layout.size)
+        graph.add_all(wanted)
+        order = {key: place for place, key in enumerate(wanted)}
+        pairs = (np.array(each, dtype=np.int32).reshape(-1, 2) for each in (graph.nodes, graph.terms))
+        return cls(*pairs, torch.tensor([order[key] for key in keys], dtype=torch.int64))
+
+    def coefficients(self, products: Products, own: Tensor) -> Tensor:
+        """[terms, densities] from c_fp [functions, densities] of the element."""
+        weights = torch.from_numpy(products.weights).to(own)[:, None]
+        values = weights * own[torch.from_numpy(products.functions)]
+        return own.new_zeros(len(self.terms), own.shape[1]).index_add(0, self.places, values)
+
+
+def _key(row: list[int], layout: Layout) -> Factors:
+    """Nodes of a product, or of its complex conjugate."""
+    factors = [each for each in row if each < layout.size]
+    conjugate = [layout.conjugate(each) for each in factors]
+    return min(tuple(sorted(1 + each for each in some)) for some in (factors, conjugate))
+
+
+class Compiled:
+    """The kernel for a model as it is now.
+
+    Args:
+        model: on the CPU.
+    """
+
+    def __init__(self, model: Ace) -> None:
+        expansion, first, elements = model.expansion, 0, []
+        for index, (products, graph) in enumerate(zip(model.products, model.graphs, strict=True)):
+            own = model.coefficients.detach()[first : first + products.n_functions]
+            first += products.n_functions
+            embedding = expansion.embeddings[index]
+            elements.append(
+                ace.Element(
+                    radial=model.radial.detach()[model.pairs[index]].transpose(1, 2),
+                    nodes=graph.nodes,
+                    terms=graph.terms,
+                    coefficients=graph.coefficients(products, own[:, : len(embedding.exponents)]),
+                    prefactors=np.array(embedding.prefactors, dtype=np.float64),
+                    exponents=np.array(embedding.exponents, dtype=np.float64),
+                    shifted=embedding.kind == SHIFTED,
+                    core_cutoff=embedding.core_cutoff,
+                    core_width=embedding.core_width,
+                )
+            )
+        zbl, harmonics = expansion.inner_cutoff == "zbl", (model.l_max + 1) ** 2
+        self.run = ace.ClusterProducts(elements, harmonics, zbl, model.coefficients.dtype).run
