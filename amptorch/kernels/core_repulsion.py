@@ -65,6 +65,8 @@ class CoreRepulsion:
 
 
 def _forward(environment: Environment, parameters: CoreRepulsion) -> Tensor:
+    if not parameters.acts:
+        return environment.vectors.new_tensor([[0.0, 1.0]]).expand(environment.n_atoms, 2)
     r = environment.vectors.norm(dim=1)
     centers, n_atoms = environment.centers, environment.n_atoms
     own, other = environment.species[centers], environment.neighbor_species

@@ -25,9 +25,9 @@ struct Radial {
     Kind kind;
     int number;
     T cutoff, inverse, lambda, width;
-    T inner, inner_width;  // r_in and d_in; both 0 without an inner cutoff
     T size;            // sbessel, cutoff^(-3/2)
     const T* factors;  // sbessel, [number, 3]: of b_n/size, of the one before, and of their sum
+    T inner, inner_width;  // r_in and d_in; both 0 without an inner cutoff
 };
 
 // K radial functions times harmonics of l_min to l_max.

@@ -42,8 +42,8 @@ private:
     void add(Kind kind, int number, const double* values, bool inner) {
         const double cutoff = values[0];
         radials_.push_back({kind, number, T(cutoff), T(1 / cutoff), T(values[1]), T(values[2]),
-                            T(inner ? values[3] : 0), T(inner ? values[4] : 0),
-                            T(std::pow(cutoff, -1.5)), factors_.data()});
+                            T(std::pow(cutoff, -1.5)), factors_.data(),
+                            T(inner ? values[3] : 0), T(inner ? values[4] : 0)});
     }
 
     // b_n is factor 0 times a sum of sines; g_n is factor 2 times (b_n + factor 1 times g_(n-1)).

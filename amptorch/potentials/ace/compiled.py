@@ -10,7 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...descriptor.base_descriptor import BaseDescriptor
 from ...kernels import ace
+from ...kernels.environment import Environment
+from ...kernels.force_pass import Passed
 from ...kernels.product_graph import Factors, ProductGraph
 from .embeddings import SHIFTED
 from .products import Layout, Products
@@ -86,3 +89,28 @@ class Compiled:
             )
         zbl, harmonics = expansion.inner_cutoff == "zbl", (model.l_max + 1) ** 2
         self.run = ace.ClusterProducts(elements, harmonics, zbl, model.coefficients.dtype).run
+
+
+class AcePass:
+    """Energies and gradients of pairs; fingerprints are not scaled.
+
+    Args:
+        descriptor: of the fingerprints.
+        compiled: the model.
+        dtype: of the pass.
+    """
+
+    def __init__(self, descriptor: BaseDescriptor, compiled: Compiled, dtype: torch.dtype) -> None:
+        self._descriptor, self._compiled, self._dtype = descriptor, compiled, dtype
+
+    def run(self, environment: Environment, with_gradients: bool) -> Passed:
+        """Fingerprints, energies and, if asked for, gradients."""
+        with torch.no_grad():
+            environment = environment.to(self._dtype)
+            features = self._descriptor.fingerprints(environment)
+            found = self._compiled.run(features, environment.species, with_gradients)
+            energies, slopes = found
+            gradients = slopes[:, :3]
+            if with_gradients:
+                gradients = self._descriptor.vjp(environment, slopes)
+            return Passed(0, features, energies, gradients)

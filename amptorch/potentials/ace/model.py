@@ -18,15 +18,17 @@ from math import pi
 from typing import Any
 
 import torch
-from ase.data import atomic_numbers
 from torch import Tensor, nn
 
 from ...data.frame import AtomsBatch
+from ...descriptor.base_descriptor import BaseDescriptor
 from ...kernels.ace import MOST_DENSITIES
-from ...kernels.capability import COMPILED
+from ...kernels.capability import in_cpp
+from ...kernels.force_pass import Pass, Scaling
 from ...kernels.reference.spherical_expansion import step
+from ..elements import places_by_number
 from ..model import Model
-from .compiled import Compiled, Graph
+from .compiled import AcePass, Compiled, Graph
 from .functions import Expansion
 from .products import Layout, Products
 
@@ -71,7 +73,6 @@ class Ace(Model):
         radial: c_nlk [pairs of elements, n, l, k], at first 1 where n = k.
     """
 
-    numbers: Tensor
     pairs: Tensor
 
     def __init__(
@@ -96,8 +97,7 @@ class Ace(Model):
         self.products = [Products.of(each, self.layout) for each in expansion.functions]
         self.terms = nn.ModuleList(Terms(each, dtype) for each in self.products)
         self._compiled: tuple[object, Compiled] | None = None
-        symbols = torch.tensor([atomic_numbers[each] for each in expansion.elements])
-        self.register_buffer("numbers", symbols, persistent=False)
+        self._places = places_by_number(expansion.elements)
         self.register_buffer("pairs", pair_places(n), persistent=False)
 
     @cached_property
@@ -113,9 +113,16 @@ class Ace(Model):
             return super().atomic_energies_and_gradient(batch, gradient)
         return self.compiled().run(features, self.species(batch.atomic_numbers), gradient)
 
+    def force_pass(
+        self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
+    ) -> Pass | None:
+        plain = not bool((scaling.factors != 1).any() or scaling.shifts.any())
+        if not (plain and self._is_compiled(self.coefficients)):
+            return None
+        return AcePass(descriptor, self.compiled(), self.coefficients.dtype)
+
     def _is_compiled(self, features: Tensor) -> bool:
-        at_most = self.expansion.n_densities <= MOST_DENSITIES
-        return features.device.type == "cpu" and features.dtype in COMPILED and at_most
+        return in_cpp(features) and self.expansion.n_densities <= MOST_DENSITIES
 
     def compiled(self) -> Compiled:
         """The kernel, made again where parameters changed."""
@@ -126,18 +133,16 @@ class Ace(Model):
 
     def species(self, numbers: Tensor) -> Tensor:
         """Places of atomic numbers among the elements."""
-        order = torch.full((len(atomic_numbers),), -1, device=numbers.device)
-        order[self.numbers] = torch.arange(len(self.numbers), device=numbers.device)
-        return order[numbers]
+        return self._places.to(numbers.device)[numbers]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compiled": None}
 
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
-        energies = fingerprint.new_zeros(len(fingerprint))
+        species, energies = self.species(numbers), fingerprint.new_zeros(len(fingerprint))
         first = 0
         for element, terms in enumerate(self.terms):
-            chosen = torch.nonzero(numbers == self.numbers[element]).flatten()
+            chosen = (species == element).nonzero()[:, 0]
             own = self.coefficients[first : first + terms.n_functions]
             first += terms.n_functions
             if len(chosen):
