@@ -18,6 +18,7 @@ void bind_force_pass(nanobind::module_& module);
 void bind_nep_pass(nanobind::module_& module);
 void bind_nep_population(nanobind::module_& module);
 void bind_ace(nanobind::module_& module);
+void bind_ace_rows(nanobind::module_& module);
 
 }  // namespace amptorch
 
@@ -39,4 +40,5 @@ NB_MODULE(_native, module) {
     amptorch::bind_nep_pass(module);
     amptorch::bind_nep_population(module);
     amptorch::bind_ace(module);
+    amptorch::bind_ace_rows(module);
 }

@@ -1,0 +1,280 @@
+// The kernel of one instruction set: rows of a frame, atom by atom.
+// A source file sets AMPTORCH_ISA and AMPTORCH_SIMD_BYTES, switches the compiler to the
+// instruction set, and includes this: all code lies in the namespace of the instruction set, so
+// that the linker never mixes them up.
+
+namespace amptorch::ace_rows::AMPTORCH_ISA {
+
+using namespace amptorch::spherical;
+using ace_rows::Kernel;
+using ace_rows::Task;
+
+#include "simd.h"
+#include "spherical_expansion_radial.h"
+#include "spherical_expansion_harmonics.h"
+#include "spherical_expansion_pairs.h"
+
+template <typename T>
+struct AllNorms {
+    static const Norms<T> norms;
+};
+template <typename T>
+const Norms<T> AllNorms<T>::norms{};
+
+template <typename T>
+T norm_of(int l, int m) {
+    return AllNorms<T>::norms.values[place_of(l, m)];
+}
+
+// Vectors of columns at a time.
+constexpr int tile = 8;
+
+// Columns of slopes of sums: three for each atom of the frame, then six of the virial, padded.
+template <typename T>
+struct Columns {
+    Index n_forces, n;
+
+    explicit Columns(const Task<T>& task) : n_forces(3 * (task.end - task.begin)) {
+        constexpr int step = tile * width<T>;
+        n = (n_forces + 6 + step - 1) / step * step;
+    }
+};
+
+inline int of_element(const Sizes& s) {
+    return s.n_radial + s.n_max * (s.l_max + 1) * (s.l_max + 1);
+}
+
+template <typename T>
+struct Atom {
+    const Task<T>& task;
+    const Columns<T> columns;
+    Index atom;
+    const ace_rows::Element<T>& element;
+    T *sums, *slopes;    // [n_sums], [n_sums, columns.n]
+    T *values, *pulled;  // of functions, and in their sums [n_slopes]
+
+    Atom(const Task<T>& task, T* scratch, Index atom)
+        : task(task), columns(task), atom(atom), element(task.elements[task.species[atom]]) {
+        const Index n_sums = padded(n_all());
+        sums = scratch;
+        slopes = sums + n_sums;
+        values = slopes + n_sums * columns.n;
+        pulled = values + padded(element.n_functions);
+    }
+
+    static Index padded(Index n) { return (n + 15) / 16 * 16; }
+
+    Index n_all() const { return task.sizes.n_elements * of_element(task.sizes); }
+
+    static Index size(const Task<T>& task, const Columns<T>& columns) {
+        Index most = 0, functions = 0;
+        for (int e = 0; e < task.sizes.n_elements; ++e) {
+            most = most > task.elements[e].n_slopes ? most : task.elements[e].n_slopes;
+            functions = functions > task.elements[e].n_functions ? functions
+                                                                 : task.elements[e].n_functions;
+        }
+        const Index n_sums = padded(task.sizes.n_elements * of_element(task.sizes));
+        return n_sums * (1 + columns.n) + padded(functions) + padded(most);
+    }
+
+    void run() {
+        const Index n_sums = n_all();
+        for (Index i = 0; i < n_sums; ++i) sums[i] = 0;
+        if (task.forces) {
+            for (Index i = 0; i < n_sums * columns.n; ++i) slopes[i] = 0;
+        }
+        Index begin = task.first[atom];
+        for (int mu = 0; mu < task.sizes.n_elements; ++mu) {
+            Index end = begin;
+            while (end < task.first[atom + 1] && task.species[task.neighbors[end]] == mu) ++end;
+            add_neighbors(mu, begin, end);
+            begin = end;
+        }
+        multiply();
+        for (int f = 0; f < element.n_functions; ++f) {
+            task.energies[(element.first_row + f) * task.n_frames + task.frame] += values[f];
+        }
+        if (task.forces) spread();
+    }
+
+    void add_neighbors(int mu, Index begin, Index end) {
+        const Index own = task.species[atom];
+        const Radial<T>& radial = task.radials[own * task.sizes.n_elements + mu];
+        Factors<T> factors;
+        for_near<T>(task.vectors, begin, end, radial.cutoff, [&](const Pairs<T>& pairs) {
+            factors.make(task.part, radial, pairs);
+            add_pairs(mu, pairs, factors);
+        });
+    }
+
+    void add_pairs(int mu, const Pairs<T>& pairs, const Factors<T>& factors) {
+        const Sizes& s = task.sizes;
+        const int start = mu * of_element(s), harmonics = (s.l_max + 1) * (s.l_max + 1);
+        Mask<T> lanes = count<T>();
+        const Vec<T> there = lanes < pairs.number ? broadcast<T>(1) : Vec<T>{};
+        for (int k = 0; k < s.n_radial; ++k) {
+            const Vec<T> y = broadcast<T>(norm_of<T>(0, 0)), none[3] = {};
+            add(start + k, pairs, factors, there * factors.functions.values[k],
+                there * factors.functions.slopes[k], y, none);
+        }
+        Vec<T> values[most_functions], slopes[most_functions];
+        for (int l = 0; l <= s.l_max; ++l) {
+            contract(mu, l, factors, there, values, slopes);
+            for (int m = -l; m <= l; ++m) {
+                Vec<T> y, turn[3];
+                harmonic(factors, l, m, y, turn);
+                for (int n = 0; n < s.n_max; ++n) {
+                    const int to = start + s.n_radial + n * harmonics + l * (l + 1) + m;
+                    add(to, pairs, factors, values[n], slopes[n], y, turn);
+                }
+            }
+        }
+    }
+
+    void contract(int mu, int l, const Factors<T>& factors, Vec<T> there, Vec<T>* values,
+                  Vec<T>* slopes) const {
+        const Sizes& s = task.sizes;
+        for (int n = 0; n < s.n_max; ++n) {
+            const T* c = element.radial + ((mu * (s.l_max + 1) + l) * s.n_max + n) * s.n_radial;
+            values[n] = slopes[n] = Vec<T>{};
+            for (int k = 0; k < s.n_radial; ++k) {
+                if (c[k] == 0) continue;
+                values[n] += c[k] * factors.functions.values[k];
+                slopes[n] += c[k] * factors.functions.slopes[k];
+            }
+            values[n] *= there;
+            slopes[n] *= there;
+        }
+    }
+
+    // Y_lm and its slope in R, times r.
+    static void harmonic(const Factors<T>& factors, int l, int m, Vec<T>& y, Vec<T> (&turn)[3]) {
+        const auto& h = factors.harmonics;
+        const int a = m < 0 ? -m : m;
+        const T norm = norm_of<T>(l, a);
+        const Vec<T> p = norm * h.legendre[place_of(l, a)], dp = norm * h.slope(l, a);
+        y = p * (m < 0 ? h.sine[a] : h.cosine[a]);
+        turn[0] = turn[1] = Vec<T>{};
+        turn[2] = dp * (m < 0 ? h.sine[a] : h.cosine[a]);
+        if (a) {
+            const Vec<T> c = T(a) * p * h.cosine[a - 1], s = T(a) * p * h.sine[a - 1];
+            turn[0] = m < 0 ? s : c;
+            turn[1] = m < 0 ? c : -s;
+        }
+        const auto& u = factors.unit;
+        const Vec<T> along = u[0] * turn[0] + u[1] * turn[1] + u[2] * turn[2];
+        for (int i = 0; i < 3; ++i) turn[i] -= along * u[i];
+    }
+
+    AMPTORCH_INLINE void add(int to, const Pairs<T>& pairs, const Factors<T>& factors,
+                             Vec<T> value, Vec<T> slope, Vec<T> y, const Vec<T> (&turn)[3]) {
+        sums[to] += sum<T>(value * y);
+        if (!task.forces) return;
+        const auto& u = factors.unit;
+        const Vec<T> across = value * factors.inverse, along = slope * y;
+        Vec<T> g[3], r[3];
+        for (int i = 0; i < 3; ++i) {
+            g[i] = along * u[i] + across * turn[i];
+            r[i] = u[i] * load(pairs.distance);
+        }
+        T* row = slopes + to * columns.n;
+        T* own = row + 3 * (atom - task.begin);
+        for (int lane = 0; lane < pairs.number; ++lane) {
+            T* other = row + 3 * (task.neighbors[pairs.pair[lane]] - task.begin);
+            for (int i = 0; i < 3; ++i) other[i] -= g[i][lane];
+        }
+        for (int i = 0; i < 3; ++i) own[i] += sum<T>(g[i]);
+        T* virial = row + columns.n_forces;
+        for (int i = 0; i < 3; ++i) virial[i] += sum<T>(r[i] * g[i]);
+        virial[3] += T(0.5) * sum<T>(r[1] * g[2] + r[2] * g[1]);
+        virial[4] += T(0.5) * sum<T>(r[0] * g[2] + r[2] * g[0]);
+        virial[5] += T(0.5) * sum<T>(r[0] * g[1] + r[1] * g[0]);
+    }
+
+    void multiply() {
+        for (int g = 0; g < element.n_groups; ++g) {
+            const ace_rows::Group& group = element.groups[g];
+            for (int f = 0; f < group.n_functions; ++f) values[group.first_function + f] = 0;
+            T* to = pulled + group.first_slope;
+            for (int i = 0; i < group.n_functions * group.n_slots; ++i) to[i] = 0;
+            for (int p = 0; p < group.n_products; ++p) multiply(group, p);
+        }
+    }
+
+    void multiply(const ace_rows::Group& group, int p) {
+        const Factor<T>* factors = element.factors + (group.first_product + p) * most_factors;
+        T re[most_factors], im[most_factors], left_re[most_factors + 1], left_im[most_factors + 1];
+        const int order = group.order;
+        left_re[0] = 1;
+        left_im[0] = 0;
+        for (int t = 0; t < order; ++t) {
+            re[t] = factors[t].re * sums[factors[t].cosine];
+            im[t] = factors[t].sine < 0 ? T(0) : factors[t].im * sums[factors[t].sine];
+            left_re[t + 1] = left_re[t] * re[t] - left_im[t] * im[t];
+            left_im[t + 1] = left_re[t] * im[t] + left_im[t] * re[t];
+        }
+        const T* weights = element.weights + group.first_weight + p;
+        for (int f = 0; f < group.n_functions; ++f) {
+            values[group.first_function + f] += weights[f * group.n_products] * left_re[order];
+        }
+        if (!task.forces) return;
+        T right_re = 1, right_im = 0;
+        for (int t = order - 1; t >= 0; --t) {
+            const T other_re = left_re[t] * right_re - left_im[t] * right_im;
+            const T other_im = left_re[t] * right_im + left_im[t] * right_re;
+            const T cosine = factors[t].re * other_re, sine = -factors[t].im * other_im;
+            for (int f = 0; f < group.n_functions; ++f) {
+                const T weight = weights[f * group.n_products];
+                T* to = pulled + group.first_slope + f * group.n_slots;
+                to[factors[t].at_cosine] += weight * cosine;
+                if (factors[t].sine >= 0) to[factors[t].at_sine] += weight * sine;
+            }
+            const T next = right_re * re[t] - right_im * im[t];
+            right_im = right_re * im[t] + right_im * re[t];
+            right_re = next;
+        }
+    }
+
+    // Slopes of functions in sums times those of sums.
+    void spread() const {
+        constexpr int step = tile * width<T>;
+        for (Index column = 0; column < columns.n; column += step) {
+            for (int g = 0; g < element.n_groups; ++g) {
+                const ace_rows::Group& group = element.groups[g];
+                for (int f = 0; f < group.n_functions; ++f) spread(group, f, column);
+            }
+        }
+    }
+
+    AMPTORCH_INLINE void spread(const ace_rows::Group& group, int f, Index column) const {
+        const T* weights = pulled + group.first_slope + f * group.n_slots;
+        const int* slots = element.slots + group.first_slot;
+        Vec<T> total[tile] = {};
+        for (int s = 0; s < group.n_slots; ++s) {
+            const T* from = slopes + slots[s] * columns.n + column;
+            for (int i = 0; i < tile; ++i) total[i] += weights[s] * load(from + i * width<T>);
+        }
+        const Index row = element.first_row + group.first_function + f;
+        const T* found = reinterpret_cast<const T*>(total);
+        T* to = task.forces + row * 3 * task.n_atoms + 3 * task.begin + column;
+        const Index n = columns.n_forces - column;
+        for (Index i = 0; i < (n < tile * width<T> ? n : tile * width<T>); ++i) to[i] += found[i];
+        T* virial = task.virials + (row * task.n_frames + task.frame) * 6;
+        for (Index i = n < 0 ? 0 : n; i < tile * width<T> && i < n + 6; ++i) virial[i - n] += found[i];
+    }
+};
+
+template <typename T>
+void frame(const Task<T>& task, T* scratch) {
+    for (Index atom = task.begin; atom < task.end; ++atom) Atom<T>(task, scratch, atom).run();
+}
+
+template <typename T>
+Index scratch_size(const Task<T>& task) {
+    return Atom<T>::size(task, Columns<T>(task));
+}
+
+const Kernel<double> double_kernel{frame<double>, scratch_size<double>};
+const Kernel<float> float_kernel{frame<float>, scratch_size<float>};
+
+}  // namespace amptorch::ace_rows::AMPTORCH_ISA

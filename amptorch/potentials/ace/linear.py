@@ -1,0 +1,143 @@
+"""Expansions that are linear in what is trained: one density, which is the energy.
+
+    E_i = c_z0 + sum_f c_zf B_f(i)
+
+with contracted radial functions R_nl = f_n as they are, see :mod:`amptorch.potentials.ace.model`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...data.frame import AtomsBatch
+from ...data.primes import OnTheFly
+from ...kernels.ace_rows import MOST_FACTORS, ClusterRows
+from ...kernels.capability import in_cpp
+from ...kernels.force_pass import Pass, Scaling
+from ..model import LinearModel, Rows
+from .functions import Expansion
+from .model import Ace
+from .row_tables import RowTables
+
+if TYPE_CHECKING:
+    from ...descriptor.base_descriptor import BaseDescriptor
+
+
+class LinearAce(LinearModel):
+    """Args:
+        expansion: functions of each element; its embeddings are linear.
+        n_radial, l_max: of the descriptor.
+        get_forces, get_stress, dtype, covariance: see
+            :class:`amptorch.potentials.model.LinearModel`.
+
+    Coefficients are by element, the constant first.
+    """
+
+    def __init__(
+        self,
+        expansion: Expansion,
+        n_radial: int,
+        l_max: int,
+        get_forces: bool = True,
+        get_stress: bool = False,
+        covariance: bool = True,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        if not all(each.is_linear for each in expansion.embeddings):
+            raise ValueError("model: expected one density of exponent 1 for each element")
+        n = expansion.n_functions + len(expansion.elements)
+        super().__init__(n, get_forces, get_stress, dtype, covariance)
+        self.expansion, self.n_radial, self.l_max = expansion, n_radial, l_max
+        inner = Ace(expansion, n_radial, l_max, dtype=dtype)
+        self._inner = [inner]  # whose parameters are not this one's
+        self._rows: ClusterRows | None = None
+
+    def constants(self) -> Tensor:
+        counts = torch.tensor([len(each) + 1 for each in self.expansion.functions])
+        return counts.cumsum(0) - counts
+
+    def as_ace(self) -> Ace:
+        """The same energies, without the constants, as a general expansion."""
+        inner = self._inner[0]
+        own = torch.ones(self.num_params, dtype=torch.bool)
+        own[self.constants()] = False
+        values = self.coefficients.detach()[own.to(self.coefficients.device)]
+        if inner.coefficients.device != values.device or inner.coefficients.dtype != values.dtype:
+            inner.to(values)
+        if not torch.equal(inner.coefficients[:, 0], values):
+            with torch.no_grad():
+                inner.coefficients[:, 0] = values
+        return inner
+
+    def basis(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        inner, blocks = self.as_ace(), []
+        species = inner.species(numbers)
+        for element, functions in enumerate(self.expansion.functions):
+            atoms = (species == element).nonzero()[:, 0]
+            values = inner.basis(fingerprint[atoms], element)
+            values = torch.cat([torch.ones_like(values[:, :1]), values], 1)
+            zeros = values.new_zeros(len(fingerprint), 1 + len(functions))
+            blocks.append(zeros.index_copy(0, atoms, values))
+        return torch.cat(blocks, 1)
+
+    def atomic_energies_and_gradient(
+        self, batch: AtomsBatch, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        if torch.is_grad_enabled():
+            return super().atomic_energies_and_gradient(batch, gradient)
+        inner = self.as_ace()
+        energies, slope = inner.atomic_energies_and_gradient(batch, gradient)
+        constants = self.coefficients[self.constants().to(energies.device)]
+        return energies + constants[inner.species(batch.atomic_numbers)], slope
+
+    def rows(self, batch: AtomsBatch, forces: bool = True) -> Rows:
+        primes = batch.primes
+        longest = max(len(each.ns) for of in self.expansion.functions for each in of)
+        compiled = in_cpp(self.coefficients) and longest <= MOST_FACTORS
+        if not (isinstance(primes, OnTheFly) and compiled):
+            return super().rows(batch, forces)
+        if bool((primes.factors != 1).any()):
+            raise ValueError(
+                'model: functions of ace are of fingerprints that are not scaled: expected "dataset": '
+                '{"scaling": {"type": "none"}}'
+            )
+        if self._rows is None:
+            self._rows = self._made(primes.descriptor)
+        first = torch.cat([batch.natoms.new_zeros(1), batch.natoms.cumsum(0)])
+        return self._with_constants(batch, *self._rows.run(primes.environment, first, forces), forces)
+
+    def _made(self, descriptor: BaseDescriptor) -> ClusterRows:
+        inner = self.as_ace()
+        elements = [
+            RowTables.element(
+                functions, inner.layout, inner.radial.detach()[inner.pairs[index]].transpose(1, 2)
+            )
+            for index, functions in enumerate(self.expansion.functions)
+        ]
+        return ClusterRows(descriptor.parameters.expansion, elements, self.coefficients.dtype)
+
+    def _with_constants(
+        self, batch: AtomsBatch, energies: Tensor, forces: Tensor, virials: Tensor, wanted: bool
+    ) -> Rows:
+        own = torch.ones(self.num_params, dtype=torch.bool)
+        own[self.constants()] = False
+        species = self._inner[0].species(batch.atomic_numbers)
+        counts = energies.new_zeros(len(self.constants()), batch.num_graphs)
+        counts.index_put_((species, batch.batch), energies.new_ones(()), accumulate=True)
+
+        def whole(values: Tensor, constants: Tensor | None) -> Tensor:
+            rows = values.new_zeros(self.num_params, values.shape[1])
+            rows[own] = values
+            if constants is not None:
+                rows[~own] = constants
+            return rows.T
+
+        if not wanted:
+            return Rows(whole(energies, counts))
+        return Rows(whole(energies, counts), whole(forces, None), whole(virials, None))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_rows": None}
