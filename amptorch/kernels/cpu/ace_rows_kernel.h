@@ -26,21 +26,23 @@ T norm_of(int l, int m) {
     return AllNorms<T>::norms.values[place_of(l, m)];
 }
 
-// Vectors of columns at a time.
+// Vectors of columns at a time, and those of the virial.
 constexpr int tile = 8;
+template <typename T>
+constexpr int virial = (6 + width<T> - 1) / width<T>;
 
-// Columns of slopes of sums: three for each atom of the frame, then six of the virial, padded.
+// Columns: three for each atom of the frame in tiles of whole atoms, then six of the virial.
 template <typename T>
 struct Columns {
-    Index n_forces, n;
+    static constexpr int step = tile * width<T>, atoms = step / 3;
+    Index n_tiles;
 
-    explicit Columns(const Task<T>& task) : n_forces(3 * (task.end - task.begin)) {
-        constexpr int step = tile * width<T>;
-        n = (n_forces + 6 + step - 1) / step * step;
-    }
+    explicit Columns(const Task<T>& task) : n_tiles((task.end - task.begin + atoms - 1) / atoms) {}
+
+    static int within(Index atom) { return 3 * static_cast<int>(atom % atoms); }
 };
 
-inline int of_element(const Sizes& s) {
+inline int of_element(const ace_rows::Sizes& s) {
     return s.n_radial + s.n_max * (s.l_max + 1) * (s.l_max + 1);
 }
 
@@ -50,39 +52,68 @@ struct Atom {
     const Columns<T> columns;
     Index atom;
     const ace_rows::Element<T>& element;
-    T *sums, *slopes;    // [n_sums], [n_sums, columns.n]
+    Index n_sums;
+    T *sums, *slopes;    // [n_sums], [n_tiles + 1, n_sums, step]
     T *values, *pulled;  // of functions, and in their sums [n_slopes]
+    T *found;            // of all atoms of the frame, [n_tiles + 1, functions of all elements, step]
+    T *touched;          // [n_tiles], whether a neighbour lies there
 
     Atom(const Task<T>& task, T* scratch, Index atom)
         : task(task), columns(task), atom(atom), element(task.elements[task.species[atom]]) {
-        const Index n_sums = padded(n_all());
-        sums = scratch;
-        slopes = sums + n_sums;
-        values = slopes + n_sums * columns.n;
-        pulled = values + padded(element.n_functions);
+        const Sizes sizes(task);
+        n_sums = sizes.n_sums;
+        sums = scratch + sizes.found;
+        slopes = sums + padded(n_sums);
+        values = slopes + sizes.slopes;
+        pulled = values + padded(sizes.functions);
+        touched = pulled + padded(sizes.pulled);
+        found = scratch;
     }
 
     static Index padded(Index n) { return (n + 15) / 16 * 16; }
 
-    Index n_all() const { return task.sizes.n_elements * of_element(task.sizes); }
+    struct Sizes {
+        Index n_sums, functions = 0, pulled = 0, slopes, found, n_tiles;
 
-    static Index size(const Task<T>& task, const Columns<T>& columns) {
-        Index most = 0, functions = 0;
-        for (int e = 0; e < task.sizes.n_elements; ++e) {
-            most = most > task.elements[e].n_slopes ? most : task.elements[e].n_slopes;
-            functions = functions > task.elements[e].n_functions ? functions
-                                                                 : task.elements[e].n_functions;
+        explicit Sizes(const Task<T>& task)
+            : n_sums(task.sizes.n_elements * of_element(task.sizes)),
+              n_tiles(Columns<T>(task).n_tiles) {
+            for (int e = 0; e < task.sizes.n_elements; ++e) {
+                const auto& element = task.elements[e];
+                functions = element.first_row + element.n_functions;
+                pulled = pulled > element.n_slopes ? pulled : element.n_slopes;
+            }
+            slopes = (n_tiles + 1) * n_sums * Columns<T>::step;
+            found = (n_tiles + 1) * functions * Columns<T>::step;
         }
-        const Index n_sums = padded(task.sizes.n_elements * of_element(task.sizes));
-        return n_sums * (1 + columns.n) + padded(functions) + padded(most);
+
+        Index total() const {
+            return found + padded(n_sums) + slopes + padded(functions) + padded(pulled) +
+                   padded(n_tiles);
+        }
+    };
+
+    T* slopes_of(Index which, Index sum) const {
+        return slopes + (which * n_sums + sum) * Columns<T>::step;
+    }
+
+    void clear() {
+        for (Index i = 0; i < n_sums; ++i) sums[i] = 0;
+        if (!task.forces) return;
+        for (Index i = 0; i < columns.n_tiles; ++i) touched[i] = 0;
+        touched[(atom - task.begin) / Columns<T>::atoms] = 1;
+        for (Index pair = task.first[atom]; pair < task.first[atom + 1]; ++pair) {
+            touched[(task.neighbors[pair] - task.begin) / Columns<T>::atoms] = 1;
+        }
+        for (Index i = 0; i <= columns.n_tiles; ++i) {
+            if (i < columns.n_tiles && !touched[i]) continue;
+            T* to = slopes_of(i, 0);
+            for (Index k = 0; k < n_sums * Columns<T>::step; k += width<T>) store(to + k, Vec<T>{});
+        }
     }
 
     void run() {
-        const Index n_sums = n_all();
-        for (Index i = 0; i < n_sums; ++i) sums[i] = 0;
-        if (task.forces) {
-            for (Index i = 0; i < n_sums * columns.n; ++i) slopes[i] = 0;
-        }
+        clear();
         Index begin = task.first[atom];
         for (int mu = 0; mu < task.sizes.n_elements; ++mu) {
             Index end = begin;
@@ -108,7 +139,7 @@ struct Atom {
     }
 
     void add_pairs(int mu, const Pairs<T>& pairs, const Factors<T>& factors) {
-        const Sizes& s = task.sizes;
+        const ace_rows::Sizes& s = task.sizes;
         const int start = mu * of_element(s), harmonics = (s.l_max + 1) * (s.l_max + 1);
         Mask<T> lanes = count<T>();
         const Vec<T> there = lanes < pairs.number ? broadcast<T>(1) : Vec<T>{};
@@ -133,7 +164,7 @@ struct Atom {
 
     void contract(int mu, int l, const Factors<T>& factors, Vec<T> there, Vec<T>* values,
                   Vec<T>* slopes) const {
-        const Sizes& s = task.sizes;
+        const ace_rows::Sizes& s = task.sizes;
         for (int n = 0; n < s.n_max; ++n) {
             const T* c = element.radial + ((mu * (s.l_max + 1) + l) * s.n_max + n) * s.n_radial;
             values[n] = slopes[n] = Vec<T>{};
@@ -177,18 +208,23 @@ struct Atom {
             g[i] = along * u[i] + across * turn[i];
             r[i] = u[i] * load(pairs.distance);
         }
-        T* row = slopes + to * columns.n;
-        T* own = row + 3 * (atom - task.begin);
         for (int lane = 0; lane < pairs.number; ++lane) {
-            T* other = row + 3 * (task.neighbors[pairs.pair[lane]] - task.begin);
+            T* other = at(to, task.neighbors[pairs.pair[lane]]);
             for (int i = 0; i < 3; ++i) other[i] -= g[i][lane];
         }
+        T* own = at(to, atom);
         for (int i = 0; i < 3; ++i) own[i] += sum<T>(g[i]);
-        T* virial = row + columns.n_forces;
-        for (int i = 0; i < 3; ++i) virial[i] += sum<T>(r[i] * g[i]);
-        virial[3] += T(0.5) * sum<T>(r[1] * g[2] + r[2] * g[1]);
-        virial[4] += T(0.5) * sum<T>(r[0] * g[2] + r[2] * g[0]);
-        virial[5] += T(0.5) * sum<T>(r[0] * g[1] + r[1] * g[0]);
+        T* row = slopes_of(columns.n_tiles, to);
+        for (int i = 0; i < 3; ++i) row[i] += sum<T>(r[i] * g[i]);
+        row[3] += T(0.5) * sum<T>(r[1] * g[2] + r[2] * g[1]);
+        row[4] += T(0.5) * sum<T>(r[0] * g[2] + r[2] * g[0]);
+        row[5] += T(0.5) * sum<T>(r[0] * g[1] + r[1] * g[0]);
+    }
+
+    // The columns of an atom in the slopes of a sum.
+    T* at(Index sum, Index which) const {
+        const Index place = which - task.begin;
+        return slopes_of(place / Columns<T>::atoms, sum) + Columns<T>::within(place);
     }
 
     void multiply() {
@@ -237,41 +273,72 @@ struct Atom {
 
     // Slopes of functions in sums times those of sums.
     void spread() const {
-        constexpr int step = tile * width<T>;
-        for (Index column = 0; column < columns.n; column += step) {
-            for (int g = 0; g < element.n_groups; ++g) {
-                const ace_rows::Group& group = element.groups[g];
-                for (int f = 0; f < group.n_functions; ++f) spread(group, f, column);
-            }
+        for (Index i = 0; i < columns.n_tiles; ++i) {
+            if (touched[i]) spread<tile>(i);
+        }
+        spread<virial<T>>(columns.n_tiles);
+    }
+
+    template <int n>
+    void spread(Index which) const {
+        for (int g = 0; g < element.n_groups; ++g) {
+            const ace_rows::Group& group = element.groups[g];
+            for (int f = 0; f < group.n_functions; ++f) spread<n>(group, f, which);
         }
     }
 
-    AMPTORCH_INLINE void spread(const ace_rows::Group& group, int f, Index column) const {
+    template <int n>
+    AMPTORCH_INLINE void spread(const ace_rows::Group& group, int f, Index which) const {
         const T* weights = pulled + group.first_slope + f * group.n_slots;
         const int* slots = element.slots + group.first_slot;
-        Vec<T> total[tile] = {};
+        T* to = row_of(which, element.first_row + group.first_function + f);
+        Vec<T> total[n];
+        for (int i = 0; i < n; ++i) total[i] = load(to + i * width<T>);
         for (int s = 0; s < group.n_slots; ++s) {
-            const T* from = slopes + slots[s] * columns.n + column;
-            for (int i = 0; i < tile; ++i) total[i] += weights[s] * load(from + i * width<T>);
+            const T* from = slopes_of(which, slots[s]);
+            for (int i = 0; i < n; ++i) total[i] += weights[s] * load(from + i * width<T>);
         }
-        const Index row = element.first_row + group.first_function + f;
-        const T* found = reinterpret_cast<const T*>(total);
-        T* to = task.forces + row * 3 * task.n_atoms + 3 * task.begin + column;
-        const Index n = columns.n_forces - column;
-        for (Index i = 0; i < (n < tile * width<T> ? n : tile * width<T>); ++i) to[i] += found[i];
-        T* virial = task.virials + (row * task.n_frames + task.frame) * 6;
-        for (Index i = n < 0 ? 0 : n; i < tile * width<T> && i < n + 6; ++i) virial[i - n] += found[i];
+        for (int i = 0; i < n; ++i) store(to + i * width<T>, total[i]);
+    }
+
+    Index n_rows() const {
+        const auto& last = task.elements[task.sizes.n_elements - 1];
+        return last.first_row + last.n_functions;
+    }
+
+    T* row_of(Index which, Index function) const {
+        return found + (which * n_rows() + function) * Columns<T>::step;
+    }
+
+    // Copies what was found of all atoms of the frame.
+    void write() const {
+        for (Index row = 0; row < n_rows(); ++row) {
+            T* to = task.forces + row * 3 * task.n_atoms + 3 * task.begin;
+            const Index n = 3 * (task.end - task.begin);
+            for (Index i = 0; i < columns.n_tiles; ++i) {
+                const Index first = i * 3 * Columns<T>::atoms, last = first + 3 * Columns<T>::atoms;
+                const T* from = row_of(i, row);
+                for (Index k = first; k < (last < n ? last : n); ++k) to[k] = from[k - first];
+            }
+            const T* from = row_of(columns.n_tiles, row);
+            for (int i = 0; i < 6; ++i) {
+                task.virials[(row * task.n_frames + task.frame) * 6 + i] = from[i];
+            }
+        }
     }
 };
 
 template <typename T>
 void frame(const Task<T>& task, T* scratch) {
+    const typename Atom<T>::Sizes sizes(task);
+    for (Index i = 0; task.forces && i < sizes.found; ++i) scratch[i] = 0;
     for (Index atom = task.begin; atom < task.end; ++atom) Atom<T>(task, scratch, atom).run();
+    if (task.forces && task.begin < task.end) Atom<T>(task, scratch, task.begin).write();
 }
 
 template <typename T>
 Index scratch_size(const Task<T>& task) {
-    return Atom<T>::size(task, Columns<T>(task));
+    return typename Atom<T>::Sizes(task).total();
 }
 
 const Kernel<double> double_kernel{frame<double>, scratch_size<double>};
