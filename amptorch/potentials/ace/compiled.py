@@ -97,19 +97,21 @@ class AcePass:
     Args:
         descriptor: of the fingerprints.
         compiled: the model.
-        dtype: of the pass.
+        constants: [n_elements], of the energies of atoms; their precision is the pass's.
     """
 
-    def __init__(self, descriptor: BaseDescriptor, compiled: Compiled, dtype: torch.dtype) -> None:
-        self._descriptor, self._compiled, self._dtype = descriptor, compiled, dtype
+    def __init__(
+        self, descriptor: BaseDescriptor, compiled: Compiled, constants: Tensor
+    ) -> None:
+        self._descriptor, self._compiled, self._constants = descriptor, compiled, constants
 
     def run(self, environment: Environment, with_gradients: bool) -> Passed:
         """Fingerprints, energies and, if asked for, gradients."""
         with torch.no_grad():
-            environment = environment.to(self._dtype)
+            environment = environment.to(self._constants.dtype)
             features = self._descriptor.fingerprints(environment)
-            found = self._compiled.run(features, environment.species, with_gradients)
-            energies, slopes = found
+            energies, slopes = self._compiled.run(features, environment.species, with_gradients)
+            energies += self._constants[environment.species]
             gradients = slopes[:, :3]
             if with_gradients:
                 gradients = self._descriptor.vjp(environment, slopes)

@@ -10,20 +10,24 @@ import torch
 
 from ...descriptor.ace import Ace as Descriptor
 from ..precision import dtype_of, name_of
-from ..registry import GRADIENTS, Family, Format, Inputs
+from ..registry import GRADIENTS, LEAST_SQUARES, Family, Format, Inputs
 from .embeddings import Embedding
 from .files.contents import is_file
 from .files.yace import read_yace, write_yace
 from .files.yaml_form import read_yaml, write_yaml
 from .functions import Expansion
 from .ladder import Label, functions_of
+from .linear import LinearAce
 from .model import Ace
 from .settings import AceSettings
 
 
+MODELS: dict[str, type[Ace] | type[LinearAce]] = {"ace": Ace, "linear_ace": LinearAce}
+
+
 def make(
     settings: AceSettings, inputs: Inputs, dtype: torch.dtype, get_stress: bool = False
-) -> Ace:
+) -> Ace | LinearAce:
     """A model whose coefficients are 0.
 
     Args:
@@ -42,8 +46,15 @@ def make(
             f"{descriptor.descriptor_type!r}"
         )
     expansion = _expansion(settings, inputs, descriptor)
-    return Ace(
-        expansion, descriptor.n_radial, descriptor.l_max, settings.get_forces, get_stress, dtype
+    more = {} if settings.name == "ace" else {"covariance": settings.covariance}
+    return MODELS[settings.name](
+        expansion,
+        descriptor.n_radial,
+        descriptor.l_max,
+        get_forces=settings.get_forces,
+        get_stress=get_stress,
+        dtype=dtype,
+        **more,
     )
 
 
@@ -66,9 +77,13 @@ def _expansion(settings: AceSettings, inputs: Inputs, descriptor: Descriptor) ->
     return expansion
 
 
-def to_json(model: Ace) -> dict[str, Any]:
+def to_json(model: Ace | LinearAce) -> dict[str, Any]:
     """Arguments that make the model."""
+    of_kind: dict[str, Any] = {"name": "ace"}
+    if isinstance(model, LinearAce):
+        of_kind = {"name": "linear_ace", "covariance": model.inverse is not None}
     return {
+        **of_kind,
         "expansion": model.expansion.to_json(),
         "n_radial": model.n_radial,
         "l_max": model.l_max,
@@ -78,20 +93,22 @@ def to_json(model: Ace) -> dict[str, Any]:
     }
 
 
-def from_json(values: Mapping[str, Any]) -> Ace:
+def from_json(values: Mapping[str, Any]) -> Ace | LinearAce:
     """The model of :func:`to_json`."""
-    expansion = Expansion.from_json(values["expansion"])
-    return Ace(**{**values, "expansion": expansion, "dtype": dtype_of(values["dtype"])})
+    arguments = dict(values)
+    kind = MODELS[arguments.pop("name")]
+    expansion, dtype = Expansion.from_json(values["expansion"]), dtype_of(values["dtype"])
+    return kind(**{**arguments, "expansion": expansion, "dtype": dtype})
 
 
 FAMILY = Family(
     name="ace",
-    models={"ace": Ace},
+    models=MODELS,
     Settings=AceSettings,
     make=make,
     to_json=to_json,
     from_json=from_json,
-    fits={"gradients": GRADIENTS},
+    fits={"gradients": GRADIENTS, "least_squares": LEAST_SQUARES},
     formats=(
         Format(
             "a .yace of ACE",

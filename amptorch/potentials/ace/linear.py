@@ -93,12 +93,18 @@ class LinearAce(LinearModel):
         constants = self.coefficients[self.constants().to(energies.device)]
         return energies + constants[inner.species(batch.atomic_numbers)], slope
 
-    def rows(self, batch: AtomsBatch, forces: bool = True) -> Rows:
+    def force_pass(
+        self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
+    ) -> Pass | None:
+        constants = self.coefficients.detach()[self.constants()]
+        return self.as_ace().pass_above(constants, descriptor, scaling)
+
+    def rows(self, batch: AtomsBatch, forces: bool = True, virials: bool = True) -> Rows:
         primes = batch.primes
         longest = max(len(each.ns) for of in self.expansion.functions for each in of)
         compiled = in_cpp(self.coefficients) and longest <= MOST_FACTORS
         if not (isinstance(primes, OnTheFly) and compiled):
-            return super().rows(batch, forces)
+            return super().rows(batch, forces, virials)
         if bool((primes.factors != 1).any()):
             raise ValueError(
                 'model: functions of ace are of fingerprints that are not scaled: expected "dataset": '

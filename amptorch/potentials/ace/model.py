@@ -116,10 +116,17 @@ class Ace(Model):
     def force_pass(
         self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
     ) -> Pass | None:
+        constants = self.coefficients.new_zeros(len(self.expansion.elements))
+        return self.pass_above(constants, descriptor, scaling)
+
+    def pass_above(
+        self, constants: Tensor, descriptor: BaseDescriptor, scaling: Scaling
+    ) -> Pass | None:
+        """The pass, with energies of atoms [n_elements] that are added."""
         plain = not bool((scaling.factors != 1).any() or scaling.shifts.any())
         if not (plain and self._is_compiled(self.coefficients)):
             return None
-        return AcePass(descriptor, self.compiled(), self.coefficients.dtype)
+        return AcePass(descriptor, self.compiled(), constants.detach())
 
     def _is_compiled(self, features: Tensor) -> bool:
         return in_cpp(features) and self.expansion.n_densities <= MOST_DENSITIES

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import is_number
+from ...errors import check_choice, check_integer, is_number
 from ..settings import ModelSettings
+
+NAMES = ("ace", "linear_ace")
 
 
 @dataclass
 class AceSettings(ModelSettings):
     """Attributes:
+    name: "ace", or "linear_ace", which is linear in what is trained.
     functions: number of them for an element, at most.
-    densities: exponents of the densities; 1 alone is a potential linear in its coefficients.
+    densities: exponents of the densities of "ace"; "linear_ace" has one, of exponent 1.
+    covariance: of "linear_ace", see :class:`amptorch.potentials.linear.settings.LinearSettings`.
     """
 
+    name: str = "ace"
     functions: int = 700
     densities: tuple[float, ...] = (1.0, 0.5)
+    covariance: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.functions, int) or self.functions < 1:
-            raise ValueError(f"model: expected functions >= 1, got {self.functions!r}")
-        self.densities = tuple(self.densities)
+        self.name = str(self.name).lower()
+        check_choice(self, "name", NAMES, "model")
+        check_choice(self, "covariance", (True, False), "model")
+        check_integer(self, "functions", "model", least=1)
+        self.densities = (1.0,) if self.name == "linear_ace" else tuple(self.densities)
         if not self.densities or not all(is_number(m) and m > 0 for m in self.densities):
             raise ValueError(f"model: expected densities > 0, got {self.densities!r}")

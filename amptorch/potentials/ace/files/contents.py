@@ -18,6 +18,7 @@ from ....preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, Targe
 from ...potential import Potential
 from ..embeddings import Embedding
 from ..functions import Expansion, Function
+from ..linear import LinearAce
 from ..model import Ace, pair_places
 
 Array = NDArray[np.float64]
@@ -110,9 +111,11 @@ class Contents:
         Raises:
             ValueError: files cannot say it: another model, or a mean of frames.
         """
-        model, descriptor = potential.model, potential.descriptor
+        descriptor, given = potential.descriptor, potential.model
+        model = given.as_ace() if isinstance(given, LinearAce) else given
         if not isinstance(model, Ace) or not isinstance(descriptor, Descriptor):
             raise ValueError(f"expected a potential of the family ace, got {type(model).__name__}")
+        _check_not_scaled(potential)
         expansion = model.expansion
         radial = model.radial.detach().double().cpu().numpy()
         places = pair_places(len(expansion.elements))
@@ -162,7 +165,22 @@ def _energies(potential: Potential) -> list[float]:
             )
         for element in energies:
             energies[element] += baseline.energies.get(atomic_numbers[element], 0.0)
+    if isinstance(potential.model, LinearAce):
+        own = potential.model.coefficients.detach()[potential.model.constants()]
+        scale = float(potential.scalers["target"].target_std)
+        for element, constant in zip(potential.model.expansion.elements, own.tolist(), strict=True):
+            energies[element] += scale * constant
     return list(energies.values())
+
+
+def _check_not_scaled(potential: Potential) -> None:
+    numbers = torch.from_numpy(potential.descriptor.element_indices)
+    factors, shifts = potential.scalers["feature"].affine(numbers)
+    if bool((factors != 1).any() or shifts.any()):
+        raise ValueError(
+            "files of ACE have densities that are not scaled: expected a potential trained with "
+            'dataset: {"scaling": {"type": "none"}}'
+        )
 
 
 def is_file(path: Path, suffixes: Sequence[str], mark: str) -> bool:
