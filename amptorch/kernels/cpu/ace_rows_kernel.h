@@ -46,28 +46,32 @@ inline int of_element(const ace_rows::Sizes& s) {
     return s.n_radial + s.n_max * (s.l_max + 1) * (s.l_max + 1);
 }
 
+// Some atoms of one element of a frame, at most as many as a vector has lanes.
 template <typename T>
-struct Atom {
+struct Block {
     const Task<T>& task;
     const Columns<T> columns;
-    Index atom;
     const ace_rows::Element<T>& element;
+    const Index* atoms;
+    int number;
     Index n_sums;
-    T *sums, *slopes;    // [n_sums], [n_tiles + 1, n_sums, step]
-    T *values, *pulled;  // of functions, and in their sums [n_slopes]
-    T *found;            // of all atoms of the frame, [n_tiles + 1, functions of all elements, step]
-    T *touched;          // [n_tiles], whether a neighbour lies there
+    Vec<T> *sums, *values, *pulled;  // of functions, and in their sums [n_slopes]: an atom a lane
+    T* slopes;   // of one atom, [n_tiles + 1, n_sums, step]
+    T* found;    // of all atoms of the frame, [n_tiles + 1, functions of all elements, step]
+    T* touched;  // [n_tiles], whether a neighbour of that atom lies there
+    Index atom = 0;
+    int lane = 0;
 
-    Atom(const Task<T>& task, T* scratch, Index atom)
-        : task(task), columns(task), atom(atom), element(task.elements[task.species[atom]]) {
+    Block(const Task<T>& task, T* scratch, const Index* atoms, int number, Index species)
+        : task(task), columns(task), element(task.elements[species]), atoms(atoms), number(number) {
         const Sizes sizes(task);
         n_sums = sizes.n_sums;
-        sums = scratch + sizes.found;
-        slopes = sums + padded(n_sums);
-        values = slopes + sizes.slopes;
-        pulled = values + padded(sizes.functions);
-        touched = pulled + padded(sizes.pulled);
         found = scratch;
+        slopes = found + sizes.found;
+        sums = reinterpret_cast<Vec<T>*>(slopes + sizes.slopes);
+        values = sums + n_sums;
+        pulled = values + sizes.functions;
+        touched = reinterpret_cast<T*>(pulled + sizes.pulled);
     }
 
     static Index padded(Index n) { return (n + 15) / 16 * 16; }
@@ -88,8 +92,7 @@ struct Atom {
         }
 
         Index total() const {
-            return found + padded(n_sums) + slopes + padded(functions) + padded(pulled) +
-                   padded(n_tiles);
+            return found + slopes + (n_sums + functions + pulled) * width<T> + padded(n_tiles);
         }
     };
 
@@ -97,9 +100,26 @@ struct Atom {
         return slopes + (which * n_sums + sum) * Columns<T>::step;
     }
 
+    void run() {
+        for (Index i = 0; i < n_sums; ++i) sums[i] = Vec<T>{};
+        for (lane = 0; lane < number; ++lane) {
+            atom = atoms[lane];
+            add_all<false>();
+        }
+        multiply();
+        for (int f = 0; f < element.n_functions; ++f) {
+            T* to = task.energies + (element.first_row + f) * task.n_frames + task.frame;
+            for (int k = 0; k < number; ++k) *to += values[f][k];
+        }
+        for (lane = 0; task.forces && lane < number; ++lane) {
+            atom = atoms[lane];
+            clear();
+            add_all<true>();
+            spread();
+        }
+    }
+
     void clear() {
-        for (Index i = 0; i < n_sums; ++i) sums[i] = 0;
-        if (!task.forces) return;
         for (Index i = 0; i < columns.n_tiles; ++i) touched[i] = 0;
         touched[(atom - task.begin) / Columns<T>::atoms] = 1;
         for (Index pair = task.first[atom]; pair < task.first[atom + 1]; ++pair) {
@@ -112,32 +132,30 @@ struct Atom {
         }
     }
 
-    void run() {
-        clear();
+    // Adds the neighbours of an atom to its sums, or to slopes of these.
+    template <bool with_slopes>
+    void add_all() {
         Index begin = task.first[atom];
         for (int mu = 0; mu < task.sizes.n_elements; ++mu) {
             Index end = begin;
             while (end < task.first[atom + 1] && task.species[task.neighbors[end]] == mu) ++end;
-            add_neighbors(mu, begin, end);
+            add_neighbors<with_slopes>(mu, begin, end);
             begin = end;
         }
-        multiply();
-        for (int f = 0; f < element.n_functions; ++f) {
-            task.energies[(element.first_row + f) * task.n_frames + task.frame] += values[f];
-        }
-        if (task.forces) spread();
     }
 
+    template <bool with_slopes>
     void add_neighbors(int mu, Index begin, Index end) {
         const Index own = task.species[atom];
         const Radial<T>& radial = task.radials[own * task.sizes.n_elements + mu];
         Factors<T> factors;
         for_near<T>(task.vectors, begin, end, radial.cutoff, [&](const Pairs<T>& pairs) {
             factors.make(task.part, radial, pairs);
-            add_pairs(mu, pairs, factors);
+            add_pairs<with_slopes>(mu, pairs, factors);
         });
     }
 
+    template <bool with_slopes>
     void add_pairs(int mu, const Pairs<T>& pairs, const Factors<T>& factors) {
         const ace_rows::Sizes& s = task.sizes;
         const int start = mu * of_element(s), harmonics = (s.l_max + 1) * (s.l_max + 1);
@@ -145,7 +163,7 @@ struct Atom {
         const Vec<T> there = lanes < pairs.number ? broadcast<T>(1) : Vec<T>{};
         for (int k = 0; k < s.n_radial; ++k) {
             const Vec<T> y = broadcast<T>(norm_of<T>(0, 0)), none[3] = {};
-            add(start + k, pairs, factors, there * factors.functions.values[k],
+            add<with_slopes>(start + k, pairs, factors, there * factors.functions.values[k],
                 there * factors.functions.slopes[k], y, none);
         }
         Vec<T> values[most_functions], slopes[most_functions];
@@ -156,7 +174,7 @@ struct Atom {
                 harmonic(factors, l, m, y, turn);
                 for (int n = 0; n < s.n_max; ++n) {
                     const int to = start + s.n_radial + n * harmonics + l * (l + 1) + m;
-                    add(to, pairs, factors, values[n], slopes[n], y, turn);
+                    add<with_slopes>(to, pairs, factors, values[n], slopes[n], y, turn);
                 }
             }
         }
@@ -197,10 +215,13 @@ struct Atom {
         for (int i = 0; i < 3; ++i) turn[i] -= along * u[i];
     }
 
+    template <bool with_slopes>
     AMPTORCH_INLINE void add(int to, const Pairs<T>& pairs, const Factors<T>& factors,
                              Vec<T> value, Vec<T> slope, Vec<T> y, const Vec<T> (&turn)[3]) {
-        sums[to] += sum<T>(value * y);
-        if (!task.forces) return;
+        if constexpr (!with_slopes) {
+            reinterpret_cast<T*>(sums + to)[lane] += sum<T>(value * y);
+            return;
+        }
         const auto& u = factors.unit;
         const Vec<T> across = value * factors.inverse, along = slope * y;
         Vec<T> g[3], r[3];
@@ -208,9 +229,9 @@ struct Atom {
             g[i] = along * u[i] + across * turn[i];
             r[i] = u[i] * load(pairs.distance);
         }
-        for (int lane = 0; lane < pairs.number; ++lane) {
-            T* other = at(to, task.neighbors[pairs.pair[lane]]);
-            for (int i = 0; i < 3; ++i) other[i] -= g[i][lane];
+        for (int k = 0; k < pairs.number; ++k) {
+            T* other = at(to, task.neighbors[pairs.pair[k]]);
+            for (int i = 0; i < 3; ++i) other[i] -= g[i][k];
         }
         T* own = at(to, atom);
         for (int i = 0; i < 3; ++i) own[i] += sum<T>(g[i]);
@@ -230,22 +251,24 @@ struct Atom {
     void multiply() {
         for (int g = 0; g < element.n_groups; ++g) {
             const ace_rows::Group& group = element.groups[g];
-            for (int f = 0; f < group.n_functions; ++f) values[group.first_function + f] = 0;
-            T* to = pulled + group.first_slope;
-            for (int i = 0; i < group.n_functions * group.n_slots; ++i) to[i] = 0;
+            for (int f = 0; f < group.n_functions; ++f) values[group.first_function + f] = Vec<T>{};
+            Vec<T>* to = pulled + group.first_slope;
+            for (int i = 0; i < group.n_functions * group.n_slots; ++i) to[i] = Vec<T>{};
             for (int p = 0; p < group.n_products; ++p) multiply(group, p);
         }
     }
 
     void multiply(const ace_rows::Group& group, int p) {
         const Factor<T>* factors = element.factors + (group.first_product + p) * most_factors;
-        T re[most_factors], im[most_factors], left_re[most_factors + 1], left_im[most_factors + 1];
+        Vec<T> re[most_factors], im[most_factors];
+        Vec<T> left_re[most_factors + 1], left_im[most_factors + 1];
         const int order = group.order;
-        left_re[0] = 1;
-        left_im[0] = 0;
+        left_re[0] = broadcast<T>(1);
+        left_im[0] = Vec<T>{};
         for (int t = 0; t < order; ++t) {
             re[t] = factors[t].re * sums[factors[t].cosine];
-            im[t] = factors[t].sine < 0 ? T(0) : factors[t].im * sums[factors[t].sine];
+            im[t] = Vec<T>{};
+            if (factors[t].sine >= 0) im[t] = factors[t].im * sums[factors[t].sine];
             left_re[t + 1] = left_re[t] * re[t] - left_im[t] * im[t];
             left_im[t + 1] = left_re[t] * im[t] + left_im[t] * re[t];
         }
@@ -254,18 +277,18 @@ struct Atom {
             values[group.first_function + f] += weights[f * group.n_products] * left_re[order];
         }
         if (!task.forces) return;
-        T right_re = 1, right_im = 0;
+        Vec<T> right_re = broadcast<T>(1), right_im{};
         for (int t = order - 1; t >= 0; --t) {
-            const T other_re = left_re[t] * right_re - left_im[t] * right_im;
-            const T other_im = left_re[t] * right_im + left_im[t] * right_re;
-            const T cosine = factors[t].re * other_re, sine = -factors[t].im * other_im;
+            const Vec<T> other_re = left_re[t] * right_re - left_im[t] * right_im;
+            const Vec<T> other_im = left_re[t] * right_im + left_im[t] * right_re;
+            const Vec<T> cosine = factors[t].re * other_re, sine = -factors[t].im * other_im;
             for (int f = 0; f < group.n_functions; ++f) {
                 const T weight = weights[f * group.n_products];
-                T* to = pulled + group.first_slope + f * group.n_slots;
+                Vec<T>* to = pulled + group.first_slope + f * group.n_slots;
                 to[factors[t].at_cosine] += weight * cosine;
                 if (factors[t].sine >= 0) to[factors[t].at_sine] += weight * sine;
             }
-            const T next = right_re * re[t] - right_im * im[t];
+            const Vec<T> next = right_re * re[t] - right_im * im[t];
             right_im = right_re * im[t] + right_im * re[t];
             right_re = next;
         }
@@ -289,14 +312,15 @@ struct Atom {
 
     template <int n>
     AMPTORCH_INLINE void spread(const ace_rows::Group& group, int f, Index which) const {
-        const T* weights = pulled + group.first_slope + f * group.n_slots;
+        const T* weights =
+            reinterpret_cast<const T*>(pulled + group.first_slope + f * group.n_slots) + lane;
         const int* slots = element.slots + group.first_slot;
         T* to = row_of(which, element.first_row + group.first_function + f);
         Vec<T> total[n];
         for (int i = 0; i < n; ++i) total[i] = load(to + i * width<T>);
         for (int s = 0; s < group.n_slots; ++s) {
             const T* from = slopes_of(which, slots[s]);
-            for (int i = 0; i < n; ++i) total[i] += weights[s] * load(from + i * width<T>);
+            for (int i = 0; i < n; ++i) total[i] += weights[s * width<T>] * load(from + i * width<T>);
         }
         for (int i = 0; i < n; ++i) store(to + i * width<T>, total[i]);
     }
@@ -330,15 +354,25 @@ struct Atom {
 
 template <typename T>
 void frame(const Task<T>& task, T* scratch) {
-    const typename Atom<T>::Sizes sizes(task);
+    const typename Block<T>::Sizes sizes(task);
     for (Index i = 0; task.forces && i < sizes.found; ++i) scratch[i] = 0;
-    for (Index atom = task.begin; atom < task.end; ++atom) Atom<T>(task, scratch, atom).run();
-    if (task.forces && task.begin < task.end) Atom<T>(task, scratch, task.begin).write();
+    for (int species = 0; species < task.sizes.n_elements; ++species) {
+        Index atoms[width<T>];
+        int number = 0;
+        for (Index atom = task.begin; atom < task.end; ++atom) {
+            if (task.species[atom] == species) atoms[number++] = atom;
+            if (number == width<T> || (number && atom + 1 == task.end)) {
+                Block<T>(task, scratch, atoms, number, species).run();
+                number = 0;
+            }
+        }
+    }
+    if (task.forces) Block<T>(task, scratch, nullptr, 0, 0).write();
 }
 
 template <typename T>
 Index scratch_size(const Task<T>& task) {
-    return typename Atom<T>::Sizes(task).total();
+    return typename Block<T>::Sizes(task).total();
 }
 
 const Kernel<double> double_kernel{frame<double>, scratch_size<double>};
