@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from . import (
     accuracy,
     compare,
+    delta,
     demo,
     diff,
     fit,
@@ -30,6 +31,7 @@ from . import (
 
 COMMANDS = (
     accuracy,
+    delta,
     compare,
     demo,
     fit,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,11 @@ def test_a_potential_without_forces_cannot_give_any(tmp_path):
         linear(FRAMES, tmp_path, {"potential": only.cp_dir})
 
 
+@pytest.fixture
+def nothing_kept(monkeypatch) -> None:
+    monkeypatch.setattr(calculator_baseline, "_kept", OrderedDict())
+
+
 class Counting(Calculator):
     """EMT that counts its calls, and knows no stress."""
 
@@ -256,7 +262,7 @@ class Counting(Calculator):
         self.results = {"energy": bare.get_potential_energy(), "forces": bare.get_forces()}
 
 
-def test_a_frame_is_calculated_once(tmp_path):
+def test_a_frame_is_calculated_once(tmp_path, nothing_kept):
     Counting.calls = 0
     place = f"{__name__}:Counting"
     images = alloy_frames(4)
@@ -269,7 +275,7 @@ def test_a_frame_is_calculated_once(tmp_path):
     assert reader.read(labelled(fixed(ZBL), FRAMES)[0]).stress is None
 
 
-def test_only_so_many_numbers_are_kept(monkeypatch):
+def test_only_so_many_numbers_are_kept(monkeypatch, nothing_kept):
     monkeypatch.setattr(calculator_baseline, "KEPT", 9)
     Counting.calls, kind = 0, fixed({"calculator": f"{__name__}:Counting"})
     for images in (FRAMES[:3], FRAMES[1:3], FRAMES[:1]):
@@ -289,7 +295,7 @@ def test_a_calculator_that_is_an_object(tmp_path):
     assert kept["sigma"] == 2.3
 
 
-def test_a_file_makes_no_calculator_unasked(tmp_path, monkeypatch):
+def test_a_file_makes_no_calculator_unasked(tmp_path, monkeypatch, nothing_kept):
     """A command may be among the options of a calculator."""
     place = f"{__name__}:Counting"
     linear(FRAMES, tmp_path, {"calculator": place}, stress=False).potential.save(tmp_path / "a")

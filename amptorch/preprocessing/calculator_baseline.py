@@ -19,6 +19,9 @@ from ..errors import is_number
 from ..plain import as_json, plain
 from ..store.keys import content_key
 
+Kept = OrderedDict[tuple[object, ...], dict[str, Any]]
+"""What calculators gave, by calculator and frame, what was asked for last at the end."""
+
 ALLOWED_BY = "AMPTORCH_CALCULATORS"
 """Environment variable with further calculators that files may name, separated by commas."""
 # What only computes: neither runs commands nor writes files, whatever its options are.
@@ -30,6 +33,7 @@ _allowed: set[str] = set()
 
 # Atoms of frames whose numbers are kept, 60 bytes each: training reads them, reports predict them.
 KEPT = 1 << 20
+_kept: Kept = OrderedDict()
 
 
 def allow(place: str) -> None:
@@ -40,7 +44,8 @@ def allow(place: str) -> None:
 class OfCalculator:
     """What a calculator of ASE gives.
 
-    The calculator is made when it is first needed, and what it gave of the last frames is kept.
+    The calculator is made when it is first needed, and what it gave of the last frames is kept in
+    this process.
 
     Args:
         place: "module:Class", or "module:function" of a function that gives a calculator.
@@ -53,12 +58,10 @@ class OfCalculator:
     def __init__(self, place: str, options: Mapping[str, Any], trusted: bool = False) -> None:
         self.place, self.options, self.trusted = place, dict(options), trusted
         self._calculator: Any = None
-        self._kept: OrderedDict[tuple[bytes, ...], dict[str, Any]] = OrderedDict()
-        self._n_kept = 0
 
     def __getstate__(self) -> dict[str, Any]:
         # A calculator may hold what no other process can have.
-        return {**vars(self), "_calculator": None, "_kept": OrderedDict(), "_n_kept": 0}
+        return {**vars(self), "_calculator": None}
 
     @classmethod
     def from_settings(cls, make: object, **options: Any) -> OfCalculator:
@@ -89,6 +92,7 @@ class OfCalculator:
         Raises:
             ValueError: a file named the calculator, which is not allowed; or it failed.
         """
+        self._check_allowed()
         found = [self._of(image, forces) for image in images]
         of_atoms = [each["energies"] for each in found]
         energies = None if any(each is None for each in of_atoms) else of_atoms
@@ -108,19 +112,14 @@ class OfCalculator:
         return cls(state["place"], state["options"])
 
     def _of(self, image: Atoms, forces: bool) -> dict[str, Any]:
-        key = _key(image)
-        known = self._kept.get(key)
+        key = (self.place, repr(sorted(self.options.items())), *_key(image))
+        known = _kept.get(key)
         if known is None or (forces and "forces" not in known):
-            known = self._computed(image, forces)
-            self._keep(key, known, len(image))
-        self._kept.move_to_end(key)
+            known = _kept[key] = {**self._computed(image, forces), "n_atoms": len(image)}
+            _forget()
+        else:
+            _kept.move_to_end(key)
         return known
-
-    def _keep(self, key: tuple[bytes, ...], found: dict[str, Any], n_atoms: int) -> None:
-        self._n_kept += n_atoms * (key not in self._kept)
-        self._kept[key] = {**found, "n_atoms": n_atoms}
-        while self._n_kept > KEPT and len(self._kept) > 1:
-            self._n_kept -= self._kept.popitem(last=False)[1]["n_atoms"]
 
     def _computed(self, image: Atoms, forces: bool) -> dict[str, Any]:
         bare = image.copy()
@@ -141,7 +140,6 @@ class OfCalculator:
 
     def _made(self) -> Any:
         if self._calculator is None:
-            self._check_allowed()
             self._calculator = self._class()(**self.options)
         return self._calculator
 
@@ -163,6 +161,13 @@ class OfCalculator:
                 f"baseline: calculator: expected 'module:Class', got {self.place!r}: {error}"
             ) from error
         return found
+
+
+def _forget() -> None:
+    """All but the last ``KEPT`` atoms."""
+    n_atoms = sum(each["n_atoms"] for each in _kept.values())
+    while n_atoms > KEPT and len(_kept) > 1:
+        n_atoms -= _kept.popitem(last=False)[1]["n_atoms"]
 
 
 def _place_of(calculator: Any) -> tuple[str, dict[str, Any]]:
