@@ -33,6 +33,7 @@ from . import toy_families
 from .dataset.test_golden_lmdb import construct_lmdb
 from .fit.test_distributed import torchrun
 from .made_potentials import COSINE, GAUSSIAN, alloy_frames, weights
+from .test_baselines import above
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning"),
@@ -123,6 +124,20 @@ def test_rows_are_what_each_coefficient_predicts(tmp_path):
         torch.testing.assert_close(rows.forces[:, k], forces.flatten())
         voigt = virials[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]].flatten()
         torch.testing.assert_close(rows.virials[:, k], voigt)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_fitted_above_a_baseline(name, tmp_path):
+    """As to images that the baseline was taken off before."""
+    zbl = {"zbl": {"inner": 1.5, "outer": 3.6}}
+    left = above(FRAMES, zbl)
+    alone = trained(name, left, tmp_path / "left", dataset={"baseline": "linear"})
+    trainer = trained(name, FRAMES, tmp_path, dataset={"baseline": ["linear", zbl]})
+    added = trainer.fixed_baseline.evaluate(FRAMES)
+    found, expected = trainer.predict(FRAMES), alone.predict(FRAMES)
+    np.testing.assert_allclose(found["energy"], expected["energy"] + added.energy, rtol=1e-9)
+    forces = np.add(expected["forces"], added.forces)
+    np.testing.assert_allclose(found["forces"], forces, rtol=0, atol=1e-8)
 
 
 def test_a_linear_model_is_fitted_by_gradients_too(tmp_path):
