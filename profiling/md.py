@@ -1,8 +1,8 @@
-"""Cost of a step of molecular dynamics in LAMMPS, on one and two processes, beside a force call through ASE,
-and what runs in LAMMPS conserve.
+"""Cost of a step of molecular dynamics in LAMMPS, on one and two processes, beside a force call
+through ASE, and what runs in LAMMPS conserve.
 
-Energies, forces and virials are compared first. All are timed in turns, so that what else the machine
-does meets them alike; ratios are those of one turn.
+Energies, forces and virials are compared first. All are timed in turns, so that what else the
+machine does meets them alike; ratios are those of one turn.
 """
 
 from __future__ import annotations
@@ -185,7 +185,14 @@ def _add_tables(report: Report, rows: list[list[str]], conserved: list[list[str]
         "Medians in ms, and medians of ratios; one thread a process; networks of two layers of 20 "
         "nodes, one an element. The machine may have been shared with other programs."
     )
-    header = ["atoms", "force call", "step, 1 process", "2 processes", "of a force call", "speed-up"]
+    header = [
+        "atoms",
+        "force call",
+        "step, 1 process",
+        "2 processes",
+        "of a force call",
+        "speed-up",
+    ]
     report.sections.append(Section("Steps", [text], [Table(header, rows)]))
     text = (
         "In meV/atom: the slope of a straight line through what the run conserves, a ps, and the "

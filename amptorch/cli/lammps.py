@@ -1,4 +1,4 @@
-"""``lammps``: the plugin for LAMMPS, compiled; checked against this package; a first input script."""
+"""``lammps``: the plugin for LAMMPS, compiled; its check; a first input script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames as LAMMPS wants them: cells lower triangular, right-handed, and with a length along every axis."""
+"""Frames as LAMMPS wants them: cells lower triangular, right-handed, long along every axis."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _whole(cell: Array, pbc: NDArray[np.bool_], positions: Array) -> tuple[Array
 
 
 def data_text(atoms: Atoms, elements: Sequence[str], box: Box | None = None) -> str:
-    """A data file of ``read_data`` with an atom type for each of some elements, atoms in their order.
+    """A data file of ``read_data``: an atom type for each of some elements, atoms in their order.
 
     Args:
         atoms: the frame.

@@ -28,8 +28,8 @@ _FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-strict-aliasing", "-g0",
 _PATHS = f"-fmacro-prefix-map={_PLUGIN.parent}/="  # in messages
 _HIDDEN = (_PATHS, "-fvisibility=hidden", "-DNDEBUG", "-DAMPTORCH_FLOAT64_ONLY", f"-I{_KERNELS}")
 NO_COMPILER = (
-    "no C++ compiler {!r}: install one that knows C++17 (apt install g++, dnf install gcc-c++, conda "
-    "install gxx), or name yours by the environment variable CXX"
+    "no C++ compiler {!r}: install one that knows C++17 (apt install g++, dnf install gcc-c++, "
+    "conda install gxx), or name yours by the environment variable CXX"
 )
 
 

@@ -128,7 +128,9 @@ def _polynomial(potential: Potential, numbers: Tensor) -> dict[str, Any]:
 def _nep(potential: Potential, numbers: Tensor) -> dict[str, Any]:
     factors, shifts = potential.scalers["feature"].affine(numbers)
     if bool((factors != 1).any() or shifts.any()):
-        raise ValueError("pair_style amptorch has NEP with fingerprints as they are, got scaled ones")
+        raise ValueError(
+            "pair_style amptorch has NEP with fingerprints as they are, got scaled ones"
+        )
     found = cast("Nep", potential.model).of_pass(potential.descriptor)
     places, terms = zip(*found.invariants, strict=True) if found.invariants else ((), ())
     sizes = torch.tensor([len(each) for each in terms], dtype=torch.int64)
@@ -156,8 +158,8 @@ WRITERS: Mapping[type, Callable[[Potential, Tensor], dict[str, Any]]] = {
     Quadratic: _polynomial,
     Nep: _nep,
 }
-"""What writes potentials with the models that the plugin has: by class, from a potential and the atomic
-numbers of its elements. The C++ that reads it is a line of plugin/potential.cpp."""
+"""What writes potentials with the models that the plugin has: by class, from a potential and the
+atomic numbers of its elements. The C++ that reads it is a line of plugin/potential.cpp."""
 
 
 def _is_file(path: Path) -> bool:

@@ -1,5 +1,5 @@
-"""Any potential in LAMMPS from Python, by ``fix external``: slower than the plugin, on one process, and a
-check of it."""
+"""Any potential in LAMMPS from Python, by ``fix external``: slower than the plugin, on one process,
+and a check of it."""
 
 from __future__ import annotations
 
@@ -84,14 +84,15 @@ def attach(
     elements: Sequence[str],
     fix: str = "amptorch",
 ) -> Attached:
-    """Let a potential give the forces of a LAMMPS system, beside those of its pair style (``pair_style
-    zero`` has none). Energy and virial are added to LAMMPS' own. Runs are to be started by
-    :meth:`Attached.command`: an exception in the potential ends them and is raised there.
+    """Let a potential give the forces of a LAMMPS system, beside those of its pair style
+    (``pair_style zero`` has none). Energy and virial are added to LAMMPS' own. Runs are to be
+    started by :meth:`Attached.command`: an exception in the potential ends them and is raised
+    there.
 
     Args:
         lmp: an object ``lammps.lammps`` whose box is there, in units metal, on one process.
-        potential: a potential, a trainer, a path of what :func:`amptorch.load` opens, or any calculator
-            of ASE with stress.
+        potential: a potential, a trainer, a path of what :func:`amptorch.load` opens, or any
+            calculator of ASE with stress.
         elements: chemical symbols of the atom types.
         fix: name of the fix.
 

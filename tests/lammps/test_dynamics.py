@@ -72,27 +72,18 @@ def test_what_npt_conserves(program, folder):
     assert np.ptp(coarse[:, 5]) / np.ptp(fine[:, 5]) > 8
 
 
-def test_two_processes_go_the_same_way(program, folder):
-    one = dynamics(program, folder, "fix 1 all nve", 0.001, 50)
-    for before in ("", "newton off"):
-        script = before + "\n" + START
-        (folder / "start.data").write_text(data_text(crystal(), ["Cu", "Pd"]))
-        two = thermo(
-            replace(program, processes=2).run(
-                f"{script}{PAIR}{SHOWN}velocity all create 300 4711 mom yes loop geom\n"
-                "fix 1 all nve\ntimestep 0.001\nrun 50",
-                folder,
-            )
-        )
-        same = thermo(
-            program.run(
-                f"{script}{PAIR}{SHOWN}velocity all create 300 4711 mom yes loop geom\n"
-                "fix 1 all nve\ntimestep 0.001\nrun 50",
-                folder,
-            )
-        )
-        np.testing.assert_allclose(two, same, rtol=1e-8)
+@pytest.mark.parametrize("newton", ["on", "off"])
+def test_two_processes_go_the_same_way(program, folder, newton):
+    script = f"""newton {newton}
+{START}{PAIR}{SHOWN}
+velocity all create 300 4711 mom yes loop geom
+fix 1 all nve
+timestep 0.001
+run 50
+"""
+    one, two = (thermo(replace(program, processes=n).run(script, folder)) for n in (1, 2))
     assert len(one) == 51
+    np.testing.assert_allclose(two, one, rtol=1e-8)
 
 
 def test_a_restart_goes_on(program, folder):

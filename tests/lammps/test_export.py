@@ -21,14 +21,15 @@ from .potentials import STRUCTURES, potential
 
 def test_numbers_keep_their_last_bit(tmp_path):
     numbers = np.array([[0.1, 1 / 3], [np.inf, 5e-324]])
-    write_entries(tmp_path / "x", {"a": numbers, "b": True, "c": ["Cu", "Pd"], "d": [1, 2], "e": []})
+    write_entries(
+        tmp_path / "x", {"a": numbers, "b": True, "c": ["Cu", "Pd"], "d": [1, 2], "e": []}
+    )
     text = (tmp_path / "x").read_text().split("\n")
     assert text[0] == "amptorch potential for LAMMPS, version 1"
     assert text[1] == "a numbers 4"
     assert [float(each) for each in text[2].split()] == numbers.flatten().tolist()
-    assert text[3:] == ["b integers 1", "1", "c words 2", "Cu Pd", "d integers 2", "1 2"] + [
-        *("e numbers 0", "end", "")
-    ]
+    rest = ["b integers 1", "1", "c words 2", "Cu Pd", "d integers 2", "1 2", "e numbers 0"]
+    assert text[3:] == [*rest, "end", ""]
 
 
 def test_a_file_for_lammps_is_not_read_back(tmp_path):
@@ -68,7 +69,7 @@ def test_other_parts_are_refused(tmp_path):
     with pytest.raises(ValueError, match="has no 'log' of fp_params"):
         entries_of(made)
     plain = potential("symmetry functions")
-    with pytest.raises(ValueError, match="has BPNN, .*, got the model Linear"):
+    with pytest.raises(ValueError, match=r"has BPNN, .*, got the model Linear"):
         entries_of(replace(plain, model=torch.nn.Linear(1, 1)))
     other = kind_named("potential")(potential("SNAP"))
     with pytest.raises(ValueError, match="got the baseline 'potential'"):
