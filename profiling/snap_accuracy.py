@@ -115,10 +115,10 @@ def plain(frames: Sequence[Atoms], search: LinearSearch, model: str, folds: int)
 
 
 def tuned(
-    search: LinearSearch, journals: Sequence[Journal], trials: int, everywhere: int
+    search: LinearSearch, journals: Sequence[Journal], arguments: argparse.Namespace
 ) -> tuple[Errors, list[tuple[Values, dict[str, Any]]]]:
     """Errors of tuned fits, and what was chosen for each fold, which has a journal."""
-    folds = len(journals)
+    folds, everywhere = len(journals), arguments.everywhere
     begin(search, journals, everywhere)
     errors, chosen, last = Errors(), [], None
     for fold, journal in enumerate(journals):
@@ -127,10 +127,12 @@ def tuned(
         def objective(values: Values, others: list[int] = others) -> tuple[float, dict[str, Any]]:
             return search.score(search.system(values), others)
 
-        best = Search(search.parameters, objective, trials, everywhere, journal).run()
+        best = Search(search.parameters, objective, arguments.trials, everywhere, journal).run()
         if best.values != last:
             last, system = best.values, search.system(best.values)
-        optim = search.score(system, others, by_group=True)[1]["optim"]
+        optim = best.details["optim"]
+        if arguments.by_group:
+            optim = search.score(system, others, by_group=True)[1]["optim"]
         errors.add(system, LeastSquaresSettings(**optim), fold, folds)
         chosen.append((best.values, optim))
         print(f"  fold {fold}: {len(journal.known)} fits, {best.values} {optim}", flush=True)
@@ -169,7 +171,7 @@ def judge(path: Path, frames: Sequence[Atoms], model: str, arguments: argparse.N
     search = problem(frames, model, band, folds)
     of_plain = plain(frames, search, model, folds)
     journals = journals_of(path, model, search, arguments)
-    found = tuned(search, journals, arguments.trials, arguments.everywhere)
+    found = tuned(search, journals, arguments)
     judged = Judged(path.stem, model, of_plain, *found)
     print(" | ".join(row(judged)), flush=True)
     return judged
@@ -226,6 +228,14 @@ def add_command(commands: Any) -> None:
         "--twojmax", type=int, nargs=2, default=[8, 6], help="2J of linear and quadratic models"
     )
     parser.add_argument(
+        "--by-group",
+        type=int,
+        choices=(0, 1),
+        default=1,
+        help="1: at the end, tune weights of each group of frames (it takes most of the time where "
+        "models are quadratic)",
+    )
+    parser.add_argument(
         "--limits",
         type=float,
         nargs=2,
@@ -242,6 +252,7 @@ def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     names = ("data", "models", "folds", "trials", "everywhere", "twojmax", "limits", "threads")
     options = {name: getattr(arguments, name) for name in names}
+    options["by-group"] = arguments.by_group
     report = Report("snap-accuracy", "SNAP, tuned and plain", typed("snap-accuracy", **options))
     report.settings = {name: value for name, value in options.items() if name != "data"}
     found = []
