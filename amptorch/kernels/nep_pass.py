@@ -13,12 +13,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from .. import _native
 from .environment import Environment
 from .force_pass import Passed
+from .registration import Context
 
 _CLASSES = {torch.float64: _native.NepPass64, torch.float32: _native.NepPass32}
+
+
+class _Kept(Context):
+    """What a backward needs of its forward."""
+
+    compiled: NepPass
+    features: Tensor
+    species: Tensor
 
 
 @dataclass(frozen=True)
@@ -59,11 +70,11 @@ class NepPass:
 
     def __init__(self, potential: Potential) -> None:
         self.dtype = potential.parameters.dtype
-        self.n_descriptors = len(potential.scales)
+        self.n_descriptors, self.n_parameters = len(potential.scales), len(potential.parameters)
         places = [each for each, _ in potential.invariants]
         factors = [each for _, each in potential.invariants]
         empty = potential.parameters.new_empty(0)
-        self._native = _CLASSES[self.dtype](
+        self.native = _CLASSES[self.dtype](
             potential.parameters.detach().contiguous(),
             potential.scales.to(self.dtype).contiguous(),
             potential.cutoffs.contiguous(),
@@ -88,7 +99,7 @@ class NepPass:
         descriptors = np.empty((n_atoms, self.n_descriptors), vectors.dtype)
         energies = np.empty(n_atoms, vectors.dtype)
         gradients = np.empty((len(vectors) if with_gradients else 0, 3), vectors.dtype)
-        self._native.run(
+        self.native.run(
             vectors,
             environment.first.numpy(),
             environment.neighbors.numpy(),
@@ -99,3 +110,57 @@ class NepPass:
             torch.get_num_threads(),
         )
         return Passed(0, *(torch.from_numpy(each) for each in (descriptors, energies, gradients)))
+
+
+def energies_and_slopes(
+    potential: Potential, features: Tensor, species: Tensor, with_slopes: bool
+) -> tuple[Tensor, Tensor]:
+    """Energies [n_atoms] and, if asked for, their slopes in sums over neighbours [n_atoms,
+    n_features], that can be differentiated once in the parameters.
+
+    Args:
+        potential: whose parameters are to be differentiated in.
+        features: sums over neighbours, of the precision of the parameters.
+        species: [n_atoms], int64, places of the elements.
+        with_slopes: else these are empty.
+    """
+    found: tuple[Tensor, Tensor] = _Energies.apply(
+        potential.parameters, potential, features, species, with_slopes
+    )
+    return found
+
+
+class _Energies(Function):
+    @staticmethod
+    def forward(
+        ctx: _Kept,
+        parameters: Tensor,
+        potential: Potential,
+        features: Tensor,
+        species: Tensor,
+        with_slopes: bool,
+    ) -> tuple[Tensor, Tensor]:
+        features = features.contiguous()
+        compiled = NepPass(potential)
+        energies = features.new_empty(len(features))
+        slopes = features.new_empty((len(features) if with_slopes else 0, features.shape[1]))
+        compiled.native.energies(features, species, energies, slopes, torch.get_num_threads())
+        ctx.compiled, ctx.features, ctx.species = compiled, features, species
+        return energies, slopes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: _Kept, energies: Tensor, slopes: Tensor) -> tuple[Tensor | None, ...]:
+        features = ctx.features
+        if len(slopes) < len(features):
+            slopes = torch.zeros_like(features)
+        gradient = features.new_empty(ctx.compiled.n_parameters)
+        ctx.compiled.native.gradient(
+            features,
+            ctx.species,
+            energies.contiguous(),
+            slopes.contiguous(),
+            gradient,
+            torch.get_num_threads(),
+        )
+        return gradient, None, None, None, None

@@ -35,6 +35,22 @@ public:
         potential_.run(task, static_cast<Index>(energies.shape(0)), threads);
     }
 
+    // Without room for slopes, [0, n_features], these are not made.
+    void energies(Array<const T, -1, -1> features, Indices species, Array<T, -1> energies,
+                  Array<T, -1, -1> slopes, int threads) const {
+        const nb::gil_scoped_release release;
+        const auto n_atoms = static_cast<Index>(species.shape(0));
+        T* to = slopes.shape(0) == species.shape(0) ? slopes.data() : nullptr;
+        potential_.energies(features.data(), species.data(), n_atoms, energies.data(), to, threads);
+    }
+
+    void gradient(Array<const T, -1, -1> features, Indices species, Array<const T, -1> weights,
+                  Array<const T, -1, -1> changes, Array<T, -1> gradient, int threads) const {
+        const nb::gil_scoped_release release;
+        potential_.gradient(features.data(), species.data(), static_cast<Index>(species.shape(0)),
+                            weights.data(), changes.data(), gradient.data(), threads);
+    }
+
 private:
     static Numbers<T> numbers(Array<const T, -1> parameters, Array<const T, -1> scales,
                               Array<const double, 2, -1, -1> cutoffs, int n_networks,
@@ -70,7 +86,9 @@ void bind(nb::module_& module, const char* name) {
              strict, strict, strict, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
              nb::arg(), strict, strict, nb::arg())
         .def("run", &NepPass<T>::run, strict, strict, strict, strict, strict, strict, strict,
-             nb::arg());
+             nb::arg())
+        .def("energies", &NepPass<T>::energies, strict, strict, strict, strict, nb::arg())
+        .def("gradient", &NepPass<T>::gradient, strict, strict, strict, strict, strict, nb::arg());
 }
 
 }  // namespace

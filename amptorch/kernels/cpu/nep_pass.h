@@ -10,6 +10,8 @@ namespace amptorch::spherical::nep {
 constexpr int most_descriptors = 160;
 constexpr int most_neurons = 160;
 constexpr int most_layers = 2;
+constexpr int most_radial = 1 << 10;   // numbers of the sums of an atom
+constexpr int most_angular = 1 << 14;  // likewise, with harmonics in whole rows
 constexpr int row = 16;  // rows of weights are so many numbers, or a multiple
 
 // factor A_i A_j A_k
@@ -63,10 +65,25 @@ struct Task {
     T* pulled;               // [n_pairs, 3], or null
 };
 
+// Gradients in the numbers of one network, as nep.txt has them, but of weights of unscaled descriptors.
+template <typename T>
+struct Gradient {
+    T* weights[most_layers];  // [n_out, n_in]
+    T* biases[most_layers];   // [n_out]
+    T* last;
+    T* constant;              // null without
+};
+
 template <typename T>
 struct Kernel {
     void (*run)(const Model<T>&, const Task<T>&, Index atom, T* kept);
     Index (*kept)(const Model<T>&, Index most_neighbors);  // numbers of memory, aligned to 64 bytes
+    // Of the sums over neighbours of an atom of element `own`, which are the features: the energy and,
+    // unless null, its slopes.
+    void (*energy)(const Model<T>&, Index own, const T* features, T* energy, T* slopes);
+    // Adds the gradient of weight E + <changes, dE/d features> in all parameters.
+    void (*gradient)(const Model<T>&, Index own, const T* features, T weight, const T* changes,
+                     const Gradient<T>&, T* radial, T* angular);
 };
 
 #define AMPTORCH_NEP_KERNELS(isa)                      \

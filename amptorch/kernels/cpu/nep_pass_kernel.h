@@ -12,6 +12,7 @@ namespace amptorch::spherical::nep::AMPTORCH_ISA {
 #include "spherical_expansion_sums.h"
 #include "nep_pass_network.h"
 #include "nep_pass_invariants.h"
+#include "nep_model_kernel.h"
 
 // Vectors that are kept of some pairs: units and 1/r, then what follows.
 constexpr int n_heads = 4;
@@ -220,9 +221,11 @@ void run(const Model<T>& model, const Task<T>& task, Index atom, T* kept) {
     Center<T>(model, task, atom, kept).run();
 }
 
-const Kernel<double> double_kernel{run<double>, kept<double>};
+const Kernel<double> double_kernel{run<double>, kept<double>, energy_of_sums<double>,
+                                   gradient_of_sums<double>};
 #ifndef AMPTORCH_FLOAT64_ONLY
-const Kernel<float> float_kernel{run<float>, kept<float>};
+const Kernel<float> float_kernel{run<float>, kept<float>, energy_of_sums<float>,
+                                 gradient_of_sums<float>};
 #endif
 
 }  // namespace amptorch::spherical::nep::AMPTORCH_ISA

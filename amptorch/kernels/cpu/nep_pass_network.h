@@ -8,9 +8,9 @@ AMPTORCH_INLINE Vec<T> hyperbolic_tangent(Vec<T> x) {
     return x < Vec<T>{} ? -value : value;
 }
 
-// outputs = tanh(weights inputs - biases); inputs are zero up to the stride.
+// outputs = weights inputs; both are zero up to whole rows.
 template <typename T>
-void forward(const Layer<T>& layer, const T* inputs, T* outputs) {
+void multiply(const Layer<T>& layer, const T* inputs, T* outputs) {
     for (int h = 0; h < layer.n_out; ++h) {
         const T* weights = layer.weights + h * layer.stride;
         Vec<T> low{}, high{};
@@ -18,11 +18,17 @@ void forward(const Layer<T>& layer, const T* inputs, T* outputs) {
             low += load(weights + d) * load(inputs + d);
             high += load(weights + d + width<T>) * load(inputs + d + width<T>);
         }
-        outputs[h] = sum<T>(low + high) - layer.biases[h];
+        outputs[h] = sum<T>(low + high);
     }
     for (int h = layer.n_out; h % row; ++h) outputs[h] = 0;
+}
+
+// outputs = tanh(weights inputs - biases).
+template <typename T>
+void forward(const Layer<T>& layer, const T* inputs, T* outputs) {
+    multiply(layer, inputs, outputs);
     for (int h = 0; h < layer.n_out; h += width<T>) {
-        store(outputs + h, hyperbolic_tangent<T>(load(outputs + h)));
+        store(outputs + h, hyperbolic_tangent<T>(load(outputs + h) - load(layer.biases + h)));
     }
 }
 

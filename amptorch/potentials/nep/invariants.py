@@ -88,7 +88,7 @@ def _to_complex(order: int) -> Tensor:
     turn[order, order] = 1
     for m in range(1, order + 1):
         turn[order + m, order + m] = (-1) ** m / 2**0.5
-        turn[order + m, order - m] = 1j * (-1) ** m / 2**0.5
+        turn[order + m, order - m] = torch.tensor(1j * (-1) ** m / 2**0.5, dtype=turn.dtype)
         turn[order - m, order + m] = 1 / 2**0.5
-        turn[order - m, order - m] = -1j / 2**0.5
+        turn[order - m, order - m] = torch.tensor(-1j / 2**0.5, dtype=turn.dtype)
     return turn

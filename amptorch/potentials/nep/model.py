@@ -17,13 +17,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
-from ...data.frame import AtomsData
+from ...data.frame import AtomsBatch, AtomsData
 from ...data.primes import Computed
 from ...descriptor.base_descriptor import BaseDescriptor
+from ...descriptor.nep import NepDensity
 from ...kernels import nep_pass
 from ...kernels.capability import in_cpp
 from ...kernels.force_pass import Pass, Scaling
@@ -114,6 +117,10 @@ class Nep(Model):
         self.register_buffer("q_scaler", torch.ones(shape.n_descriptors, dtype=dtype))
         self.register_buffer("most_neighbors", torch.zeros(2, dtype=torch.int64))
 
+    def of_elements(self) -> list[Network]:
+        """The networks, one for each element or one for all."""
+        return cast("list[Network]", list(self.networks))
+
     @property
     def dtype(self) -> torch.dtype:
         """Of its tensors."""
@@ -121,7 +128,7 @@ class Nep(Model):
 
     def in_order(self) -> Iterator[Tensor]:
         """What is trained, in the order of nep.txt and nep.restart."""
-        for network in self.networks:
+        for network in self.of_elements():
             yield from network.in_order()
         yield from (self.constant, self.radial, self.angular)
 
@@ -146,10 +153,10 @@ class Nep(Model):
     def randomize(self) -> None:
         """Give all parameters random values; what they are multiplied with is not known yet."""
         with torch.no_grad():
-            for network in self.networks:
+            for network in self.of_elements():
                 for each in network.in_order():
                     each.uniform_(-1.0, 1.0)
-                network.last /= math.sqrt(len(network.last))
+                network.last.div_(math.sqrt(len(network.last)))
             for each in (self.radial, self.angular):
                 each.normal_(0.0, 0.1).add_(torch.rand_like(each) - 0.5)
 
@@ -164,16 +171,17 @@ class Nep(Model):
             spread = q.amax(0) - q.amin(0)
             self.q_scaler.copy_(torch.where(spread > 0, 1 / spread, 1.0))
             species = self.elements_of(numbers)
-            for element, network in enumerate(self.networks):
+            for element, network in enumerate(self.of_elements()):
                 own = q if len(self.networks) == 1 else q[species == element]
                 if len(own):
                     mean = (own * self.q_scaler).mean(0)
-                    network.biases[0] += network.weights[0] @ mean
+                    network.biases[0].add_(network.weights[0] @ mean)
 
     def _described(self, data: AtomsData) -> tuple[Tensor, Tensor]:
         """Descriptors and atomic numbers of an image, whose neighbours are counted."""
         numbers = data.atomic_numbers.to(self.constant.device)
         if isinstance(data.primes, Computed):
+            assert isinstance(data.primes.descriptor, NepDensity)
             counts = data.primes.descriptor.most_neighbors(data.primes.environment)
             self.most_neighbors.copy_(torch.maximum(self.most_neighbors, counts))
         return self.descriptors(data.fingerprint.to(self.constant), numbers), numbers
@@ -206,17 +214,45 @@ class Nep(Model):
         self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
     ) -> Pass | None:
         plain = not bool((scaling.factors != 1).any() or scaling.shifts.any())
-        if not (plain and in_cpp(self.constant)):
+        if not (plain and in_cpp(self.constant) and self.shape.compiled):
             return None
         return nep_pass.NepPass(self.of_pass(descriptor))
 
     def of_pass(self, descriptor: BaseDescriptor) -> nep_pass.Potential:
         """What the pass copies."""
+        return self._compiled(self.vector(), descriptor.parameters.values[..., 0])
+
+    def atomic_energies_and_gradient(
+        self, batch: AtomsBatch, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        """The same as the base's, by a kernel that differentiates both once."""
+        fingerprint = batch.fingerprint.detach()
+        same = fingerprint.dtype == self.dtype and not self._watched()
+        if not (same and in_cpp(fingerprint) and self.shape.compiled):
+            return super().atomic_energies_and_gradient(batch, gradient)
+        n = self.shape.n_elements
+        with record_function("amptorch::forward"):
+            return nep_pass.energies_and_slopes(
+                self._compiled(
+                    torch.cat([each.flatten() for each in self.in_order()]),
+                    torch.ones(2, n, n, dtype=torch.float64),
+                ),
+                fingerprint,
+                self.elements_of(batch.atomic_numbers),
+                gradient,
+            )
+
+    def _watched(self) -> bool:
+        """Whether somebody wants to see what networks do."""
+        return any(each._forward_hooks or each._forward_pre_hooks for each in self.of_elements())
+
+    def _compiled(self, parameters: Tensor, cutoffs: Tensor) -> nep_pass.Potential:
+        """What kernels are given; sums over neighbours, which are there, need no cutoffs."""
         shape = self.shape
         return nep_pass.Potential(
-            self.vector(),
+            parameters,
             self.q_scaler,
-            descriptor.parameters.values[..., 0],
+            cutoffs,
             shape.n_networks,
             shape.n_max,
             shape.basis_size,

@@ -55,11 +55,27 @@ class Shape:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Shape:
         """The shape of :meth:`to_json`."""
-        return cls(**{k: tuple(v) if isinstance(v, Sequence) else v for k, v in values.items()})
+        made: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, Sequence) else value
+            for name, value in values.items()
+        }
+        return cls(**made)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it is small enough for the kernel."""
+        widest = self.n_elements * (self.basis_size[1] + 1) * (self.n_harmonics + 15)
+        return (
+            self.n_elements * (self.basis_size[0] + 1) <= 1 << 10
+            and widest <= 1 << 14
+            and max(self.neurons) <= 160
+            and max(self.n_max) < 60
+            and self.n_descriptors <= 160
+        )
 
     @property
     def n_elements(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ...data.baseline import Baseline
 from ...preprocessing import baselines
 from ..potential import Potential
 from .model import Nep, Network
@@ -52,7 +53,7 @@ def _check_features(potential: Potential) -> None:
         raise ValueError('nep.txt: holds no scaling of features: train with "scaling": "none"')
 
 
-def _repulsion(fixed: object) -> NepZbl | None:
+def _repulsion(fixed: Baseline | None) -> NepZbl | None:
     if fixed is None or isinstance(fixed, NepZbl):
         return fixed
     parts = fixed.parts if isinstance(fixed, baselines.Sum) else [fixed]
@@ -61,23 +62,24 @@ def _repulsion(fixed: object) -> NepZbl | None:
 
 def _rescale(model: Nep, deviation: float) -> None:
     with torch.no_grad():
-        model.constant *= deviation
-        for network in model.networks:
-            network.last *= deviation
+        model.constant.mul_(deviation)
+        for network in model.of_elements():
+            network.last.mul_(deviation)
             if network.constant is not None:
-                network.constant *= deviation
+                network.constant.mul_(deviation)
 
 
 def _with_energies(model: Nep, energies: list[float]) -> Nep:
     """The model with energies of elements in it."""
     rest = [each - energies[0] for each in energies]
     with torch.no_grad():
-        model.constant -= energies[0]
+        model.constant.sub_(energies[0])
         if not any(rest):
             return model
         if model.shape.version == 5:
-            for network, energy in zip(model.networks, rest, strict=True):
-                network.constant -= energy
+            for network, energy in zip(model.of_elements(), rest, strict=True):
+                assert network.constant is not None
+                network.constant.sub_(energy)
             return model
     return with_neurons(model, rest)
 
@@ -97,7 +99,9 @@ def with_neurons(model: Nep, energies: list[float]) -> Nep:
     with torch.no_grad():
         for name in ("constant", "radial", "angular"):
             getattr(wider, name).copy_(getattr(model, name))
-        for to, network, energy in zip(wider.networks, model.networks, energies, strict=True):
+        for to, network, energy in zip(
+            wider.of_elements(), model.of_elements(), energies, strict=True
+        ):
             _copy(network, to)
             to.biases[-1][-1] = -1.0
             to.last[-1] = energy / SATURATED

@@ -11,15 +11,20 @@ import torch
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
-from ase.io import write
+from ase.io import read, write
 from scipy.spatial.transform import Rotation
+from torch import Tensor
 
 import amptorch
 from amptorch.cli.config_file import with_classes
 from amptorch.config import Config
+from amptorch.data.frame import AtomsBatch, AtomsData, collate
+from amptorch.data.primes import primes_of
 from amptorch.descriptor import NepDensity
-from amptorch.kernels.force_pass import Passed
+from amptorch.kernels.force_pass import Passed, Scaling
+from amptorch.kernels.reference.spherical_expansion import harmonics
 from amptorch.potentials.evaluator import Asked, Evaluator
+from amptorch.potentials.model import Model
 from amptorch.potentials.nep import invariants
 from amptorch.potentials.nep.model import Nep
 from amptorch.potentials.nep.shape import INVARIANTS, Shape
@@ -95,6 +100,61 @@ def test_one_pass_is_what_the_stages_give(shape: str, dtype: torch.dtype) -> Non
             np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(1, np.abs(b).max()))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_kernel_of_training_is_what_autograd_gives(shape: str, dtype: torch.dtype) -> None:
+    potential = potential_of(("Pd", "Cu"), dtype, **SHAPES[shape])
+    model, batch = potential.model, batch_of(potential, dtype)
+
+    def results(of: Any) -> list[Tensor]:
+        model.zero_grad()
+        energies, slopes = of(batch, True)
+        forces, virials = batch.primes.forces_and_virials(slopes, batch.batch, batch.num_graphs)
+        loss = (energies**2).sum() + (forces**3).sum() + virials[:, 0, 1].sum()
+        loss.backward()
+        gradients = torch.cat([each.grad.flatten() for each in model.in_order()])
+        return [energies.detach(), slopes.detach(), gradients]
+
+    found = results(model.atomic_energies_and_gradient)
+    wanted = results(lambda *inputs: Model.atomic_energies_and_gradient(model, *inputs))
+    tolerance = 1e-12 if dtype == torch.float64 else 2e-5
+    for one, other in zip(found, wanted, strict=True):
+        largest = float(other.abs().max())
+        torch.testing.assert_close(one, other, rtol=0, atol=tolerance * largest)
+
+
+def batch_of(potential: Potential, dtype: torch.dtype) -> AtomsBatch:
+    data = []
+    for image in images():
+        environment = potential.descriptor.environment(image).to(dtype)
+        fingerprint = potential.descriptor.fingerprints(environment)
+        data.append(
+            AtomsData(
+                fingerprint=fingerprint,
+                atomic_numbers=torch.from_numpy(image.numbers),
+                num_nodes=len(image),
+                energy=torch.zeros((), dtype=dtype),
+                primes=primes_of(potential.descriptor, environment, fingerprint),
+            )
+        )
+    return collate(data)
+
+
+def test_gradients_do_not_depend_on_threads() -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64)
+    model, batch = potential.model, batch_of(potential, torch.float64)
+    gradients = []
+    for each in (1, 3):
+        torch.set_num_threads(each)
+        try:
+            energies, slopes = model.atomic_energies_and_gradient(batch, True)
+            found = torch.autograd.grad(energies.sum() + (slopes**2).sum(), list(model.in_order()))
+        finally:
+            torch.set_num_threads(1)
+        gradients.append(torch.cat([part.flatten() for part in found]))
+    assert torch.equal(*gradients)
+
+
 @pytest.mark.parametrize("shape", ["all_invariants", "highest", "version5"])
 def test_forces_are_slopes_of_the_energy(shape: str) -> None:
     potential = potential_of(("Pd", "Cu"), torch.float64, **SHAPES[shape])
@@ -142,8 +202,6 @@ def test_threads_do_not_change_a_bit() -> None:
 
 
 def _unscaled(potential: Potential) -> Any:
-    from amptorch.kernels.force_pass import Scaling
-
     ones = torch.ones(2, potential.descriptor.n_features, dtype=torch.float64)
     return Scaling(ones, 0 * ones, ones, ones)
 
@@ -169,13 +227,13 @@ def test_export_holds_scales_and_energies_of_elements(version: int, tmp_path: Pa
     energies = {46: -3.1, 29: -2.2}
     potential.scalers["baseline"] = AtomicCorrectionScaler.from_settings(energies)
     potential.export(tmp_path / "nep.txt", "nep")
-    read = amptorch.load(tmp_path / "nep.txt")
+    found = amptorch.load(tmp_path / "nep.txt")
     for one, other in zip(
-        read.predict(images()).forces, potential.predict(images()).forces, strict=True
+        found.predict(images()).forces, potential.predict(images()).forces, strict=True
     ):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
     np.testing.assert_allclose(
-        read.predict(images()).energy, potential.predict(images()).energy, rtol=0, atol=1e-5
+        found.predict(images()).energy, potential.predict(images()).energy, rtol=0, atol=1e-5
     )
 
 
@@ -218,11 +276,9 @@ def test_a_file_that_is_cut(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [each for each in INVARIANTS if each != "1111"])
 def test_invariants_of_complex_sums(name: str) -> None:
-    """3j symbols of sympy's algebra in closed form are not at hand: rotations are."""
+    """They do not change when all is turned, which only 3j symbols do."""
     units = torch.nn.functional.normalize(torch.randn(6, 3, dtype=torch.float64), dim=1)
     turn = torch.from_numpy(Rotation.random(random_state=2).as_matrix())
-    from amptorch.kernels.reference.spherical_expansion import harmonics
-
     sums = [harmonics(each, 4)[:, 1:].sum(0) for each in (units, units @ turn)]
     one, other = (invariants.values(each, 4, (name,)) for each in sums)
     assert one[-1].abs() > 1e-6
@@ -292,8 +348,8 @@ def test_training_learns_forces(trained: AtomsTrainer) -> None:
 def test_what_was_trained_goes_through_files(trained: AtomsTrainer, tmp_path: Path) -> None:
     wanted = trained.potential.predict(frames(2))
     trained.potential.export(tmp_path / "nep.txt", "nep")
-    for read in (amptorch.load(tmp_path / "nep.txt"), amptorch.load(trained.cp_dir)):
-        found = read.predict(frames(2))
+    for potential in (amptorch.load(tmp_path / "nep.txt"), amptorch.load(trained.cp_dir)):
+        found = potential.predict(frames(2))
         np.testing.assert_allclose(found.energy, wanted.energy, rtol=0, atol=2e-4)
         np.testing.assert_allclose(found.forces, wanted.forces, rtol=0, atol=2e-4)
 
@@ -320,8 +376,6 @@ def test_the_recipe_reads_forces_of_gpumd(tmp_path: Path) -> None:
     image.calc = None
     image.info["energy"], image.arrays["force"] = energy, forces
     write(tmp_path / "train.xyz", image, format="extxyz")
-    from ase.io import read
-
     facts = Facts.of(read(tmp_path / "train.xyz", ":"))
     assert facts.forces
     assert facts.keys["forces"] == "force"
