@@ -14,10 +14,9 @@ from ...potentials.nep import files
 from ...potentials.nep.model import Nep
 from ...potentials.nep.restart import write_restart
 from ...potentials.nep.written import plain, with_neurons
+from ...recipe import Facts, choose
 from ...trainer import AtomsTrainer
 
-ATOMS_A_BATCH = 250
-RATE = 0.01
 NARROW = 0.01
 """sigma: of what is nearly right already little is to be changed."""
 
@@ -47,54 +46,40 @@ def _as_asked(model: Nep, directory: Directory) -> Nep:
     return model
 
 
-def configuration(directory: Directory, seconds: float, quiet: bool) -> dict[str, Any]:
-    """Of the training by gradients."""
+def configuration(directory: Directory, seconds: float, quiet: bool) -> dict[str, dict[str, Any]]:
+    """Of the training by gradients: the rules of the family, with what nep.in says."""
     settings, shape = directory.settings, directory.shape
     *first, last = shape.neurons
-    elements = shape.version == 4 and last > 1
+    # Energies of elements take a neuron where nep.txt has no place for them.
+    energies = shape.version == 5 or (shape.version == 4 and last > 1)
     images = images_of(directory)
-    sizes = directory.train.sizes
-    virials = all(each.virial is not None for each in directory.train.frames)
-    batch = max(1, min(round(ATOMS_A_BATCH / float(sizes.mean())), len(images)))
-    return {
-        "model": {
-            "name": "nep",
-            "n_max": list(shape.n_max),
-            "invariants": list(shape.invariants),
-            "neurons": [*first, last - elements],
-            "version": shape.version,
-            "get_forces": True,
-        },
-        "optim": {
-            "optimizer": "soap",
-            "lr": RATE,
-            "batch_size": batch,
-            "epochs": 1_000_000,
-            "energy_loss": "per_atom",
-            "force_coefficient": settings.lambda_f,
-            "stress_coefficient": settings.lambda_v if virials else 0.0,
-            "cp_metric": "loss",
-            "scheduler": {"policy": "WarmupCosine"},
-        },
-        "dataset": {
-            "raw_data": images,
-            "fp_scheme": "nep",
-            "fp_params": directory.descriptor.fp_params,
-            "elements": list(shape.elements),
-            "target_scaling": "forces",
-            "baseline": "linear" if elements or shape.version == 5 else "none",
-            "derivatives": "on_the_fly",
-            "save_fps": False,
-            "val_split": 0.0,
-        },
-        "cmd": {
-            "dtype": "float32",
-            "seed": directory.seed,
-            "time_limit": seconds,
-            "debug": True,
-            "verbose": not quiet,
-        },
+    config = choose(Facts.of(images, {}), potential="nep").config
+    config["model"] |= {
+        "n_max": list(shape.n_max),
+        "invariants": list(shape.invariants),
+        "neurons": [*first, last - (energies and shape.version == 4)],
+        "version": shape.version,
     }
+    virials = all(each.virial is not None for each in directory.train.frames)
+    config["optim"] |= {
+        "epochs": 1_000_000,
+        "force_coefficient": settings.lambda_f,
+        "stress_coefficient": settings.lambda_v if virials else 0.0,
+    }
+    config["dataset"] |= {
+        "raw_data": images,
+        "fp_params": directory.descriptor.fp_params,
+        "elements": list(shape.elements),
+        "baseline": "linear" if energies else None,
+        "val_split": 0.0,
+    }
+    config["cmd"] |= {
+        "seed": directory.seed,
+        "time_limit": seconds,
+        "debug": True,
+        "verbose": not quiet,
+    }
+    return config
 
 
 def images_of(directory: Directory) -> list[Atoms]:

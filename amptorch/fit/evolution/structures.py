@@ -104,8 +104,8 @@ class Structures:
         found = self.zbl.evaluate([each.atoms for each in self.frames])
         assert found.forces is not None and found.virials is not None
         # That of the house has ASE's sign.
-        virials = -np.array([six(each) for each in found.virials])
-        return np.asarray(found.energies), np.concatenate(found.forces), virials
+        virials = -np.array([six(each) for each in found.virials if each is not None])
+        return np.asarray(found.energy), np.concatenate(found.forces), virials
 
     @cached_property
     def targets(self) -> tuple[Array, Array, Array]:

@@ -109,7 +109,9 @@ void run(const Shape& shape, const Batch<T>& batch, Array<const T, -1, -1> membe
     const Index padded_count = (count + one.width - 1) / one.width * one.width;
     const Aligned<T> parameters = packed(members, padded_count, one.width);
     const bool with_virials = results.virials.shape(0), with_forces = results.forces.shape(0);
-    Aligned<T> forces(with_forces ? 3 * batch.n_atoms * padded_count : 0);
+    const Index n_forces = with_forces ? 3 * batch.n_atoms * padded_count : 0;
+    Aligned<T> forces(n_forces);
+    std::fill_n(forces.data(), n_forces, T(0));
 #pragma omp parallel num_threads(threads)
     {
         Aligned<T> scratch(one.scratch_size(shape, batch.most, padded_count)), rows(8 * padded_count);
