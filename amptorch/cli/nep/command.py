@@ -37,7 +37,7 @@ def add_command(commands: Any) -> None:
         "--gradients",
         type=seconds,
         metavar="TIME",
-        help="train by gradients for this time (90s, 10m) first, then by evolution from there",
+        help="first train by gradients, within this time (90s, 10m), then by evolution from there",
     )
     _add_sweep(parser.add_argument_group("sweep"))
     add_output(parser)

@@ -62,7 +62,6 @@ def configuration(directory: Directory, seconds: float, quiet: bool) -> dict[str
     }
     virials = all(each.virial is not None for each in directory.train.frames)
     config["optim"] |= {
-        "epochs": 1_000_000,
         "force_coefficient": settings.lambda_f,
         "stress_coefficient": settings.lambda_v if virials else 0.0,
     }

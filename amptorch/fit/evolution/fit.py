@@ -120,7 +120,9 @@ class Evolution:
             raise Diverged("evolution: losses are not finite; see the data")
         model = potential.model
         assert isinstance(model, Nep)
-        parameters = best.parameters + best.shift * ~without_constant(model.shape)
+        # That of all, which is taken off, in the model's unit.
+        shift = best.shift / evolver.data.unit
+        parameters = best.parameters + shift * ~without_constant(model.shape)
         model.set_vector(torch.from_numpy(parameters).to(model.dtype))
         row: dict[str, Any] = {"epoch": len(history) + 1, "generation": generation}
         row |= {"event_cp": True, "train_loss": best.loss}
