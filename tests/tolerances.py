@@ -56,3 +56,10 @@ ROUND_TRIP = 1e-10
 PLUGIN = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Relative to the largest value: LAMMPS, whose cells are turned and whose images are atoms, against this
 package; what was trained in float32 is computed in float64 there."""
+
+GOLDEN_ACE = 1e-10
+"""Relative to the largest value: energies and forces with exact radial functions in another order of
+summation; measured 1e-13 in close contacts."""
+
+GOLDEN_ACE_PARAMETERS = 5e-9
+"""Relative to the largest entry: central differences with one Richardson step of another program."""

@@ -1,4 +1,4 @@
-"""Neighbour densities in radial functions and harmonics ("ace"), of which ACE makes its polynomials."""
+"""Neighbour densities in radial functions and harmonics ("ace"), of which ACE is made."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ class Ace(BaseDescriptor):
 
     ``cutoff`` (Å) is required. ``n_radial`` and ``l_max``, 15 and 3 by default, say how many
     functions there are; ``inner_cutoff`` is "density", "distance" (default) or "zbl". The rest are
-    those of :class:`Bond`, for all pairs of elements; ``bonds`` has other ones for some, by symbols:
-    ``{"Al-Ni": {"cutoff": 5.0}}``.
+    those of :class:`Bond`, for all pairs of elements; ``bonds`` has other ones for some, by
+    symbols: ``{"Al-Ni": {"cutoff": 5.0}}``.
 
     Args:
         fp_params: a dict with keys in ``KEYS``; it is not changed.
@@ -143,17 +143,25 @@ class Ace(BaseDescriptor):
 
     def bond(self, first: str, second: str) -> Bond:
         """That of two elements."""
-        return self.bonds[first, second] if (first, second) in self.bonds else self.bonds[second, first]
+        return (
+            self.bonds[first, second]
+            if (first, second) in self.bonds
+            else self.bonds[second, first]
+        )
 
     def _whole(self, name: str, default: int, least: int) -> int:
         value = self.fp_params.get(name, default)
         if not (isinstance(value, int) and value >= least):
-            raise ValueError(f"fp_params: expected {name} to be a whole number >= {least}, got {value!r}")
+            raise ValueError(
+                f"fp_params: expected {name} to be a whole number >= {least}, got {value!r}"
+            )
         return value
 
     def _bonds(self) -> dict[tuple[str, str], Bond]:
         common = {key: value for key, value in self.fp_params.items() if key in OF_BONDS}
-        own = {tuple(sorted(key.split("-"))): v for key, v in self.fp_params.get("bonds", {}).items()}
+        own = {
+            tuple(sorted(key.split("-"))): v for key, v in self.fp_params.get("bonds", {}).items()
+        }
         found = {}
         for pair in combinations_with_replacement(self.elements, 2):
             values = own.pop(tuple(sorted(pair)), {})

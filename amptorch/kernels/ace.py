@@ -1,9 +1,10 @@
 """Energies of atoms from their neighbour densities by cluster products, and back, in C++.
 
-The equations are those of :mod:`amptorch.potentials.ace.model`: contraction of radial functions, products
-of contracted densities A, sums rho_p = sum c_p Re(product), embedding, core repulsion. Products are a
-graph of nodes (:mod:`amptorch.kernels.product_graph`), each one complex multiplication, and are walked
-for as many atoms of an element at a time as a vector has lanes; backwards for slopes.
+The equations are those of :mod:`amptorch.potentials.ace.model`: contraction of radial functions,
+products of contracted densities A, sums rho_p = sum c_p Re(product), embedding, core repulsion.
+Products are a graph of nodes (:mod:`amptorch.kernels.product_graph`), each one complex
+multiplication, and are walked for as many atoms of an element at a time as a vector has lanes;
+backwards for slopes.
 """
 
 from __future__ import annotations

@@ -90,8 +90,8 @@ class ClusterRows:
     def run(
         self, environment: Environment, first_atoms: Tensor, forces: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """E [p, n_frames], F [p, 3 n_atoms] and W [p, 6 n_frames], the last two empty where not asked
-        for; xx yy zz yz xz xy.
+        """E [p, n_frames], F [p, 3 n_atoms] and W [p, 6 n_frames] (xx yy zz yz xz xy), the last two
+        empty where not asked for.
 
         Args:
             environment: of frames one after the other, on the CPU.

@@ -13,11 +13,11 @@ with v of three kinds (``KINDS``), P(t; t0, d) a polynomial step from 1 at t0 - 
               with S that takes it, its slope and its curvature to 0 at rc;
               f = P(r_in - r; d_in, d_in) of the neighbour of the smallest r - (r_in - d_in)
 
-rc, D, a, b, r_in and d_in belong to a pair of elements, rho_cut and drho_cut to an element; there f
-follows from rho, so that the second number is 1 but for zbl.
+rc, D, a, b, r_in and d_in belong to a pair of elements, rho_cut and drho_cut to an element. Where f
+follows from rho the second number is 1: it says f for zbl alone.
 
-Operations, on an :class:`Environment`: ``forward`` (rho, f) [n_atoms, 2]; ``vjp`` and ``jvp`` are its
-products with slopes. All are in plain torch.
+Operations, on an :class:`Environment`: ``forward`` (rho, f) [n_atoms, 2]; ``vjp`` and ``jvp`` are
+its products with slopes. All are in plain torch.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ Factors = tuple[int, ...]
 
 @dataclass
 class ProductGraph:
-    """Nodes 0 to ``n_leaves`` - 1 are given, 0 being the number 1; the rest are products of two before
-    them.
+    """Nodes 0 to ``n_leaves`` - 1 are given, 0 being the number 1; the rest are products of two
+    before them.
 
-    Products wanted are terms: each is the product of two nodes, and becomes a node itself only where
-    others are made of it. Products are best added by ascending number of factors: each is split
-    into parts that are there already, nodes if possible, and otherwise the largest part that is known
-    is split off.
+    Products wanted are terms: each is the product of two nodes, and becomes a node itself only
+    where others are made of it. Products are best added by ascending number of factors: each is
+    split into parts that are there already, nodes if possible, and otherwise the largest part that
+    is known is split off.
     """
 
     n_leaves: int

@@ -70,8 +70,8 @@ class SphericalExpansion:
         parts: [n_parts, 3], int64: K, l_min, l_max.
         kinds: [n_parts, n_species, n_species], int64, places in ``KINDS``, by the elements of
             centre and neighbour.
-        values: [n_parts, n_species, n_species, 3 or 5], float64: rc (Å), lambda, D (Å); what a kind does
-            not read is 0. Behind them, where there is an inner cutoff, r_in and d_in (Å).
+        values: [n_parts, n_species, n_species, 3 or 5], float64: rc (Å), lambda, D (Å); what a
+            kind does not read is 0. Behind them, where there is an inner cutoff, r_in and d_in (Å).
         n_species: number of elements.
         n_features: number of columns, ``n_species`` times :func:`count`: by element of the
             neighbour, part, k, l, and m from -l to l.

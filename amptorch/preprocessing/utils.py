@@ -136,7 +136,10 @@ class FeatureScaler:
         if self.transform == "standardize":
             return {"offset": features.mean, "scale": self._safe(features.std)}
         if self.transform == "none":
-            return {"offset": torch.zeros_like(features.mean), "scale": torch.ones_like(features.mean)}
+            return {
+                "offset": torch.zeros_like(features.mean),
+                "scale": torch.ones_like(features.mean),
+            }
         scale = (high - low) / self._safe(features.maximum - features.minimum)
         return {"offset": low - features.minimum * scale, "scale": scale}
 

@@ -87,9 +87,10 @@ def radial(kind: str, r: Tensor, values: Tensor, number: int) -> Tensor:
     near = r < values[:, 0]
     # Beyond the cutoff any finite number does.
     inside = torch.where(near, r, 0.5 * values[:, 0])
-    columns = torch.stack(_FUNCTIONS[kind](inside, *values[:, :3].unbind(1), number), 1)
+    found = _FUNCTIONS[kind](inside, values[:, 0], values[:, 1], values[:, 2], number)
+    columns = torch.stack(found, 1)
     if values.shape[1] > 3:
-        columns = columns * (1 - step(inside, *values[:, 3:].unbind(1)))[:, None]
+        columns = columns * (1 - step(inside, values[:, 3], values[:, 4]))[:, None]
     return torch.where(near[:, None], columns, 0.0)
 
 

@@ -44,8 +44,10 @@ class Graph:
         graph = ProductGraph(1 + layout.size)
         graph.add_all(wanted)
         order = {key: place for place, key in enumerate(wanted)}
-        pairs = (np.array(each, dtype=np.int32).reshape(-1, 2) for each in (graph.nodes, graph.terms))
-        return cls(*pairs, torch.tensor([order[key] for key in keys], dtype=torch.int64))
+        nodes, terms = (
+            np.array(each, dtype=np.int32).reshape(-1, 2) for each in (graph.nodes, graph.terms)
+        )
+        return cls(nodes, terms, torch.tensor([order[key] for key in keys], dtype=torch.int64))
 
     def coefficients(self, products: Products, own: Tensor) -> Tensor:
         """[terms, densities] from c_fp [functions, densities] of the element."""
@@ -100,9 +102,7 @@ class AcePass:
         constants: [n_elements], of the energies of atoms; their precision is the pass's.
     """
 
-    def __init__(
-        self, descriptor: BaseDescriptor, compiled: Compiled, constants: Tensor
-    ) -> None:
+    def __init__(self, descriptor: BaseDescriptor, compiled: Compiled, constants: Tensor) -> None:
         self._descriptor, self._compiled, self._constants = descriptor, compiled, constants
 
     def run(self, environment: Environment, with_gradients: bool) -> Passed:

@@ -1,9 +1,9 @@
 """Products of spherical harmonics coupled to invariants: generalised Clebsch-Gordan coefficients.
 
-Factors l_1 m_1, ..., l_n m_n are coupled by a balanced tree: the first with the second, the third with
-the fourth and so on, then what comes out, two at a time, first in, first out, and an odd factor last. The
-last node has L = M = 0. The angular momenta L of the nodes before it, in the order in which nodes are made,
-say which invariant it is, and
+Factors l_1 m_1, ..., l_n m_n are coupled by a balanced tree: the first with the second, the third
+with the fourth and so on, then what comes out, two at a time, first in, first out, and an odd
+factor last. The last node has L = M = 0. The angular momenta L of the nodes before it, in the order
+in which nodes are made, say which invariant it is, and
 
     C(m_1, ..., m_n) = product over nodes of <l_a m_a l_b m_b | L M>
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def invariants(markers: Numbers, lmax: int) -> list[tuple[Numbers, Numbers]]:
 def _ascending(markers: Numbers, ls: Numbers) -> bool:
     """Whether equal factors have ascending l."""
     pairs = list(zip(markers, ls, strict=True))
-    return all(a != c or b <= d for (a, b), (c, d) in zip(pairs, pairs[1:], strict=False))
+    return all(a != c or b <= d for (a, b), (c, d) in pairwise(pairs))
 
 
 def _independent(markers: Numbers, ls: Numbers) -> Iterator[Numbers]:

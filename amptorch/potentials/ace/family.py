@@ -21,7 +21,6 @@ from .linear import LinearAce
 from .model import Ace
 from .settings import AceSettings
 
-
 MODELS: dict[str, type[Ace] | type[LinearAce]] = {"ace": Ace, "linear_ace": LinearAce}
 
 
@@ -37,13 +36,19 @@ def make(
         get_stress: whether its ``forward`` gives stresses.
 
     Raises:
-        ValueError: of another descriptor, or one with too few radial functions.
+        ValueError: of another descriptor, one with too few radial functions, or a linear model
+            with a core repulsion.
     """
     descriptor = inputs.descriptor
     if not isinstance(descriptor, Descriptor):
         raise ValueError(
             f"model: ace is made of the fingerprints of fp_scheme 'ace', got "
             f"{descriptor.descriptor_type!r}"
+        )
+    if settings.name == "linear_ace" and descriptor.parameters.core.acts:
+        raise ValueError(
+            'model: linear_ace has no core repulsion, expected none in fp_params; "dataset": '
+            '{"baseline": [{"name": "zbl"}]} takes one off'
         )
     expansion = _expansion(settings, inputs, descriptor)
     more = {} if settings.name == "ace" else {"covariance": settings.covariance}

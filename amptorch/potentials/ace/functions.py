@@ -75,7 +75,7 @@ class Expansion:
         functions = [[_function(each, elements) for each in labels[center]] for center in elements]
         products = [each for of in functions for each in of if len(each.ns) > 1]
         n_max = max((n for each in products for n in each.ns), default=1)
-        l_max = max((l for each in products for l in each.ls), default=0)
+        l_max = max((ell for each in products for ell in each.ls), default=0)
         return cls(list(elements), functions, embeddings, inner_cutoff, n_max, l_max)
 
     @property

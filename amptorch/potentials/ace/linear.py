@@ -107,13 +107,15 @@ class LinearAce(LinearModel):
             return super().rows(batch, forces, virials)
         if bool((primes.factors != 1).any()):
             raise ValueError(
-                'model: functions of ace are of fingerprints that are not scaled: expected "dataset": '
-                '{"scaling": {"type": "none"}}'
+                "model: functions of ace are of fingerprints that are not scaled: expected "
+                '"dataset": {"scaling": {"type": "none"}}'
             )
         if self._rows is None:
             self._rows = self._made(primes.descriptor)
         first = torch.cat([batch.natoms.new_zeros(1), batch.natoms.cumsum(0)])
-        return self._with_constants(batch, *self._rows.run(primes.environment, first, forces), forces)
+        return self._with_constants(
+            batch, *self._rows.run(primes.environment, first, forces), forces
+        )
 
     def _made(self, descriptor: BaseDescriptor) -> ClusterRows:
         inner = self.as_ace()

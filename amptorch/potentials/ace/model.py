@@ -1,10 +1,10 @@
 """The atomic cluster expansion on neighbour densities.
 
-With A0 the densities of an atom in radial functions and harmonics (``kernels/spherical_expansion.py``)
-and c_nlk trained for each pair of elements,
+With A0 the densities of an atom in radial functions and harmonics (:mod:`spherical_expansion
+<amptorch.kernels.spherical_expansion>`) and c_nlk trained for each pair of elements,
 
-    A_(mu n l m) = sum_k c_nlk A0_(mu k l m),       B_f = Re sum_m C_f(m) prod_t A_(mu_t n_t l_t m_t),
-    rho_p = sum_f c_fp B_f,                         E = f sum_p a_p F(rho_p; m_p) + (core repulsion)
+    A_(mu n l m) = sum_k c_nlk A0_(mu k l m),    B_f = Re sum_m C_f(m) prod_t A_(mu_t n_t l_t m_t),
+    rho_p = sum_f c_fp B_f,                      E = f sum_p a_p F(rho_p; m_p) + (core repulsion)
 
 with complex harmonics in the phase of Condon and Shortley times sqrt(4 pi); functions of one factor
 are A0_(mu k 0 0) themselves. R. Drautz, Phys. Rev. B 99, 014104 (2019); Y. Lysogorskiy et al., npj
@@ -148,10 +148,10 @@ class Ace(Model):
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         species, energies = self.species(numbers), fingerprint.new_zeros(len(fingerprint))
         first = 0
-        for element, terms in enumerate(self.terms):
+        for element, functions in enumerate(self.expansion.functions):
             chosen = (species == element).nonzero()[:, 0]
-            own = self.coefficients[first : first + terms.n_functions]
-            first += terms.n_functions
+            last = first + len(functions)
+            own, first = self.coefficients[first:last], last
             if len(chosen):
                 part = fingerprint[chosen]
                 densities = self.basis(part, element) @ own
@@ -179,9 +179,9 @@ class Ace(Model):
         sums = complex_harmonics(fingerprint[:, :-2].view(shape), l_max)
         c = self.radial[self.pairs[element]]
         blocks = []
-        for l in range(l_max + 1):
-            part = sums[:, :, :, l * l : (l + 1) ** 2]
-            blocks.append(torch.einsum("ank,iakm->ianm", c[:, :, l].to(part), part))
+        for ell in range(l_max + 1):
+            part = sums[:, :, :, ell * ell : (ell + 1) ** 2]
+            blocks.append(torch.einsum("ank,iakm->ianm", c[:, :, ell].to(part), part))
         contracted = torch.cat(blocks, 3).flatten(2)
         return torch.cat([sums[:, :, :, 0], contracted], 2).flatten(1)
 
@@ -198,9 +198,9 @@ def complex_harmonics(real: Tensor, l_max: int) -> Tensor:
     """Sums [..., (l_max + 1)^2] of sqrt(4 pi) Y_lm in the phase of Condon and Shortley from those
     [..., at least as many] of real ones."""
     columns = []
-    for l in range(l_max + 1):
-        for m in range(-l, l + 1):
-            size, center = (2 * pi) ** 0.5, l * (l + 1)
+    for ell in range(l_max + 1):
+        for m in range(-ell, ell + 1):
+            size, center = (2 * pi) ** 0.5, ell * (ell + 1)
             if m == 0:
                 value = torch.complex(real[..., center], torch.zeros_like(real[..., center]))
                 columns.append(2**0.5 * size * value)

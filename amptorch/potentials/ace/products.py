@@ -45,9 +45,9 @@ class Layout:
         """A of an atom."""
         return self.n_elements * self.of_element
 
-    def place(self, mu: int, n: int, l: int, m: int) -> int:
+    def place(self, mu: int, n: int, ell: int, m: int) -> int:
         """Of A_(mu n l m), n from 1."""
-        return mu * self.of_element + self.n_radial + (n - 1) * self.harmonics + l * (l + 1) + m
+        return mu * self.of_element + self.n_radial + (n - 1) * self.harmonics + ell * (ell + 1) + m
 
     def conjugate(self, place: int) -> int:
         """Where the complex conjugate of an A, but for a sign, stands."""
@@ -55,8 +55,8 @@ class Layout:
         if within < 0:
             return place
         index = within % self.harmonics
-        l = isqrt(index)
-        return place + 2 * (l * (l + 1) - index)
+        ell = isqrt(index)
+        return place + 2 * (ell * (ell + 1) - index)
 
     def factors(self, function: Function, ms: Sequence[int]) -> list[int]:
         """Places of the factors of one of its products, ascending."""

@@ -34,7 +34,8 @@ class RowTables:
     @classmethod
     def element(cls, functions: Sequence[Function], layout: Layout, radial: Tensor) -> Element:
         """The tables of the functions of an element."""
-        tables, groups = cls(layout), {}
+        tables = cls(layout)
+        groups: dict[object, dict[int, Function]] = {}
         for index, function in enumerate(functions):
             groups.setdefault(function.group, {})[index] = function
         for members in groups.values():
@@ -69,18 +70,16 @@ class RowTables:
             self.weights += [each.get(ms, 0.0) for ms in all_ms]
 
     def _add_product(self, row: Sequence[Place], slots: Sequence[int]) -> None:
-        places = [
-            (c, s, slots.index(c), slots.index(s) if s >= 0 else -1) for c, s, _, _ in row
-        ]
+        places = [(c, s, slots.index(c), slots.index(s) if s >= 0 else -1) for c, s, _, _ in row]
         missing = MOST_FACTORS - len(row)
         self.places.append(places + missing * [(0, -1, 0, -1)])
         self.factors.append([each[2:] for each in row] + missing * [(0.0, 0.0)])
 
     def _place(self, function: Function, t: int, ms: Numbers) -> Place:
-        mu, n, l, m = function.mus[t], function.ns[t], function.ls[t], ms[t]
+        mu, n, ell, m = function.mus[t], function.ns[t], function.ls[t], ms[t]
         if len(ms) == 1:
             return mu * self.layout.of_element + n - 1, -1, (4 * pi) ** 0.5, 0.0
-        cosine, sine = (self.layout.place(mu, n, l, each) for each in (abs(m), -abs(m)))
+        cosine, sine = (self.layout.place(mu, n, ell, each) for each in (abs(m), -abs(m)))
         if m == 0:
             return cosine, -1, (4 * pi) ** 0.5, 0.0
         size = (2 * pi) ** 0.5

@@ -80,9 +80,9 @@ class Contents:
             model.coefficients.copy_(torch.from_numpy(np.concatenate(padded)))
             model.radial.zero_()
             for (a, b), each in self.bonds.items():
-                n, l, k = each.radial.shape
+                n, ell, k = each.radial.shape
                 place = int(model.pairs[a, b])
-                model.radial[place, :n, :l, :k] = torch.from_numpy(each.radial)
+                model.radial[place, :n, :ell, :k] = torch.from_numpy(each.radial)
         descriptor = self._descriptor(int(n_radial), int(lmax) - 1)
         return Potential(model.eval().to(device), descriptor, self._scalers(descriptor.n_features))
 

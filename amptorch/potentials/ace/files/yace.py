@@ -11,6 +11,7 @@ import torch
 from ....descriptor.ace import Bond
 from ....files.whole import write_whole
 from ...potential import Potential
+from ..couplings import Numbers
 from ..embeddings import Embedding
 from ..functions import Function
 from .contents import RADIALS, SPLINE_BINS, Array, Contents, FileBond
@@ -110,11 +111,11 @@ def _embedding(entry: Entry) -> Embedding:
 
 def _products(entry: Entry) -> tuple[list[Function], Array]:
     """Single products of an entry, and their coefficients [products, densities]."""
-    group = [entry.integers(key) for key in ("mus", "ns", "ls")]
-    order = len(group[0])
+    mus, ns, ls = (entry.integers(key) for key in ("mus", "ns", "ls"))
+    order = len(mus)
     ms = np.array(entry.integers("ms_combs")).reshape(-1, order).tolist()
     values = entry.numbers("ctildes").reshape(len(ms), -1)
-    return [Function(*group, None, tuple(each)) for each in ms], values
+    return [Function(mus, ns, ls, None, tuple(each)) for each in ms], values
 
 
 def write_yace(potential: Potential, path: Path) -> None:
@@ -160,10 +161,10 @@ def _of_embedding(embedding: Embedding) -> dict[str, object]:
 
 
 def _of_bond(of: FileBond, inner_cutoff: str) -> dict[str, object]:
-    bond, (n, l, k) = of.bond, of.radial.shape
+    bond, (n, ell, k) = of.bond, of.radial.shape
     return {
         "nradmax": n,
-        "lmax": l - 1,
+        "lmax": ell - 1,
         "nradbasemax": k,
         "radbasename": radial_name(bond),
         "radparameters": [bond.steepness],
@@ -185,15 +186,15 @@ def radial_name(bond: Bond) -> str:
 
 def _of_functions(contents: Contents, element: int) -> Iterator[dict[str, object]]:
     """Entries of an element, one for all functions of the same group."""
-    groups: dict[object, dict[tuple[int, ...], Array]] = {}
+    groups: dict[tuple[Numbers, Numbers, Numbers], dict[Numbers, Array]] = {}
     for function, own in zip(
         contents.functions[element], contents.coefficients[element], strict=True
     ):
         sums = groups.setdefault(function.group, {})
         for ms, weight in function.products().items():
             sums[ms] = sums.get(ms, 0.0) + weight * own
-    for (mus, ns, ls), sums in groups.items():  # type: ignore[misc]
-        yield _of_products(element, (mus, ns, ls), sums)
+    for group, sums in groups.items():
+        yield _of_products(element, group, sums)
 
 
 def _of_products(

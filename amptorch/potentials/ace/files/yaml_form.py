@@ -41,9 +41,7 @@ def read_yaml(path: Path, device: torch.device) -> Potential:
         for each, embedding in zip(coefficients, embeddings, strict=True)
     ]
     energies = [0.0] * len(elements)
-    contents = Contents(
-        elements, bonds, embeddings, functions, stacked, energies, inner_cutoff
-    )
+    contents = Contents(elements, bonds, embeddings, functions, stacked, energies, inner_cutoff)
     return contents.potential(device)
 
 
@@ -101,13 +99,14 @@ def _bonds(
 
 
 def _bond(entry: Entry) -> FileBond:
-    n, l, k = (int(entry.number(key)) for key in ("nradmaxi", "lmaxi", "nradbaseij"))
+    n, ell, k = (int(entry.number(key)) for key in ("nradmaxi", "lmaxi", "nradbaseij"))
     radial = entry.numbers("radcoefficients")
-    if radial.ndim == 1 and radial.size == n * (l + 1) * k:  # k the slowest in old files
-        radial = radial.reshape(k, n, l + 1).transpose(1, 2, 0)
-    if radial.shape != (n, l + 1, k) and radial.size:
+    if radial.ndim == 1 and radial.size == n * (ell + 1) * k:  # k the slowest in old files
+        radial = radial.reshape(k, n, ell + 1).transpose(1, 2, 0)
+    if radial.shape != (n, ell + 1, k) and radial.size:
         raise ValueError(
-            f"{entry.where}: expected radcoefficients of shape {(n, l + 1, k)}, got {radial.shape}"
+            f"{entry.where}: expected radcoefficients of shape {(n, ell + 1, k)}, got "
+            f"{radial.shape}"
         )
     prefactor, exponent = entry.numbers("core-repulsion")
     values = Bond(
@@ -120,7 +119,7 @@ def _bond(entry: Entry) -> FileBond:
         inner=entry.number("r_in", 0.0),
         inner_width=entry.number("delta_in", 0.0),
     )
-    return FileBond(values, radial.reshape(n, l + 1, k))
+    return FileBond(values, radial.reshape(n, ell + 1, k))
 
 
 def write_yaml(potential: Potential, path: Path) -> None:
@@ -157,7 +156,7 @@ def _lines(contents: Contents) -> Iterator[str]:
 def _order(contents: Contents) -> list[tuple[int, tuple[int, ...]]]:
     """Blocks (central element, others), by their size; all of one and of two elements."""
     n = range(len(contents.elements))
-    found = {(a, (b,) if a != b else ()) for a in n for b in n}
+    found: set[tuple[int, tuple[int, ...]]] = {(a, (b,) if a != b else ()) for a in n for b in n}
     for center, functions in enumerate(contents.functions):
         found |= {(center, _others(center, each)) for each in functions}
     return sorted(found, key=lambda block: (len(block[1]), block))
@@ -187,10 +186,10 @@ def _of_block(contents: Contents, center: int, others: tuple[int, ...]) -> dict[
 
 
 def _of_bond(of: FileBond, inner_cutoff: str) -> dict[str, object]:
-    bond, (n, l, k) = of.bond, of.radial.shape
+    bond, (n, ell, k) = of.bond, of.radial.shape
     return {
         "nradmaxi": n,
-        "lmaxi": l - 1,
+        "lmaxi": ell - 1,
         "nradbaseij": k,
         "radbase": radial_name(bond),
         "radparameters": [bond.steepness],

@@ -1,0 +1,209 @@
+"""ACE: the compiled kernels against plain torch, finite differences and symmetry, and linear fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
+from scipy.spatial.transform import Rotation
+
+import amptorch
+from amptorch import AtomsTrainer
+from amptorch.data.frame import collate
+from amptorch.descriptor import Ace
+from amptorch.kernels.product_graph import ProductGraph
+from amptorch.potentials.ace.family import FAMILY
+from amptorch.potentials.ace.settings import AceSettings
+from amptorch.potentials.model import LinearModel
+from amptorch.potentials.potential import Potential
+from amptorch.potentials.registry import Inputs
+from amptorch.preprocessing import AtomsToData
+from amptorch.preprocessing.utils import FeatureScaler, TargetScaler
+
+from ...kernels.finite_differences import STEP
+from ...tolerances import FINITE_DIFFERENCE, KERNEL, SYMMETRY
+
+BONDS = {
+    "plain": {},
+    "inner": {"inner": 2.6, "inner_width": 0.8},
+    "core": {"inner": 2.6, "inner_width": 0.8, "core_prefactor": 40.0, "core_exponent": 0.8},
+    "zbl": {
+        "inner_cutoff": "zbl",
+        "inner": 2.4,
+        "inner_width": 0.5,
+        "width": 0.3,
+        "core_prefactor": 1.0,
+        "core_exponent": 1.0,
+    },
+}
+
+
+def salt() -> Atoms:
+    frame = bulk("NaCl", "rocksalt", a=4.6, cubic=True)
+    frame.rattle(0.15, seed=2)
+    return frame
+
+
+def potential_of(bonds, name="ace", elements=("Cl", "Na"), functions=60, dtype=torch.float64):
+    parameters = {"cutoff": 4.1, "n_radial": 9, "l_max": 3, **bonds}
+    descriptor = Ace(parameters, elements)
+    settings = AceSettings(name=name, functions=functions)
+    inputs = Inputs(elements, descriptor.n_features, descriptor)
+    model = FAMILY.make(settings, inputs, dtype)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for each in model.parameters():
+            each += 0.1 * torch.randn(each.shape, generator=generator).to(dtype)
+    identity = FeatureScaler.identity(descriptor.element_indices.tolist(), descriptor.n_features)
+    scalers = {"target": TargetScaler.of(0.0, 1.0), "feature": identity}
+    return Potential(model.eval(), descriptor, scalers)
+
+
+def batch_of(descriptor, frames):
+    converter = AtomsToData(descriptor, fprimes=True, derivatives="on_the_fly")
+    return collate(converter.convert_all(frames, True))
+
+
+@pytest.mark.parametrize(
+    ("name", "bonds"), [*(("ace", each) for each in BONDS), ("linear_ace", "plain")]
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_kernel_is_the_model_in_torch(bonds, name, dtype):
+    potential = potential_of(BONDS[bonds], name, dtype=dtype)
+    batch = batch_of(potential.descriptor, [salt(), salt()[:5]]).to(dtype)
+    with torch.no_grad():
+        energies, slopes = potential.model.atomic_energies_and_gradient(batch, True)
+    expected, gradient = potential.model.by_autograd(batch.fingerprint, batch.atomic_numbers, True)
+    # Without a repulsion its columns are constants.
+    last = -2 if bonds == "plain" else None
+    for found, exact in ((energies, expected), (slopes[:, :last], gradient[:, :last])):
+        assert found.dtype == dtype
+        assert (found - exact).abs().max() <= 10 * KERNEL[dtype] * exact.abs().max()
+
+
+@pytest.mark.parametrize("bonds", BONDS)
+def test_forces_and_stresses_are_derivatives(bonds):
+    potential, frame = potential_of(BONDS[bonds]), salt()
+    found = potential.predict([frame])
+    moved = []
+    for sign in (1, -1):
+        for atom, axis in ((0, 0), (5, 2)):
+            other = frame.copy()
+            other.positions[atom, axis] += sign * STEP
+            moved.append(other)
+        strained = frame.copy()
+        strain = np.eye(3)
+        strain[0, 1] = sign * STEP
+        strained.set_cell(frame.cell.array @ strain, scale_atoms=True)
+        moved.append(strained)
+    energies = np.array(potential.predict(moved).energy)
+    slopes = (energies[:3] - energies[3:]) / (2 * STEP)
+    forces = found.forces[0]
+    expected = [-forces[0, 0], -forces[5, 2], found.stress[0][5] * frame.get_volume()]
+    scale = max(np.abs(forces).max(), np.abs(slopes).max())
+    np.testing.assert_allclose(slopes, expected, rtol=0, atol=10 * FINITE_DIFFERENCE * scale)
+
+
+def test_rotations_inversion_and_permutations_change_nothing():
+    potential, frame = potential_of(BONDS["core"]), salt()
+    turn = Rotation.random(random_state=1).as_matrix()
+    order = np.random.default_rng(1).permutation(len(frame))
+    others = []
+    for matrix in (turn, -turn):
+        other = frame[order]
+        other.set_cell(frame.cell.array @ matrix.T)
+        other.positions = frame.positions[order] @ matrix.T
+        others.append(other)
+    one = potential.predict([frame])
+    for matrix, other in zip((turn, -turn), others, strict=True):
+        found = potential.predict([other])
+        scale = np.abs(one.forces[0]).max()
+        assert abs(found.energy[0] - one.energy[0]) <= SYMMETRY * np.abs(one.energies[0]).sum() * 10
+        expected = one.forces[0][order] @ matrix.T
+        np.testing.assert_allclose(found.forces[0], expected, rtol=0, atol=100 * SYMMETRY * scale)
+
+
+@pytest.mark.parametrize("bonds", ["plain", "inner"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_rows_are_what_each_coefficient_alone_gives(bonds, dtype):
+    potential = potential_of(BONDS[bonds], "linear_ace", dtype=dtype)
+    batch = batch_of(potential.descriptor, [salt(), salt()[:5]]).to(dtype)
+    found = potential.model.rows(batch)
+    expected = LinearModel.rows(potential.model, batch)
+    for name in ("energies", "forces", "virials"):
+        one, other = getattr(found, name), getattr(expected, name)
+        assert (one - other).abs().max() <= KERNEL[dtype] * other.abs().max()
+    assert potential.model.rows(batch, forces=False).forces is None
+
+
+def test_a_linear_fit_finds_the_potential_that_made_the_data(tmp_path):
+    frames = []
+    for seed in range(12):
+        frame = bulk("Si", cubic=True)
+        frame.rattle(0.3, seed=seed)
+        frames.append(frame)
+    truth = potential_of({}, "linear_ace", elements=("Si",), functions=12)
+    found = truth.predict(frames)
+    for k, frame in enumerate(frames):
+        frame.calc = SinglePointCalculator(frame, energy=found.energy[k], forces=found.forces[k])
+    config = {
+        "model": {"name": "linear_ace", "functions": 12},
+        "optim": {"fit": "least_squares", "solver": "svd"},
+        "dataset": {
+            "raw_data": frames,
+            "fp_scheme": "ace",
+            "fp_params": truth.descriptor.fp_params,
+            "elements": ["Si"],
+            "scaling": {"type": "none"},
+            "derivatives": "on_the_fly",
+            "baseline": "linear",
+            "save_fps": False,
+        },
+        "cmd": {"run_dir": str(tmp_path), "verbose": False, "dtype": "torch.DoubleTensor"},
+    }
+    trainer = AtomsTrainer(config)
+    trainer.train()
+    again = trainer.potential.predict(frames)
+    np.testing.assert_allclose(again.forces[0], found.forces[0], atol=1e-7)
+    trainer.potential.export(tmp_path / "si.yace", "yace")
+    exported = amptorch.load(tmp_path / "si.yace").predict(frames[:1])
+    assert exported.energy[0] == pytest.approx(again.energy[0], abs=1e-9)
+    np.testing.assert_allclose(exported.forces[0], again.forces[0], atol=1e-9)
+
+
+def test_rows_of_scaled_fingerprints_are_refused():
+    potential = potential_of({}, "linear_ace")
+    batch = batch_of(potential.descriptor, [salt()])
+    batch.primes = batch.primes.scaled(torch.full_like(batch.fingerprint, 2.0))
+    with pytest.raises(ValueError, match="not scaled"):
+        potential.model.rows(batch)
+
+
+def test_settings_that_cannot_be():
+    with pytest.raises(ValueError, match="functions"):
+        AceSettings(functions=0)
+    with pytest.raises(ValueError, match="densities"):
+        AceSettings(densities=(-1.0,))
+    with pytest.raises(ValueError, match="n_radial >= 8"):
+        potential_of({"n_radial": 2}, functions=60)
+    with pytest.raises(ValueError, match="radial"):
+        Ace({"cutoff": 4.0, "radial": "bessel"}, ["Si"])
+    with pytest.raises(ValueError, match="no core repulsion"):
+        potential_of(BONDS["core"], "linear_ace")
+    with pytest.raises(ValueError, match="not here"):
+        Ace({"cutoff": 4.0, "bonds": {"Si-O": {"cutoff": 3.0}}}, ["Si"])
+
+
+def test_a_graph_multiplies_out_to_its_products():
+    leaves = [1.0, 2.0, 3.0, 5.0, 7.0]
+    wanted = [(1,), (1, 1), (1, 2), (2, 3, 4), (1, 1, 2), (1, 1, 2, 2), (1, 2, 3, 4), (1,) * 6]
+    graph = ProductGraph(len(leaves))
+    graph.add_all(wanted)
+    values = list(leaves)
+    for left, right in graph.nodes:
+        values.append(values[left] * values[right])
+    found = [values[left] * values[right] for left, right in graph.terms]
+    assert found == [float(np.prod([leaves[k] for k in each])) for each in wanted]
