@@ -38,6 +38,7 @@ SETS: dict[str, Any] = {
 
 AGREEMENT = {torch.float64: 1e-11, torch.float32: 1e-4}
 STEP = 0.004  # Å, of the moves
+MANY = 600  # atoms of the frames that are predicted at once
 
 
 def systems(image: Atoms, copies: int) -> dict[str, Atoms]:
@@ -103,7 +104,7 @@ def check(report: Report, trainer: AtomsTrainer, image: Atoms, what: str, limit:
 
 def measure(report: Report, images: Sequence[Atoms], copies: int, repeats: int) -> None:
     """Add all sets, precisions and systems to a report."""
-    rows = []
+    rows, many = [], []
     for dtype in (torch.float64, torch.float32):
         for functions, parameters in SETS.items():
             trainer = trainer_of(images, parameters, dtype=dtype, layers=2)
@@ -113,6 +114,8 @@ def measure(report: Report, images: Sequence[Atoms], copies: int, repeats: int) 
                 check(report, trainer, image, what, AGREEMENT[dtype])
                 found = in_turns(calls_of(trainer, image, dtype), repeats)
                 rows.append([what, *_cells(report, what, found, int(atoms))])
+                if len(image) <= MANY:
+                    many.append(measure_many(report, trainer, image, what, repeats))
     header = [
         "",
         "neighbours",
@@ -129,6 +132,33 @@ def measure(report: Report, images: Sequence[Atoms], copies: int, repeats: int) 
         "all of which every atom sees. The machine may have been shared with other programs."
     )
     report.sections.append(Section("Force calls", [text], [Table(header, rows)]))
+    header = ["", "frames", "one by one", "at once", "ratio"]
+    text = "Potential.predict, medians in ms a frame."
+    report.sections.append(Section("Frames at once", [text], [Table(header, many)]))
+
+
+def measure_many(
+    report: Report, trainer: AtomsTrainer, image: Atoms, what: str, repeats: int
+) -> list[str]:
+    """Add frames predicted at once, and one after the other, in ms a frame."""
+    frames = [image.copy() for _ in range(max(MANY // len(image), 2))]
+    for seed, frame in enumerate(frames):
+        frame.rattle(STEP, seed=seed)
+    potential = trainer.potential
+    found = in_turns(
+        {
+            "frames at once": lambda: potential.predict(frames),
+            "frames one by one": lambda: [potential.predict([frame]) for frame in frames],
+        },
+        repeats,
+    )
+    samples = {name: np.array(each) / len(frames) for name, each in found.items()}
+    for name, each in samples.items():
+        report.measure(f"{what}/{name}", each.tolist(), "ms a frame")
+    together, apart = samples.values()
+    ratio = report.measure(f"{what}/at once, of one by one", (together / apart).tolist(), "")
+    cells = [f"{np.median(each):.3g}" for each in (apart, together)]
+    return [what, str(len(frames)), *cells, f"{ratio.median:.2f}"]
 
 
 def _cells(
