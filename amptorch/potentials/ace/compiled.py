@@ -105,8 +105,11 @@ class AcePass:
     def __init__(self, descriptor: BaseDescriptor, compiled: Compiled, constants: Tensor) -> None:
         self._descriptor, self._compiled, self._constants = descriptor, compiled, constants
 
-    def run(self, environment: Environment, with_gradients: bool) -> Passed:
-        """Fingerprints, energies and, if asked for, gradients."""
+    def run(
+        self, environment: Environment, with_gradients: bool, n_atoms: int | None = None
+    ) -> Passed:
+        """Fingerprints, energies and, if asked for, gradients; of the first ``n_atoms`` alone where
+        that is given."""
         with torch.no_grad():
             environment = environment.to(self._constants.dtype)
             features = self._descriptor.fingerprints(environment)
@@ -115,4 +118,4 @@ class AcePass:
             gradients = slopes[:, :3]
             if with_gradients:
                 gradients = self._descriptor.vjp(environment, slopes)
-            return Passed(0, features, energies, gradients)
+            return Passed(0, features[:n_atoms], energies[:n_atoms], gradients)
