@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ase.build import bulk
 
+import amptorch
 from amptorch import AmpTorch, AtomsTrainer, Potential
 from amptorch.potentials import evaluator
 from amptorch.potentials.prediction import Evaluation
 
 from ..made_potentials import SCHEMES, alloy_frames, config, trained
+from ..systems import SHARED
 from ..tolerances import KERNEL
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
@@ -76,6 +79,28 @@ def test_parts_give_what_the_whole_gives(scheme, model, tmp_path, monkeypatch):
         found = potential.evaluate(OTHERS, potential.forces)
         assert_same(found, expected, limit)
         assert potential.warn_outside(found) == potential.warn_outside(expected) > 0
+
+
+FILES = [("nep", "abc_flexzbl.nep.txt"), ("ace", "alni_zbl.yace")]
+
+
+@pytest.mark.parametrize("stages", [False, True])
+@pytest.mark.parametrize(("folder", "name"), FILES, ids=["nep", "ace"])
+def test_potentials_with_sums_of_their_own(folder, name, stages, monkeypatch):
+    file = SHARED / "golden" / folder / name
+    if not file.exists():
+        pytest.skip(f"needs shared/golden/{folder}")
+    potential = amptorch.load(file)
+    if stages:
+        monkeypatch.setattr(type(potential.model), "force_pass", lambda *_: None)
+    assert (potential.evaluator.force_call() is None) == stages
+    random = np.random.default_rng(0)
+    image = bulk("Al", cubic=True).repeat(2)
+    image.symbols[:] = random.choice(potential.elements, len(image))
+    image.rattle(0.1, seed=1)
+    expected = potential.evaluate([image], True)
+    monkeypatch.setattr(evaluator, "ATOMS", 5)
+    assert_same(potential.evaluate([image], True), expected, 1e-12)
 
 
 def test_a_threshold_wants_the_whole(tmp_path, monkeypatch):
