@@ -104,6 +104,7 @@ class AcePass:
 
     def __init__(self, descriptor: BaseDescriptor, compiled: Compiled, constants: Tensor) -> None:
         self._descriptor, self._compiled, self._constants = descriptor, compiled, constants
+        self.dtype = constants.dtype
 
     def run(
         self, environment: Environment, with_gradients: bool, n_atoms: int | None = None
@@ -111,7 +112,7 @@ class AcePass:
         """Fingerprints, energies and, if asked for, gradients; of the first ``n_atoms`` alone where
         that is given."""
         with torch.no_grad():
-            environment = environment.to(self._constants.dtype)
+            environment = environment.to(self.dtype)
             features = self._descriptor.fingerprints(environment)
             energies, slopes = self._compiled.run(features, environment.species, with_gradients)
             energies += self._constants[environment.species]
