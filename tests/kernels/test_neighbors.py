@@ -7,10 +7,16 @@ import pytest
 import torch
 from ase import Atoms
 from ase.neighborlist import neighbor_list
-from vesin import NeighborList
+from vesin import NeighborList as Vesin
 
 from amptorch.kernels.environment import Environment, concatenate
-from amptorch.kernels.neighbors import find_nearest, find_neighbors, find_neighbors_of_frames
+from amptorch.kernels.neighbors import (
+    NeighborList,
+    find_nearest,
+    find_neighbors,
+    find_neighbors_of_frames,
+    parts_of_frame,
+)
 from tests.systems import SYSTEMS
 
 CUTOFFS = (3.1, 6.0)
@@ -48,7 +54,7 @@ def test_pairs_of_large_frames_are_those_of_vesin(n_atoms: int, pbc: bool | tupl
     atoms.set_scaled_positions(random.uniform(-1.5, 2.5, (n_atoms, 3)))
     found = find_neighbors(*_frame(atoms), 4.5)
     box = np.where(atoms.pbc[:, None], cell, 0.0)
-    search = NeighborList(cutoff=4.5, full_list=True)
+    search = Vesin(cutoff=4.5, full_list=True)
     i, j, vectors = search.compute(atoms.positions, box, atoms.pbc, "ijD")
     rows = _rows(found.centers.numpy(), found.neighbors.numpy(), found.vectors.numpy())
     np.testing.assert_allclose(rows, _rows(i, j, vectors), atol=2e-6)
@@ -99,6 +105,39 @@ def test_many_frames_at_once_are_the_frames_one_by_one(threads: int) -> None:
         torch.set_num_threads(before)
     for frame, found in zip(frames, together, strict=True):
         _assert_same(found, find_neighbors(*frame, 5.0))
+
+
+@pytest.mark.parametrize("system", ["nial_triclinic", "water_on_cu", "water_molecule"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_parts_of_a_frame_are_the_frame_whatever_the_threads(system: str, threads: int) -> None:
+    """To the last bit, of a kept list to rounding; what stands for a neighbour has its species."""
+    atoms = SYSTEMS[system]()
+    atoms = atoms.repeat([5 if each else 1 for each in atoms.pbc])
+    frame, n = _frame(atoms), len(atoms)
+    whole = find_neighbors(*frame, CUTOFFS[1])
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        _assert_same(find_neighbors(*frame, CUTOFFS[1]), whole)
+        for found in (
+            parts_of_frame(frame, CUTOFFS[1], 70),
+            NeighborList(0.5).parts(frame, CUTOFFS[1], 70),
+        ):
+            parts = list(found)
+            assert [part.begin for part in parts] == list(range(0, n, 70))
+            own = [each.environment.vectors for each in parts]
+            torch.testing.assert_close(torch.cat(own), whole.vectors, rtol=0, atol=1e-12)
+            assert torch.equal(torch.cat([each.neighbors for each in parts]), whole.neighbors)
+            species = torch.cat([each.environment.neighbor_species for each in parts])
+            assert torch.equal(species, whole.neighbor_species)
+            counts = [each.environment.first.diff()[: each.n_centers] for each in parts]
+            assert torch.equal(torch.cat(counts), whole.first.diff())
+        pair, distance = find_nearest(whole)
+    finally:
+        torch.set_num_threads(before)
+    lengths = whole.vectors.norm(dim=1)
+    assert float(lengths[pair]) == pytest.approx(float(lengths.min()), rel=1e-14)
+    assert distance == pytest.approx(float(lengths.min()), rel=1e-14)
 
 
 def test_concatenation_keeps_each_frame() -> None:
