@@ -37,6 +37,7 @@ DTYPES = [torch.float64, torch.float32]
 PARTS = {
     "nep": [[5, 0, 0], [4, 1, 4]],
     "ace": [[7, 0, 3]],
+    "inner": [[5, 0, 2]],
     "highest": [[2, 1, HIGHEST_L]],
     "one": [[1, 0, 0]],
     "small": [[2, 0, 1]],
@@ -64,6 +65,9 @@ def expansion(
             -1,
         )
     )
+    if parts == "inner":
+        ends = [random.uniform(1.5, 3.0, shape), random.uniform(0.3, 1.2, shape)]
+        values = torch.cat([values, torch.from_numpy(np.stack(ends, -1))], -1)
     return SphericalExpansion(table, kinds, values, n_species, n_species * count(table))
 
 
