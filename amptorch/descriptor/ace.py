@@ -125,6 +125,8 @@ class Ace(BaseDescriptor):
 
     scheme = "ace"
     descriptor_type = "Ace"
+    scaled = False
+    stored = False
     kernel: ClassVar[Kernel] = SimpleNamespace(forward=forward, jacobian=jacobian, vjp=vjp)
 
     def __init__(self, fp_params: Mapping[str, Any], elements: Sequence[str]) -> None:

@@ -135,11 +135,6 @@ class FeatureScaler:
     def _scale(self, features: FeatureStatistics, low: float, high: float) -> Scale:
         if self.transform == "standardize":
             return {"offset": features.mean, "scale": self._safe(features.std)}
-        if self.transform == "none":
-            return {
-                "offset": torch.zeros_like(features.mean),
-                "scale": torch.ones_like(features.mean),
-            }
         scale = (high - low) / self._safe(features.maximum - features.minimum)
         return {"offset": low - features.minimum * scale, "scale": scale}
 

@@ -114,6 +114,7 @@ FAMILY = Family(
     to_json=to_json,
     from_json=from_json,
     fits={"gradients": GRADIENTS, "least_squares": LEAST_SQUARES},
+    recipes={"ace": "amptorch.recipe.ace:ace"},
     formats=(
         Format(
             "a .yace of ACE",

@@ -157,8 +157,6 @@ def test_a_linear_fit_finds_the_potential_that_made_the_data(tmp_path):
             "fp_scheme": "ace",
             "fp_params": truth.descriptor.fp_params,
             "elements": ["Si"],
-            "scaling": {"type": "none"},
-            "derivatives": "on_the_fly",
             "baseline": "linear",
             "save_fps": False,
         },
