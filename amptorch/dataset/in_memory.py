@@ -59,6 +59,7 @@ class AtomsDataset(Dataset):
         derivatives: "cached" or "on_the_fly", see ``AtomsToData``.
         reader: of energies, forces, stresses and weights.
         seen: what was found of the images before.
+        large_pages: copy primes to where they are read faster, which pays from a few readings on.
 
     Attributes:
         scalers: what a checkpoint keeps, see :data:`amptorch.preprocessing.scaling.Scalers`.
@@ -80,6 +81,7 @@ class AtomsDataset(Dataset):
         derivatives: str = "cached",
         reader: TargetReader | None = None,
         seen: Seen | None = None,
+        large_pages: bool = True,
     ) -> None:
         # Without images there still is a descriptor to look at.
         self.images = load_images(images, "images") if process or images else []
@@ -99,7 +101,7 @@ class AtomsDataset(Dataset):
             reader=replace(
                 reader or TargetReader(forces=forcetraining), baseline=self.scaling.fixed
             ),
-            pages=LargePages(dtype),
+            pages=LargePages(dtype) if large_pages else None,
         )
         self._seen = seen
         self.data_list: list[AtomsData] = self.process() if process else []

@@ -179,6 +179,7 @@ class TrainingData:
             derivatives=derivatives,
             reader=self.reader,
             seen=seen,
+            large_pages=not settings.optim.reads_once,
         )
 
     def _through_a_store(self, source: str | Path | list[Atoms], setup: Setup) -> AtomsLMDBDataset:

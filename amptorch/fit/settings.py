@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -24,7 +24,10 @@ class FitSettings:
         device: of the original, which does not use it either.
         force_coefficient, stress_coefficient: weights of forces and stresses; stresses are read
             where theirs is not 0.
+        reads_once: whether frames are read once, not every epoch.
     """
+
+    reads_once: ClassVar[bool] = False
 
     fit: str = "gradients"
     gpus: int = 0

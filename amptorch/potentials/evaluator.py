@@ -84,8 +84,7 @@ class Evaluator:
 
     def evaluate(self, images: Sequence[Atoms], asked: Asked) -> Evaluation:
         """All that is asked of images, some at a time."""
-        if self.of.model.training:
-            self.of.model.eval()
+        self._stop_training()
         call = self.force_call() if asked.plain else None
         parts = []
         with tqdm(
@@ -107,11 +106,16 @@ class Evaluator:
             places: of the images in it.
             forces: give forces, and stresses where the primes know them.
         """
+        self._stop_training()
         parts = []
         for begin, end in groups_of([len(image) for image in images], ATOMS):
             batch = collate([data[place] for place in places[begin:end]])
             parts.append(self._of_batch(batch, images[begin:end], Asked(forces)))
         return joined(parts)
+
+    def _stop_training(self) -> None:
+        if self.of.model.training:
+            self.of.model.eval()
 
     def _of_batch(self, batch: AtomsBatch, images: Sequence[Atoms], asked: Asked) -> Evaluation:
         there = batch.to(self.of.device, self.of.dtype)

@@ -144,6 +144,7 @@ class LinearSearch:
             derivatives="cached" if fits_in_memory(needed) else "on_the_fly",
             reader=self._data.reader,
             seen=Seen(descriptor, self._targets, self._survey),
+            large_pages=False,
         )
 
 

@@ -11,6 +11,7 @@ import ase.io
 import numpy as np
 import pytest
 import yaml
+from ase.calculators.emt import EMT
 
 import amptorch
 from amptorch import AtomsTrainer
@@ -99,6 +100,22 @@ def test_errors_are_those_of_trainings_on_the_other_folds():
     assert left_out(found, images, values) == pytest.approx(errors, rel=1e-3)
     by_group = search.finish(values)
     assert set(by_group["optim"]["groups"]) < {"odd", "even"}
+
+
+def test_stresses_that_are_fitted_are_judged_and_weighed_too():
+    images = frames()
+    for image in images:
+        still = image.copy()
+        still.calc = EMT()
+        image.calc.results["stress"] = still.get_stress()
+    made = config(images)
+    made["optim"] = {"weights": {"stress": 5.0}}
+    search = LinearSearch(made, FOLDS)
+    score, found = search({each.name: each.start for each in search.parameters})
+    errors = found["errors"]
+    assert set(errors) == {"energy", "forces", "stress"}
+    assert score == pytest.approx(np.prod(list(errors.values())) ** (1 / 3))
+    assert set(found["optim"]["weights"]) == {"energy", "forces", "stress"}
 
 
 def test_what_is_searched_needs_least_squares():

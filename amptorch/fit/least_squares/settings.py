@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ...errors import check_choice, check_integer, check_keys, is_number
 from ..settings import FitSettings
@@ -33,6 +33,8 @@ class LeastSquaresSettings(FitSettings):
             e its energy per atom above baselines.
         batch_size: frames whose rows are there at once.
     """
+
+    reads_once: ClassVar[bool] = True
 
     # Follow from the weights.
     force_coefficient: float = field(default=0.0, init=False)
