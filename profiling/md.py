@@ -161,21 +161,23 @@ def check(report: Report, system: Lammps) -> None:
 
 def measure(report: Report, images: Sequence[Atoms], arguments: argparse.Namespace) -> None:
     """Add all to a report."""
-    trainer = trainer_of(images, layers=2, epochs=arguments.epochs)
+    n_atoms = max(map(len, images))
+    alike = [image for image in images if len(image) == n_atoms]
+    trainer = trainer_of(alike, layers=2, epochs=arguments.epochs)
     train(trainer)
     potential, program = trainer.potential, Program(build(find()))
-    # A frame's mean is shared by its atoms.
+    # It stands for a frame of whatever size.
     potential.scalers["target"].target_mean *= 0
-    rows = []
-    for copies in ((1, 1, 1), arguments.copies):
-        image = images[0].repeat(copies)
+    rows, conserved = [], []
+    for copies in dict.fromkeys([(1, 1, 1), tuple(arguments.copies)]):
+        image = alike[0].repeat(copies)
         image.calc = None
         with tempfile.TemporaryDirectory() as folder:
             system = Lammps(potential, image, program, Path(folder))
             system.prepare()
             check(report, system)
             rows.append(measure_steps(report, system, arguments.repeats, arguments.steps))
-            if copies == (1, 1, 1):
+            if not conserved:
                 conserved = measure_conserved(report, system, arguments.time)
     _add_tables(report, rows, conserved)
 
