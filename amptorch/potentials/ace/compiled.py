@@ -111,6 +111,11 @@ class AcePass:
         """Of the pass."""
         return self._constants.dtype
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the pass."""
+        return self._constants.dtype
+
     def run(
         self, environment: Environment, with_gradients: bool, n_atoms: int | None = None
     ) -> Passed:
