@@ -1,9 +1,9 @@
 """Frames as GPUMD's train.xyz and test.xyz have them: extended XYZ with names of its own.
 
-Keys are in any case. ``lattice`` (Å, rows are cell vectors), ``energy`` (eV of the frame) and ``properties``
-with species:S:1, pos:R:3 and force:R:3 or forces:R:3 must be there. ``virial`` (eV of the frame, positive
-under pressure) or ``stress`` (eV/Å^3, W = -stress V) may be, and ``weight`` and ``energy_weight``. Every frame
-is periodic along all cell vectors, whatever ``pbc`` says.
+Keys are in any case. ``lattice`` (Å, rows are cell vectors), ``energy`` (eV of the frame) and
+``properties`` with species:S:1, pos:R:3 and force:R:3 or forces:R:3 must be there. ``virial`` (eV
+of the frame, positive under pressure) or ``stress`` (eV/Å^3, W = -stress V) may be, and ``weight``
+and ``energy_weight``. Every frame is periodic along all cell vectors, whatever ``pbc`` says.
 """
 
 from __future__ import annotations

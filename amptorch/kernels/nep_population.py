@@ -10,16 +10,17 @@ J. Chem. Phys. 157, 114801 (2022)), for a centre of element a and its neighbours
     U      = w_1 tanh(W_0 (s q) - b_0) - b_1, or with a second layer between
     g_ij   = dU_i/dR_ij,   F_i = sum_j (g_ij - g_ji),   W = - sum_ij R_ij (x) g_ij
 
-f_k and Y_lm are those of ``kernels/spherical_expansion.py``; members share them, and sums of them over
-the neighbours of an element. So members are what lies side by side in the vectors of the processor, and
-geometry is worked out once an atom for all of them. Parameters of a member lie in one row in the order
-of nep.txt without the scaling s, which all share.
+f_k and Y_lm are those of ``kernels/spherical_expansion.py``; members share them, and sums of them
+over the neighbours of an element. So members are what lies side by side in the vectors of the
+processor, and geometry is worked out once an atom for all of them. Parameters of a member lie in
+one row in the order of nep.txt without the scaling s, which all share.
 
 Frames are shared out to threads; the numbers of a frame do not depend on how many there are.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ class Shape:
     def net_size(self) -> int:
         """Parameters of a network, without the bias of all."""
         widths = (self.dim, *self.hidden)
-        inner = sum((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
+        inner = sum((a + 1) * b for a, b in itertools.pairwise(widths))
         return inner + self.hidden[-1] + self.species_bias
 
     @property

@@ -31,7 +31,7 @@ def test_a_folder_is_trained_and_predicted(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    ("words", "message"),
     [
         (["nothing"], "nothing/nep.in: no such file"),
         (["swep", "here"], "expected a folder, or sweep and a folder, got swep here"),
@@ -110,18 +110,22 @@ def test_a_sweep_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("amptorch.cli.nep.sweep.carry_out", noted)
     assert main(["nep", "sweep", str(path), *SWEEP]) == 0
     # 5 neurons are the default.
-    assert carried[:3] == ["neuron_3", "neuron_8", "n_max_3_2"] and carried[-1] == "long"
+    assert carried[:3] == ["neuron_3", "neuron_8", "n_max_3_2"]
+    assert carried[-1] == "long"
     whole = folder(tmp_path / "whole", "generation 10\noutput_interval 1\nneuron 3\n")
     assert main(["nep", str(whole), "--quiet"]) == 0
     for name in ("loss.out", "nep.restart"):
         assert (out / "neuron_3" / name).read_text() == (whole / name).read_text()
     check_report(out)
     carried.clear()
-    assert main(["nep", "sweep", str(path), *SWEEP]) == 0 and not carried
+    assert main(["nep", "sweep", str(path), *SWEEP]) == 0
+    assert not carried
 
 
 def check_report(out):
-    outcomes = {each["trial"]["name"]: each for each in json.loads((out / "sweep.json").read_text())}
+    outcomes = {
+        each["trial"]["name"]: each for each in json.loads((out / "sweep.json").read_text())
+    }
     rows = read_losses(out / "neuron_8" / "loss.out")[-10:]
     forces = [each.train_force for each in rows]
     assert outcomes["neuron_8"]["least"][1] == pytest.approx(min(forces))
@@ -133,8 +137,10 @@ def check_report(out):
     for word in ("test AVG", "train all", "Numbers of long/nep.txt", "Descriptors", "radial, n 0"):
         assert word in text
     page = (out / "report.html").read_text()
-    assert "Force loss: neuron" in page and "Time against loss" in page
-    assert (out / "force_n_max.svg").is_file() and (out / "time.svg").is_file()
+    assert "Force loss: neuron" in page
+    assert "Time against loss" in page
+    assert (out / "force_n_max.svg").is_file()
+    assert (out / "time.svg").is_file()
 
 
 def test_trials_side_by_side_are_those_one_after_the_other(tmp_path):

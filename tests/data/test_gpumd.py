@@ -21,7 +21,8 @@ def test_frames_have_what_was_written(tmp_path):
     (tmp_path / "train.xyz").write_text(xyz(images))
     found = read_gpumd(tmp_path / "train.xyz")
     for frame, image in zip(found, images, strict=True):
-        assert frame.atoms.pbc.all() and (frame.atoms.numbers == image.numbers).all()
+        assert frame.atoms.pbc.all()
+        assert (frame.atoms.numbers == image.numbers).all()
         assert frame.energy == pytest.approx(image.get_potential_energy(), abs=1e-9)
         np.testing.assert_allclose(frame.forces, image.get_forces(), atol=1e-9)
         virial = -image.get_stress(voigt=False) * image.get_volume()
@@ -30,7 +31,9 @@ def test_frames_have_what_was_written(tmp_path):
 
 def test_other_columns_weights_and_stress(tmp_path):
     path = tmp_path / "one.xyz"
-    path.write_text(FRAME.format('stress="1 0 0 0 2 0 0 0 3" weight=2 energy_weight = 0 pbc="F F F"'))
+    path.write_text(
+        FRAME.format('stress="1 0 0 0 2 0 0 0 3" weight=2 energy_weight = 0 pbc="F F F"')
+    )
     (frame,) = read_gpumd(path)
     np.testing.assert_allclose(frame.forces, [[-1, 0, 1]])
     np.testing.assert_allclose(frame.virial, -60 * np.diag([1, 2, 3]))
@@ -38,7 +41,7 @@ def test_other_columns_weights_and_stress(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    ("words", "message"),
     [
         ("weight=0", "expected 0 < weight <= 100, got 0"),
         ('virial="1 2"', "expected virial to have 9 numbers, got '1 2'"),

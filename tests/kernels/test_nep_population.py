@@ -29,7 +29,7 @@ def environment_of(descriptor, numbers, positions, cell):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-@pytest.mark.parametrize("text, numbers", golden_cases())
+@pytest.mark.parametrize(("text", "numbers"), golden_cases())
 def test_golden_numbers_from_nep_txt(text, numbers, dtype):
     potential, golden = load(text), np.load(numbers)
     descriptor, model = potential.descriptor, potential.model
@@ -86,7 +86,9 @@ def test_members_and_frames_as_if_they_were_alone(version):
         rows.append(model.vector().numpy())
     members = np.array(rows)
     frames = crystal(2)
-    cutoffs = torch.tensor([[[5.0, 4.5], [4.5, 4.0]], [[4.0, 3.8], [3.8, 3.6]]], dtype=torch.float64)
+    cutoffs = torch.tensor(
+        [[[5.0, 4.5], [4.5, 4.0]], [[4.0, 3.8], [3.8, 3.6]]], dtype=torch.float64
+    )
     geometry = Geometry.of(frames, cutoffs, torch.float64)
     n_atoms = int(geometry.sizes.sum())
     random = np.random.default_rng(1)

@@ -19,10 +19,11 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser(
         "nep",
         help="train a neuroevolution potential in a folder of GPUMD",
-        description="Do with nep.in, train.xyz and test.xyz in a folder what GPUMD's nep does: train by "
-        "evolution, or predict, and write nep.txt, nep.restart, loss.out and tables of predictions. "
-        "A run that was stopped goes on where nep.restart is. `sweep` trains with each parameter of "
-        "nep.in alone changed, reports which matter, joins the best and trains longer.",
+        description="Do with nep.in, train.xyz and test.xyz in a folder what GPUMD's nep does: "
+        "train by evolution, or predict, and write nep.txt, nep.restart, loss.out and tables of "
+        "predictions. A run that was stopped goes on where nep.restart is. `sweep` trains with "
+        "each parameter of nep.in alone changed, reports which matter, joins the best and trains "
+        "longer.",
         epilog=examples(
             "amptorch nep DIRECTORY",
             "amptorch nep DIRECTORY --gradients 5m",

@@ -56,11 +56,11 @@ def _sections(
     out: Path, data: Path, outcomes: Sequence[Outcome], chosen: Sequence[str]
 ) -> list[Section]:
     text = (
-        f"MIN and AVG are the least and the mean of each column of loss.out over its last {LAST} rows, "
-        "each column on its own; in brackets the difference from the default. Training columns are of one "
-        "batch: with several of them MIN picks the easier ones, and settings with other batches are judged "
-        "on other frames. The columns `all` are errors over all frames with the last nep.txt; the best are "
-        "chosen by those of the training frames."
+        f"MIN and AVG are the least and the mean of each column of loss.out over its last {LAST} "
+        "rows, each column on its own; in brackets the difference from the default. Training "
+        "columns are of one batch: with several of them MIN picks the easier ones, and settings "
+        "with other batches are judged on other frames. The columns `all` are errors over all "
+        "frames with the last nep.txt; the best are chosen by those of the training frames."
     )
     tables = [table for name in UNITS if (table := _table(name, outcomes)).rows]
     best = ", ".join(chosen) or "none is better than the default"
@@ -113,8 +113,8 @@ def _analysis(out: Path, data: Path, outcome: Outcome) -> list[Section]:
     found = influences(model, train.fingerprints(), train.numbers)[:SHOWN]
     matter = [[each.descriptor, each.element, f"{each.energy:.2f}"] for each in found]
     words = (
-        "What moves energies most: the root mean square of dU/dq over atoms of an element, times the "
-        "deviation of the descriptor q."
+        "What moves energies most: the root mean square of dU/dq over atoms of an element, times "
+        "the deviation of the descriptor q."
     )
     return [
         Section(f"Numbers of {outcome.trial.name}/nep.txt", [], [numbers]),

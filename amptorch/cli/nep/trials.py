@@ -33,8 +33,8 @@ COLUMNS = ("energy", "force", "virial")
 
 @dataclass(frozen=True)
 class Trial:
-    """A run to make: its name, which is that of its folder, the keyword that it is about, the value,
-    and nep.in."""
+    """A run to make: its name, which is that of its folder, the keyword that it is about, the
+    value, and nep.in."""
 
     name: str
     keyword: str
@@ -104,8 +104,8 @@ def joined(text: str, best: Sequence[Trial]) -> Trial:
 
 
 def best_of_each(outcomes: Sequence[Outcome], text: str) -> list[Trial]:
-    """Of each keyword the value with the least error over all training frames, where it is less than
-    that of the default: as the loss weighs them, lambda_e E + lambda_f F + lambda_v V."""
+    """Of each keyword the value with the least error over all training frames, where it is less
+    than that of the default: as the loss weighs them, lambda_e E + lambda_f F + lambda_v V."""
     settings = NepIn.parse(text)
     factors = (settings.lambda_e, settings.lambda_f, settings.lambda_v)
 

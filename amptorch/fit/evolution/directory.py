@@ -30,8 +30,8 @@ class Directory:
     """A folder.
 
     Args:
-        path: has nep.in and train.xyz, test.xyz if there is one, zbl.in, nep.txt and nep.restart where
-            they are asked for.
+        path: has nep.in and train.xyz, and test.xyz, zbl.in, nep.txt and nep.restart where they are
+            asked for.
         settings: in place of nep.in.
         dtype: of the kernel in training; predictions are in float64.
         seed: of random numbers.
@@ -180,8 +180,8 @@ class Directory:
         return model
 
     def errors(self, frames: Structures) -> Array:
-        """The root mean squares of errors of nep.txt over all of some frames: energies (eV an atom),
-        forces (eV/Å), virials (eV an atom)."""
+        """The root mean squares of errors of nep.txt over all of some frames: energies (eV an
+        atom), forces (eV/Å), virials (eV an atom)."""
         model = self.model()
         plain = frames.data(self.shape, model.q_scaler.numpy(), Weights(), torch.float64)[1]
         return unshifted(plain.errors(model.vector().numpy()[None], 1.0))

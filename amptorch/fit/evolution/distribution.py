@@ -1,8 +1,9 @@
-"""The separable natural evolution strategy (T. Schaul, T. Glasmachers and J. Schmidhuber, GECCO 2011,
-845), as neuroevolution potentials use it (Z. Fan et al., Phys. Rev. B 104, 104309 (2021)).
+"""The separable natural evolution strategy (T. Schaul, T. Glasmachers and J. Schmidhuber, GECCO
+2011, 845), as neuroevolution potentials use it (Z. Fan et al., Phys. Rev. B 104, 104309 (2021)).
 
-Parameters of member p are theta_p = mu + sigma s_p with s_p normally distributed. Members are ranked by
-loss, and with utilities u_k = max(0, ln(P/2 + 1) - ln k) of the k-th best, divided by their sum, less 1/P,
+Parameters of member p are theta_p = mu + sigma s_p with s_p normally distributed. Members are
+ranked by loss, and with utilities u_k = max(0, ln(P/2 + 1) - ln k) of the k-th best, divided by
+their sum, less 1/P,
 
     mu    += sigma sum_k u_k s_k
     sigma  = min(1, sigma exp(eta sum_k u_k (s_k^2 - 1))),   eta = (3 + ln n)/(10 sqrt(n)),

@@ -1,4 +1,5 @@
-"""Generations: members are drawn, judged on a batch of frames and ranked, and the distribution moves."""
+"""Generations: members are drawn, judged on a batch of frames and ranked, and the distribution
+moves."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ Batch = NDArray[np.int64]
 
 
 def batches(energies: Array, most: int) -> list[Batch]:
-    """Frames by their energy an atom, dealt out in turn to as few batches as hold at most so many."""
+    """Frames by their energy an atom, dealt out in turn to as few batches as hold at most so
+    many."""
     number = -(-len(energies) // most)
     order = np.argsort(energies, kind="stable")
     return [order[place::number] for place in range(number)]
@@ -100,7 +102,8 @@ class Evolver:
         return Best(members[best], float(shifts[best]), *map(float, row))
 
     def _judge(self, members: Array, generation: int) -> tuple[Array, Array]:
-        """lambda_e L_e + lambda_f L_f + lambda_v L_v [n_species + 1, P], of all last, and shifts."""
+        """lambda_e L_e + lambda_f L_f + lambda_v L_v [n_species + 1, P], of all last, and
+        shifts."""
         frames = self.batches if self.full else [self.batch(generation)]
         parts = [self.data.errors(members, self.weights.shear, each) for each in frames]
         factors = np.array([self.weights.energy, self.weights.force, self.weights.virial])

@@ -104,7 +104,9 @@ class Evolution:
                 if last or generation % self._settings.interval == 0:
                     history = self._keep(evolver, potential, valid, best, generation, history)
         except KeyboardInterrupt:
-            self._run.say(f"stopped; kept: generation {done if not history else history[-1]['generation']}")
+            self._run.say(
+                f"stopped; kept: generation {done if not history else history[-1]['generation']}"
+            )
         return history
 
     def _keep(
@@ -169,7 +171,9 @@ def _environment(image: AtomsData) -> Environment:
     if not isinstance(primes, (OnTheFly, PairJacobian)):
         raise ValueError("optim: evolution needs forces, expected derivatives of fingerprints")
     if bool((primes.factors != 1).any()):
-        raise ValueError('optim: evolution takes fingerprints as they are: expected "scaling" "none"')
+        raise ValueError(
+            'optim: evolution takes fingerprints as they are: expected "scaling" "none"'
+        )
     return primes.environment
 
 

@@ -4,12 +4,13 @@ With de = (E - E_ref)/N of a frame, omega the weight of its energy and w its own
 
     shift = sum omega de / sum omega
     L_e   = sqrt(mean over frames of w^2 omega (de - shift)^2)
-    L_f   = sqrt(sum w^2 sum_i t_i^2 rho_i |dF_i|^2 / (3 sum N)),  rho = delta/(delta + |F_ref|) or 1
+    L_f   = sqrt(sum w^2 sum_i t_i^2 rho_i |dF_i|^2 / (3 sum N)),
+            rho = delta/(delta + |F_ref|), or 1 without delta
     L_v   = sqrt(sum w^2 (sum_diagonal (dW/N)^2 + shear^2 sum_others (dW/N)^2) / (6 n))
     L     = lambda_e L_e + lambda_f L_f + lambda_v L_v + lambda_1 mean|theta| + lambda_2 rms(theta)
 
-in eV and Å, where t_i is the weight of the atom's element and L_v has the frames with a virial alone. The
-loss of an element has the frames with this element, and its own parameters.
+in eV and Å, where t_i is the weight of the atom's element and L_v has the frames with a virial
+alone. The loss of an element has the frames with this element, and its own parameters.
 """
 
 from __future__ import annotations

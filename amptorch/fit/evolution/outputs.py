@@ -1,4 +1,5 @@
-"""What GPUMD's ``nep`` writes beside nep.txt and nep.restart: loss.out and tables of predictions."""
+"""What GPUMD's ``nep`` writes beside nep.txt and nep.restart: loss.out and tables of
+predictions."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ NO_VIRIAL = -1e6
 
 @dataclass(frozen=True)
 class LossRow:
-    """A line of loss.out: the loss and its parts of the best member, and root mean squares of errors in
-    eV an atom and eV/Å, of the batch and of the test frames."""
+    """A line of loss.out: the loss and its parts of the best member, and root mean squares of
+    errors in eV an atom and eV/Å, of the batch and of the test frames."""
 
     generation: int
     loss: float
@@ -69,8 +70,8 @@ class Predictions:
 
 
 def write_predictions(folder: Path, name: str, frames: Structures, found: Predictions) -> None:
-    """energy_, force_, virial_ and stress_``name``.out: predictions, then references, in the order of
-    the frames."""
+    """energy_, force_, virial_ and stress_``name``.out: predictions, then references, in the order
+    of the frames."""
     energies, forces, virials = frames.targets
     sizes = frames.sizes
     volumes = np.array([each.atoms.get_volume() for each in frames.frames])

@@ -55,8 +55,8 @@ class Structures:
             unknown = sorted({z for z in frame.atoms.numbers.tolist() if z not in places})
             if unknown:
                 raise ValueError(
-                    f"frame {number}: expected {', '.join(self.descriptor.elements)}, got an atom of "
-                    f"atomic number {unknown[0]}"
+                    f"frame {number}: expected {', '.join(self.descriptor.elements)}, got an atom "
+                    f"of atomic number {unknown[0]}"
                 )
             found.append(np.array([places[z] for z in frame.atoms.numbers.tolist()], np.int64))
         return found
@@ -102,7 +102,8 @@ class Structures:
         if self.zbl is None:
             return np.zeros(n), np.zeros((n_atoms, 3)), np.zeros((n, 6))
         found = self.zbl.evaluate([each.atoms for each in self.frames])
-        assert found.forces is not None and found.virials is not None
+        assert found.forces is not None
+        assert found.virials is not None
         # That of the house has ASE's sign.
         virials = -np.array([six(each) for each in found.virials if each is not None])
         return np.asarray(found.energy), np.concatenate(found.forces), virials

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from .model import Nep
+from .population import networks_of
 
 NEAR_ZERO = 0.01
 
 
 @dataclass(frozen=True)
 class Block:
-    """Parameters of one kind and element: how many, mean and deviation, quantiles 5, 50 and 95 % and
-    the largest of their sizes, and the share smaller than ``NEAR_ZERO``."""
+    """Parameters of one kind and element: how many, mean and deviation, quantiles 5, 50 and 95 %
+    and the largest of their sizes, and the share smaller than ``NEAR_ZERO``."""
 
     name: str
     element: str
@@ -36,7 +37,7 @@ def blocks(model: Nep) -> list[Block]:
 def _parts(model: Nep) -> Iterator[tuple[str, str, Tensor]]:
     elements = model.shape.elements
     shared = len(model.networks) == 1
-    for network, element in zip(model.networks, ("all",) if shared else elements, strict=False):
+    for network, element in zip(networks_of(model), ("all",) if shared else elements, strict=False):
         for layer, (weights, biases) in enumerate(
             zip(network.weights, network.biases, strict=True), 1
         ):
@@ -67,8 +68,8 @@ def _block(name: str, element: str, values: Tensor) -> Block:
 
 @dataclass(frozen=True)
 class Influence:
-    """How far a descriptor moves the energy of an atom of an element, meV: the root mean square over
-    atoms of dU/dq times the deviation of q."""
+    """How far a descriptor moves the energy of an atom of an element, meV: the root mean square
+    over atoms of dU/dq times the deviation of q."""
 
     descriptor: str
     element: str

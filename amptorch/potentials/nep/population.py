@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...kernels import nep_population
 from . import invariants
-from .model import Nep
+from .model import Nep, Network
 from .shape import Shape
 
 
@@ -40,11 +40,11 @@ def population_shape(shape: Shape) -> nep_population.Shape:
 
 
 def owners(shape: Shape) -> NDArray[np.int64]:
-    """[n_variables]: the place of the element that each parameter belongs to, of c that of the centre;
-    the number of elements for what belongs to all."""
+    """[n_variables]: the place of the element that each parameter belongs to, of c that of the
+    centre; the number of elements for what belongs to all."""
     model = Nep(shape)
     with torch.no_grad():
-        for place, network in enumerate(model.networks):
+        for place, network in enumerate(networks_of(model)):
             for each in network.in_order():
                 each.fill_(place if shape.version != 3 else shape.n_elements)
         model.constant.fill_(shape.n_elements)
@@ -52,6 +52,11 @@ def owners(shape: Shape) -> NDArray[np.int64]:
         for each in (model.radial, model.angular):
             each.copy_(own[:, None].expand(each.shape))
     return model.vector().numpy().astype(np.int64)
+
+
+def networks_of(model: Nep) -> list[Network]:
+    """Its networks, with their type."""
+    return [each for each in model.networks if isinstance(each, Network)]
 
 
 def without_constant(shape: Shape) -> NDArray[np.bool_]:
@@ -79,8 +84,8 @@ def places_in(shape: Shape, larger: Shape) -> NDArray[np.int64]:
     of_larger, model = Nep(larger), Nep(shape)
     of_larger.set_vector(torch.arange(of_larger.num_params, dtype=torch.float64))
     with torch.no_grad():
-        for place, network in zip(own, model.networks, strict=False):
-            source = of_larger.networks[place if shape.version != 3 else 0]
+        for place, network in zip(own, networks_of(model), strict=False):
+            source = networks_of(of_larger)[place if shape.version != 3 else 0]
             for to, each in zip(network.in_order(), source.in_order(), strict=True):
                 to.copy_(each)
         model.constant.copy_(of_larger.constant)
@@ -92,8 +97,8 @@ def places_in(shape: Shape, larger: Shape) -> NDArray[np.int64]:
 def starting_scale(
     shape: Shape, fingerprints: list[torch.Tensor], numbers: list[torch.Tensor], width: float
 ) -> NDArray[np.float64]:
-    """s [n_descriptors] as GPUMD takes it: one over the range of each descriptor over all atoms, where
-    all parameters are ``width``; 1 for what does not vary.
+    """s [n_descriptors] as GPUMD takes it: one over the range of each descriptor over all atoms,
+    where all parameters are ``width``; 1 for what does not vary.
 
     Args:
         shape: of the potential.

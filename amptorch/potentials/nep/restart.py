@@ -29,8 +29,8 @@ def read_restart(path: Path, n_variables: int) -> tuple[Array, Array]:
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if len(lines) != n_variables:
         raise ValueError(
-            f"{path}: expected {n_variables} lines, a parameter each, got {len(lines)}: it belongs to "
-            "a potential of another shape"
+            f"{path}: expected {n_variables} lines, a parameter each, got {len(lines)}: it belongs "
+            "to a potential of another shape"
         )
     try:
         return _numbers(lines)

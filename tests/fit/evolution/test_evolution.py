@@ -23,7 +23,11 @@ from amptorch.trainer import AtomsTrainer
 
 from ...nep import PBTE, alloys, folder, needs_pbte
 
-TABLES = [f"{kind}_{of}.out" for kind in ("energy", "force", "virial", "stress") for of in ("train", "test")]
+TABLES = [
+    f"{kind}_{of}.out"
+    for kind in ("energy", "force", "virial", "stress")
+    for of in ("train", "test")
+]
 
 
 def run(path: Path) -> list[LossRow]:
@@ -40,7 +44,9 @@ def test_utilities_and_update_are_those_of_the_paper():
     own.update(s, np.array([[3.0, 1.0, 2.0, 4.0], [1.0, 2.0, 3.0, 4.0]]))
     for v, order in enumerate([[1, 2, 0, 3], [1, 2, 0, 3], [0, 1, 2, 3]]):
         sigma = [0.1, 0.2, 0.9][v]
-        assert own.mean[v] == pytest.approx(sigma * sum(u[k] * s[p, v] for k, p in enumerate(order)))
+        assert own.mean[v] == pytest.approx(
+            sigma * sum(u[k] * s[p, v] for k, p in enumerate(order))
+        )
         grown = sigma * math.exp(0.5 * sum(u[k] * (s[p, v] ** 2 - 1) for k, p in enumerate(order)))
         assert own.sigma[v] == pytest.approx(min(1.0, grown))
 
@@ -119,7 +125,9 @@ def test_losses_fall(tmp_path):
     path = folder(tmp_path, "generation 60\noutput_interval 20\npopulation 30\nbatch 99\n")
     rows = run(path)
     assert rows[-1].loss < 0.97 * rows[0].loss
-    again = folder(tmp_path / "again", "generation 20\noutput_interval 20\npopulation 30\nbatch 99\n")
+    again = folder(
+        tmp_path / "again", "generation 20\noutput_interval 20\npopulation 30\nbatch 99\n"
+    )
     (again / "train.xyz").write_text((path / "train.xyz").read_text())
     assert run(again)[0] == rows[0]
 
@@ -138,14 +146,17 @@ def test_fine_tuning_takes_the_elements_of_a_larger_potential(tmp_path):
     n = directory.shape.n_descriptors * 5 + 10
     np.testing.assert_array_equal(start.mean[:n], restart[2 * n : 3 * n])
     np.testing.assert_array_equal(start.mean[n : 2 * n], restart[:n])
-    assert not start.sigma[2 * n + 1 :].any() and start.sigma[: 2 * n].all()
+    assert not start.sigma[2 * n + 1 :].any()
+    assert start.sigma[: 2 * n].all()
     assert callable(model)
 
 
 def test_a_restart_of_another_shape_is_refused(tmp_path):
     path = folder(tmp_path, "generation 2\n")
     (path / "nep.restart").write_text("1 2\n")
-    with pytest.raises(ValueError, match="nep.restart: expected .* lines, a parameter each, got 1"):
+    with pytest.raises(
+        ValueError, match=r"nep\.restart: expected .* lines, a parameter each, got 1"
+    ):
         Directory(path).distribution()
 
 

@@ -32,10 +32,12 @@ save_potential 7 0 1
 
 def test_every_line_is_read():
     found = NepIn.parse(ALL)
-    assert found.type == ("Te", "Pb") and found.version == 3
+    assert found.type == ("Te", "Pb")
+    assert found.version == 3
     assert found.cutoff == ((8.0, 4.0), (7.0, 3.5))
     assert (found.n_max, found.basis_size, found.neuron) == ((4, 3), (8, 7), (30, 20))
-    assert found.l_max == 4 and found.flags == (True, False, True, False, False, False)
+    assert found.l_max == 4
+    assert found.flags == (True, False, True, False, False, False)
     assert (found.lambda_1, found.lambda_2, found.lambda_e) == (0.1, None, 2.0)
     assert (found.batch, found.full, found.type_weight) == (20, True, (1.0, 0.5))
     assert (found.zbl, found.zbl_factor) == (2.0, 0.7)
@@ -53,13 +55,17 @@ def test_the_text_of_what_was_read_reads_the_same():
 @needs_pbte
 def test_defaults_are_those_of_gpumd():
     found = NepIn.read(PBTE / "nep.in")
-    assert found.cutoff == ((8.0, 4.0),) * 2 and found.n_max == found.basis_size == (6, 6)
-    assert found.flags[:2] == (True, False) and found.neuron == (30,)
-    assert found.generation == 20000 and found.population == 50 and found.batch == 1000
+    assert found.cutoff == ((8.0, 4.0),) * 2
+    assert found.n_max == found.basis_size == (6, 6)
+    assert found.flags[:2] == (True, False)
+    assert found.neuron == (30,)
+    assert found.generation == 20000
+    assert found.population == 50
+    assert found.batch == 1000
 
 
 @pytest.mark.parametrize(
-    "text, message",
+    ("text", "message"),
     [
         ("generation 5", r"x: expected the keyword `type`"),
         ("type 2 Te", r"x, line 1: expected type with a number and so many elements, got `2 Te`"),
