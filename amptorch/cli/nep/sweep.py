@@ -16,7 +16,7 @@ from ...potentials.nep.nep_in import NepIn
 from ..interrupt import noticed
 from ..parser import WrongUsage
 from .sweep_report import write_sweep
-from .trials import Journal, Outcome, Trial, best_of_each, carry_out, joined, plan
+from .trials import Journal, Outcome, Trial, best_of_each, carry_out, joined, plan, weighed
 
 
 def run_sweep(path: Path, arguments: argparse.Namespace) -> None:
@@ -55,11 +55,7 @@ def _final(text: str, outcomes: Sequence[Outcome], generations: int) -> Trial | 
     """The best of all runs by the errors over all training frames, for longer."""
     if not generations:
         return None
-    settings = NepIn.parse(text)
-    factors = (settings.lambda_e, settings.lambda_f, settings.lambda_v)
-    best = min(
-        outcomes, key=lambda each: sum(f * e for f, e in zip(factors, each.whole, strict=False))
-    )
+    best = min(outcomes, key=lambda each: weighed(each, text))
     longer = replace(NepIn.parse(best.trial.nep_in), generation=generations)
     return Trial("long", "all", f"{best.trial.name}, {generations} generations", longer.text())
 

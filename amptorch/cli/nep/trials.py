@@ -103,20 +103,26 @@ def joined(text: str, best: Sequence[Trial]) -> Trial:
     return Trial("combined", "all", value, NepIn.parse(NepIn.parse(text).text() + lines).text())
 
 
-def best_of_each(outcomes: Sequence[Outcome], text: str) -> list[Trial]:
-    """Of each keyword the value with the least error over all training frames, where it is less
-    than that of the default: as the loss weighs them, lambda_e E + lambda_f F + lambda_v V."""
+def weighed(outcome: Outcome, text: str) -> float:
+    """Errors over all training frames as a loss weighs them, lambda_e E + lambda_f F + lambda_v V.
+
+    Args:
+        outcome: of a run.
+        text: nep.in with the weights.
+    """
     settings = NepIn.parse(text)
     factors = (settings.lambda_e, settings.lambda_f, settings.lambda_v)
+    return float(np.dot(factors, outcome.whole[:3]))
 
-    def loss(outcome: Outcome) -> float:
-        return float(np.dot(factors, outcome.whole[:3]))
 
+def best_of_each(outcomes: Sequence[Outcome], text: str) -> list[Trial]:
+    """Of each keyword the value with the least error as :func:`weighed`, where it is less than that
+    of the default."""
     default = next(each for each in outcomes if each.trial.name == DEFAULT)
     best: dict[str, Outcome] = {}
     for each in outcomes:
         keyword = each.trial.keyword
-        if keyword and loss(each) < loss(best.get(keyword, default)):
+        if keyword and weighed(each, text) < weighed(best.get(keyword, default), text):
             best[keyword] = each
     return [each.trial for each in best.values()]
 
