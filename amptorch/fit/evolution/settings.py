@@ -26,7 +26,7 @@ class EvolutionSettings(FitSettings):
         interval: generations between rows of the history.
     """
 
-    fit: str | None = "evolution"
+    fit: str = "evolution"
     generations: int = 10000
     population: int = 50
     batch_size: int = 1000
