@@ -132,7 +132,7 @@ def check_report(out):
     assert outcomes["neuron_8"]["mean"][1] == pytest.approx(np.mean(forces))
     default = outcomes["default"]["least"][1]
     text = (out / "report.md").read_text()
-    share = f"{1e3 * min(forces):.2f} ({100 * (min(forces) / default - 1):+.1f} %)"
+    share = f"{1e3 * min(forces):.2f} ({100 * (min(forces) / default - 1):+.1f}\N{NO-BREAK SPACE}%)"
     assert share in text
     for word in ("test AVG", "train all", "Numbers of long/nep.txt", "Descriptors", "radial, n 0"):
         assert word in text

@@ -27,11 +27,20 @@ def run_folder(path: Path, arguments: argparse.Namespace) -> None:
         energy, force, virial = (f"{1e3 * each:.2f}" for each in directory.predict())
         print(f"{path}: {energy} meV/atom, {force} meV/Å, {virial} meV/atom")
         return
-    if arguments.gradients is not None and not (path / "nep.restart").is_file():
-        from .gradients import begin_with_gradients
-
-        begin_with_gradients(directory, arguments.gradients, arguments.quiet)
+    if arguments.gradients is not None:
+        _begin(directory, arguments)
     _evolve(directory, arguments.quiet)
+
+
+def _begin(directory: Directory, arguments: argparse.Namespace) -> None:
+    """By gradients, where nothing has begun yet."""
+    restart = directory.path / "nep.restart"
+    if restart.is_file():
+        print(f"{restart} is there: no gradients, evolution goes on from it")
+        return
+    from .gradients import begin_with_gradients
+
+    begin_with_gradients(directory, arguments.gradients, arguments.quiet)
 
 
 def _evolve(directory: Directory, quiet: bool) -> None:

@@ -86,7 +86,8 @@ def _table(name: str, outcomes: Sequence[Outcome]) -> Table:
 
 
 def _cell(value: float, default: float) -> str:
-    share = f" ({100 * (value / default - 1):+.1f} %)" if value != default else ""
+    # With a space that breaks no line.
+    share = f" ({100 * (value / default - 1):+.1f}\N{NO-BREAK SPACE}%)" if value != default else ""
     return f"{1e3 * value:.2f}{share}"
 
 
