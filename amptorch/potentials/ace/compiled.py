@@ -106,16 +106,6 @@ class AcePass:
         self._descriptor, self._compiled, self._constants = descriptor, compiled, constants
         self.dtype = constants.dtype
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the pass."""
-        return self._constants.dtype
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the pass."""
-        return self._constants.dtype
-
     def run(
         self, environment: Environment, with_gradients: bool, n_atoms: int | None = None
     ) -> Passed:
