@@ -22,9 +22,16 @@ from torch import Tensor
 
 triton = pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
 
-from amptorch.kernels import bispectrum, cuda, gmp, symmetry_functions  # noqa: E402
+from amptorch.kernels import (  # noqa: E402
+    bispectrum,
+    cuda,
+    gmp,
+    spherical_expansion,
+    symmetry_functions,
+)
 from amptorch.kernels.cuda import bispectrum as cuda_bispectrum  # noqa: E402
 from amptorch.kernels.cuda import gmp as cuda_gmp  # noqa: E402
+from amptorch.kernels.cuda import spherical_expansion as cuda_spherical_expansion  # noqa: E402
 from amptorch.kernels.cuda import symmetry_functions as cuda_symmetry_functions  # noqa: E402
 from amptorch.kernels.environment import Environment, concatenate  # noqa: E402
 from amptorch.kernels.operators import Operators  # noqa: E402
@@ -36,6 +43,7 @@ from . import (  # noqa: E402
     symmetry_function_cases,
     test_bispectrum,
     test_gmp,
+    test_spherical_expansion,
     test_symmetry_functions,
 )
 
@@ -83,6 +91,11 @@ STEMS = {
     ),
     "gmp": Stem(gmp, cuda_gmp.KERNELS, lambda case: test_gmp.CASES[case].multipoles(SYMBOLS)),
     "bispectrum": Stem(bispectrum, cuda_bispectrum.KERNELS, bispectrum_of),
+    "spherical_expansion": Stem(
+        spherical_expansion,
+        cuda_spherical_expansion.KERNELS,
+        lambda case: test_spherical_expansion.expansion(*case.split("_", 1), len(SYMBOLS)),
+    ),
 }
 
 CASES = [
@@ -99,6 +112,8 @@ CASES = [
     ("gmp", "solid"),
     ("gmp", "solid_roots"),
     ("gmp", "solid_to_9"),
+    ("spherical_expansion", "nep_nep"),
+    ("spherical_expansion", "some_nep"),
     ("bispectrum", "inner"),
     ("bispectrum", "chemical"),
 ]
@@ -195,6 +210,10 @@ def check_operations(
     kernels = STEMS[stem].module.OPERATORS if through_operators else STEMS[stem].kernels
     parameters, given = STEMS[stem].parameters(case), environment.to(DEVICE, dtype)
     environment = given.to("cpu", torch.float64)
+    if stem == "spherical_expansion":
+        # It makes no Jacobian to look at.
+        check_products(stem, kernels, environment, given, parameters)
+        return
     touch = () if through_operators else (parameters.touch(),)
     wanted, blocks = reference.jacobian(environment, parameters)
     slopes = spread(environment, parameters, blocks)
@@ -220,6 +239,21 @@ def check_operations(
     assert_close(pushed, wanted_change, sizes, dtype)
 
 
+def check_products(
+    stem: str, kernels: Any, environment: Environment, given: Environment, parameters: Any
+) -> None:
+    """Relative to the largest value."""
+    reference, dtype = STEMS[stem].reference, given.vectors.dtype
+    gradient = random(environment.n_atoms, parameters.n_features)
+    changes = random(environment.n_pairs, 3)
+    for name, inputs in (("forward", ()), ("vjp", (gradient,)), ("jvp", (changes,))):
+        wanted = getattr(reference, name)(environment, parameters, *inputs)
+        moved = [each.to(DEVICE, dtype) for each in inputs]
+        actual = getattr(kernels, name)(given, parameters, *moved)
+        assert actual.dtype == dtype
+        assert_close(actual, wanted, wanted.abs().max(), dtype)
+
+
 def bounds(stem: str, environment: Environment, parameters: Any) -> Tensor:
     """About what each feature is if no two terms cancel, but no less than a hundredth of what the
     weight of a close neighbour makes of it."""
@@ -233,7 +267,13 @@ def bounds(stem: str, environment: Environment, parameters: Any) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("stem", "case"), [("symmetry_functions", "g5"), ("gmp", "solid_roots"), ("bispectrum", "2j0")]
+    ("stem", "case"),
+    [
+        ("symmetry_functions", "g5"),
+        ("gmp", "solid_roots"),
+        ("bispectrum", "2j0"),
+        ("spherical_expansion", "small_nep"),
+    ],
 )
 @on_device
 def test_training_on_forces(stem: str, case: str) -> None:
@@ -294,6 +334,7 @@ KERNELS = {
     "symmetry_functions": {"weigh_pairs", "sum_radial", "sum_angular", "pull"},
     "gmp": {"sum_multipoles", "pull", "push"},
     "bispectrum": {"sum_densities", "multiply", "overlap", "adjoin", "pull"},
+    "spherical_expansion": {"add_products", "pull_pair"},
 }
 
 
@@ -305,6 +346,7 @@ KERNELS = {
         ("symmetry_functions", "weighted"),
         ("gmp", "solid_roots"),
         ("bispectrum", "chemical_all"),
+        ("spherical_expansion", "nep_nep"),
     ],
 )
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -359,7 +401,8 @@ def recorded(
             lambda kernel, *args, **named: recorder(kernel, *args, **named),
         )
         kernels.forward(environment, parameters)
-        kernels.jacobian(environment, parameters, parameters.touch())
+        if STEMS[stem].module.OPERATORS.stored:
+            kernels.jacobian(environment, parameters, parameters.touch())
         kernels.vjp(environment, parameters, gradient)
         kernels.jvp(environment, parameters, environment.vectors)
     return list(recorder.launches.values())

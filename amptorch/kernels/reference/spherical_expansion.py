@@ -28,22 +28,31 @@ def forward(environment: Environment, expansion: SphericalExpansion) -> Tensor:
     vectors, species = environment.vectors, environment.neighbor_species
     r = vectors.norm(dim=1)
     units = vectors / r[:, None]
-    own = environment.species[environment.centers]
     rows = environment.centers * expansion.n_species + species
     sums = []
-    for part, (number, lowest, highest) in enumerate(expansion.parts.tolist()):
-        functions = r.new_zeros(len(r), number)
-        kinds = expansion.kinds[part].to(r.device)[own, species]
-        values = expansion.values[part].to(r)[own, species]
-        for kind, name in enumerate(KINDS):
-            if bool((kinds == kind).any()):
-                found = radial(name, r, values, number)
-                functions = torch.where((kinds == kind)[:, None], found, functions)
+    for part, (_, lowest, highest) in enumerate(expansion.parts.tolist()):
+        functions = functions_of(expansion, part, environment, r)
         products = functions[:, :, None] * harmonics(units, highest)[:, None, lowest**2 :]
         n_rows = environment.n_atoms * expansion.n_species
         zeros = r.new_zeros(n_rows, *products.shape[1:])
         sums.append(zeros.index_add(0, rows, products).flatten(1))
     return torch.cat(sums, 1).view(environment.n_atoms, -1)
+
+
+def functions_of(
+    expansion: SphericalExpansion, part: int, environment: Environment, r: Tensor
+) -> Tensor:
+    """f_k [n_pairs, K] of a part at the distances r [n_pairs] of the pairs."""
+    own, species = environment.species[environment.centers], environment.neighbor_species
+    number = int(expansion.parts[part, 0])
+    kinds = expansion.kinds[part].to(r.device)[own, species]
+    values = expansion.values[part].to(r)[own, species]
+    functions = r.new_zeros(len(r), number)
+    for kind, name in enumerate(KINDS):
+        if bool((kinds == kind).any()):
+            found = radial(name, r, values, number)
+            functions = torch.where((kinds == kind)[:, None], found, functions)
+    return functions
 
 
 def harmonics(units: Tensor, highest: int) -> Tensor:
@@ -57,7 +66,7 @@ def harmonics(units: Tensor, highest: int) -> Tensor:
     columns = []
     for order in range(highest + 1):
         for m in range(-order, order + 1):
-            legendre = _slope_of_legendre(order, abs(m), z)
+            legendre = slope_of_legendre(order, abs(m), z)
             columns.append(
                 norm(order, abs(m)) * legendre * (cosines[m] if m >= 0 else sines[abs(m)])
             )
@@ -70,7 +79,7 @@ def norm(order: int, m: int) -> float:
     return math.sqrt((2 if m else 1) * (2 * order + 1) / (4 * math.pi) * ratio)
 
 
-def _slope_of_legendre(order: int, m: int, z: Tensor) -> Tensor:
+def slope_of_legendre(order: int, m: int, z: Tensor) -> Tensor:
     """d^m P_l/dz^m from the coefficients of P_l."""
     total = torch.zeros_like(z)
     for k in range(order // 2 + 1):

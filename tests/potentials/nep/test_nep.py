@@ -11,6 +11,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from scipy.spatial.transform import Rotation
 from torch import Tensor
@@ -342,6 +343,24 @@ def test_training_learns_forces(trained: AtomsTrainer) -> None:
     images = frames(8)
     wanted = np.concatenate([image.get_forces() for image in images])
     found = np.concatenate(trained.potential.predict(images).forces)
+    assert ((found - wanted) ** 2).mean() < 0.1 * (wanted**2).mean()
+
+
+def test_stresses_are_trained(tmp_path: Path) -> None:
+    images = []
+    for k, image in enumerate(frames(6)):
+        image.set_cell(image.cell * (1 + 0.01 * (k - 2)), scale_atoms=True)
+        stress = image.get_stress()
+        results = {"energy": image.get_potential_energy(), "forces": image.get_forces()}
+        image.calc = SinglePointCalculator(image, stress=stress, **results)
+        images.append(image)
+    optim = {**CONFIG["optim"], "stress_coefficient": 1000.0, "epochs": 60}
+    dataset = {**CONFIG["dataset"], "raw_data": images}
+    cmd = {"run_dir": str(tmp_path), "verbose": False, "seed": 1}
+    trainer = AtomsTrainer({**CONFIG, "optim": optim, "dataset": dataset, "cmd": cmd})
+    trainer.train()
+    found = np.array(trainer.potential.predict(images).stress)
+    wanted = np.array([image.get_stress() for image in images])
     assert ((found - wanted) ** 2).mean() < 0.1 * (wanted**2).mean()
 
 
