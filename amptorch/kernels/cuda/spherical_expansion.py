@@ -73,10 +73,18 @@ class _Launch(Launch["SphericalExpansion"]):
         own, species = environment.species[environment.centers], environment.neighbor_species
         for part, (number, lowest, highest) in enumerate(self.expansion.parts.tolist()):
             cutoffs = self.expansion.values[part, ..., 0].to(self.r)[own, species]
-            functions = _functions(self.r, cutoffs, number)
-            rows = _harmonics(self.units, lowest, highest)
-            parts.append(_Part(*(each.contiguous() for each in (*functions, *rows)), offset))
-            offset += number * rows[0].shape[1]
+            functions, slopes = _functions(self.r, cutoffs, number)
+            rows, gradients = _harmonics(self.units, lowest, highest)
+            parts.append(
+                _Part(
+                    functions.contiguous(),
+                    slopes.contiguous(),
+                    rows.contiguous(),
+                    gradients.contiguous(),
+                    offset,
+                )
+            )
+            offset += number * rows.shape[1]
         return parts
 
     def features(self) -> Tensor:

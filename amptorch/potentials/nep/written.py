@@ -12,7 +12,8 @@ from torch import Tensor
 from ...data.baseline import Baseline
 from ...preprocessing import baselines
 from ..potential import Potential
-from .model import Nep, Network
+from .model import Nep
+from .parameters import Network
 from .zbl import NepZbl
 
 SATURATED = math.tanh(1.0)

@@ -373,6 +373,18 @@ def test_what_was_trained_goes_through_files(trained: AtomsTrainer, tmp_path: Pa
         np.testing.assert_allclose(found.forces, wanted.forces, rtol=0, atol=2e-4)
 
 
+def test_calorine_reads_what_is_written(trained: AtomsTrainer, tmp_path: Path) -> None:
+    calculators = pytest.importorskip("calorine.calculators", reason="needs calorine")
+    file = tmp_path / "nep.txt"
+    trained.potential.export(file, "nep")
+    found = amptorch.load(file).predict(frames(3))
+    for k, image in enumerate(frames(3)):
+        image.calc = calculators.CPUNEP(str(file))
+        assert image.get_potential_energy() == pytest.approx(found.energy[k], abs=1e-6)
+        np.testing.assert_allclose(image.get_forces(), found.forces[k], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(image.get_stress(), found.stress[k], rtol=0, atol=1e-6)
+
+
 def test_counts_of_neighbours_are_those_of_the_data(trained: AtomsTrainer) -> None:
     """fcc Cu, rattled: 42 within 5 Å and 18 within 4 Å at rest."""
     radial, angular = trained.potential.model.most_neighbors.tolist()
