@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...kernels import nep_population
 from . import invariants
-from .model import Nep, Network
+from .model import Nep
 from .shape import Shape
 
 
@@ -54,9 +55,9 @@ def owners(shape: Shape) -> NDArray[np.int64]:
     return model.vector().numpy().astype(np.int64)
 
 
-def networks_of(model: Nep) -> list[Network]:
-    """Its networks, with their type."""
-    return [each for each in model.networks if isinstance(each, Network)]
+def networks_of(model: Nep) -> list[Any]:
+    """Its networks; torch's list of modules forgets their type."""
+    return list(model.networks)
 
 
 def without_constant(shape: Shape) -> NDArray[np.bool_]:
