@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
-
-_Base: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Base):
-    """With lists as tuples, which may be keys."""
 
 
 def _tuple(loader: Any, node: Any) -> tuple[Any, ...]:
@@ -27,8 +21,16 @@ def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
     }
 
 
-_Loader.add_constructor("tag:yaml.org,2002:seq", _tuple)
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+@cache
+def _loader() -> type[Any]:
+    """With lists as tuples, which may be keys."""
+    import yaml
+
+    base: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader: Any = type("Loader", (base,), {})
+    loader.add_constructor("tag:yaml.org,2002:seq", _tuple)
+    loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+    return loader
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -37,8 +39,10 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: it cannot be read, or is something else.
     """
+    import yaml  # reading files of other programs alone needs it
+
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        values = yaml.load(path.read_text(encoding="utf-8"), _loader())
     except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
         raise ValueError(f"{path}: not YAML: {error}") from error
     if not isinstance(values, dict):
