@@ -50,9 +50,9 @@ HOT = (
     "amptorch.fit.metrics:MemEffEpochScoring.on_batch_end",
     "amptorch.fit.metrics:_error_sum",
     "amptorch.potentials.evaluator:Evaluator._some",
+    "amptorch.potentials.evaluator:Evaluator._together",
     "amptorch.potentials.force_call:ForceCall.run",
     "amptorch.kernels.force_pass:ForcePass.run",
-    "amptorch.potentials.evaluator:Evaluator._in_one_pass",
 )
 """What is traced: modules and names in them, in the order in which a run comes to them."""
 

@@ -153,7 +153,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown baseline": (
         "dataset",
         {"baseline": "quadratic"},
-        "baseline: unknown name 'quadratic'; known: 'elements', 'linear'",
+        "baseline: unknown name 'quadratic'; known: 'calculator', 'elements', 'linear', 'nep_zbl', 'potential', 'zbl'",
     ),
     "unknown element": ("dataset", {"elements": ["Cu", "Xx"]}, r"elements: .* got \['Cu', 'Xx'\]"),
     "element twice": ("dataset", {"elements": ["Cu", "Cu"]}, "elements: expected distinct"),
@@ -165,7 +165,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown scaling": (
         "dataset",
         {"scaling": {"type": "normalise"}},
-        "scaling: expected type 'normalize' or 'standardize', got 'normalise'",
+        "scaling: expected type 'normalize', 'standardize' or 'none', got 'normalise'",
     ),
     "empty range": (
         "dataset",

@@ -158,7 +158,7 @@ def test_a_scheme_that_is_not_imported(tmp_path, monkeypatch, bumps):
     build_store(cuco_frames(2), path, SETUP, processes=1, verbose=False).close()
     monkeypatch.delitem(SCHEMES, "bumps")
     message = (
-        r"fp_scheme: unknown scheme 'bumps'; .*known: 'gaussian', 'gmp', 'gmpordernorm', 'snap'; "
+        r"fp_scheme: unknown scheme 'bumps'; .*known: 'ace', 'gaussian', 'gmp', 'gmpordernorm', 'nep', 'snap'; "
         "a descriptor of your own must be imported first"
     )
     with pytest.raises(ValueError, match=message):
