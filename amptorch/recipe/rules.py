@@ -59,8 +59,6 @@ ATOMS_A_BATCH = (400, 1600)  # smaller and larger frames than these make of 8
 BATCHES = (2, 32)
 BATCHES_A_PASS = 10  # at least
 EPOCHS, STEPS, FEWEST = 240, 40, 30
-FLOOR = 0.2  # last learning rate in units of the first
-AVERAGED = 0.1  # part of all steps whose weights are averaged
 VALIDATION, MANY = 0.05, 400
 
 
@@ -95,8 +93,7 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "lr", rate, f"{STEP:g} over the width of the network"
     yield "optim", "batch_size", batch, f"frames have {facts.size:.0f} atoms in the mean"
     epochs = max(FEWEST, EPOCHS * min(1.0, math.sqrt(STEPS / steps)))
-    epochs = max(1, round(preset.epochs * epochs))
-    yield "optim", "epochs", epochs, f"{steps} steps each"
+    yield "optim", "epochs", max(1, round(preset.epochs * epochs)), f"{steps} steps each"
     yield "optim", "energy_loss", "per_atom", "frames of all sizes count alike"
     if facts.forces:
         weight = min(max(100.0 / facts.size**2, 1e-3), 10.0)
@@ -104,11 +101,7 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
         yield "optim", "force_coefficient", float(f"{weight:.3g}"), why
     why = "of training: the schedule ends with small steps, and few frames choose badly"
     yield "optim", "cp_metric", "loss", why
-    schedule = {"policy": "WarmupCosine", "params": {"floor": FLOOR}}
-    yield "optim", "scheduler", schedule, f"falls to {FLOOR:g} with the last epoch"
-    decay = min(max(1.0 - 1.0 / (AVERAGED * epochs * steps), 0.0), 0.9999)
-    why = f"weights are averaged over the last {AVERAGED:.0%} of all steps: better on new frames"
-    yield "optim", "ema", float(f"{decay:.4g}"), why
+    yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"
 
 
 def _dataset(facts: Facts, preset: Preset) -> Iterator[Rule]:

@@ -49,15 +49,6 @@ def test_more_data_make_wider_networks_and_fewer_epochs():
     assert epochs[0] > epochs[-1] >= rules.FEWEST
 
 
-@pytest.mark.parametrize("number", [1, 20, 200, 20_000, 1_000_000])
-def test_a_tenth_of_all_steps_is_averaged(number):
-    optim = choose(facts(number)).config["optim"]
-    steps = optim["epochs"] * -(-number // optim["batch_size"])
-    assert 0 <= optim["ema"] < 1
-    if 100 < steps < 50_000:
-        assert 1 / (1 - optim["ema"]) == pytest.approx(steps / 10, rel=0.2)
-
-
 def test_the_width_is_that_of_so_many_weights():
     """Weights of a network with two hidden layers, counted one by one."""
     found = facts(1000, 50, 2)
