@@ -70,12 +70,13 @@ def calls_of(
         "neighbours": lambda: descriptor.environment(image),
         "forward": lambda: descriptor.fingerprints(environment),
         "vjp": lambda: descriptor.vjp(environment, gradient),
-        "force call": _moving(image, AmpTorch(trainer)),
-        "force call, new neighbours": _moving(image, AmpTorch(trainer, skin=0)),
+        "force call": moving(image, AmpTorch(trainer)),
+        "force call, new neighbours": moving(image, AmpTorch(trainer, skin=0)),
     }
 
 
-def _moving(image: Atoms, calculator: AmpTorch) -> Callable[[], Any]:
+def moving(image: Atoms, calculator: AmpTorch) -> Callable[[], Any]:
+    """A force call through ASE, whose atoms move a little before it."""
     image = image.copy()
     image.calc = calculator
     moves = np.random.default_rng(0).normal(0.0, STEP, (2, len(image), 3))

@@ -11,7 +11,7 @@ import argparse
 import importlib.util
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from amptorch.lammps.check import TOLERANCE, compare
 from amptorch.lammps.installation import find
 from amptorch.lammps.running import Program
 
+from .force_call import moving
 from .options import add_options, start
 from .report import Report, Section, Table, finish
 from .timing import milliseconds
@@ -38,7 +39,6 @@ SMOKE = [
 PROCESSES = (1, 2)
 TEMPERATURE = 300.0  # K
 TIMESTEPS = (0.0005, 0.00025)  # ps
-MOVE = 0.004  # Å, of an atom between force calls
 SHOWN = 10  # rows of a run of which the drift is taken
 
 
@@ -96,24 +96,9 @@ thermo_modify format float %.15g
         return float(np.polyfit(step * timestep, values, 1)[0]), float(np.ptp(values))
 
 
-def force_call(potential: Potential, image: Atoms) -> Callable[[], Any]:
-    """A call through ASE, whose atoms move a little before it."""
-    image = image.copy()
-    image.calc = AmpTorch(potential)
-    moves = np.random.default_rng(0).normal(0.0, MOVE, (2, len(image), 3))
-    moves[1] = -moves[0]
-    count = iter(range(10**9))
-
-    def call() -> Any:
-        image.positions += moves[next(count) % 2]
-        return image.get_forces()
-
-    return call
-
-
 def measure_steps(report: Report, system: Lammps, repeats: int, steps: int) -> list[str]:
     """Both sides in turn; a row of the table."""
-    call, n_atoms = force_call(system.potential, system.image), len(system.image)
+    call, n_atoms = moving(system.image, AmpTorch(system.potential)), len(system.image)
     samples: dict[str, list[float]] = {"force call": [], "1": [], "2": []}
     call()
     for _ in range(repeats):

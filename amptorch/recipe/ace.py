@@ -7,12 +7,13 @@ on the tenths kept apart that were looked at, so that these judge this choice no
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
+from . import shared
 from .facts import Facts
-from .rules import MANY, VALIDATION, Preset, Rule
+from .rules import Preset
+from .shared import Rule
 
 # Atoms within the cutoff, where they lie as densely as in the mean; Å where nothing is dense.
 NEIGHBORS, CUTOFF = 26.0, 5.0
@@ -26,26 +27,18 @@ ALPHA = 1e-9
 def ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
     """All values for data, with their reasons."""
     yield "model", "name", "linear_ace", "an expansion linear in its coefficients"
-    forces = "every frame has forces" if facts.forces else "not every frame has forces"
-    yield "model", "get_forces", facts.forces, forces
+    yield from shared.forces(facts)
     why = f"{VALUES_A_COEFFICIENT:g} values for each coefficient"
     yield "model", "functions", functions(facts, preset), why
     yield "optim", "fit", "least_squares", "one pass over the frames"
-    yield "optim", "solver", "ridge", "settles columns that depend on each other"
-    yield "optim", "alpha", ALPHA, "of columns scaled to norm 1"
-    weights = {"energy": ENERGY_WEIGHT, "forces": 1.0} if facts.forces else {"energy": 1.0}
-    yield "optim", "weights", weights, "of energies per atom beside components of forces"
+    yield from shared.least_squares(facts, ALPHA, ENERGY_WEIGHT)
     yield from _dataset(facts)
     yield "cmd", "dtype", "float64", "normal equations need it"
     yield "cmd", "seed", 0, "of the validation part"
 
 
 def _dataset(facts: Facts) -> Iterator[Rule]:
-    if facts.keys:
-        yield "dataset", "keys", dict(facts.keys), "by their looks: ASE reads no energy"
-    many = facts.n_frames >= MANY
-    why = "frames whose errors are shown" if many else f"fewer frames than {MANY}: all are fitted"
-    yield "dataset", "val_split", VALIDATION if many else 0.0, why
+    yield from shared.frames(facts, "all are fitted")
     yield "dataset", "fp_scheme", "ace", "densities of which functions are products"
     params: dict[str, Any] = {"cutoff": cutoff(facts), "n_radial": 15, "l_max": 3}
     yield "dataset", "fp_params", params, f"{NEIGHBORS:g} neighbours within the cutoff"
@@ -65,5 +58,5 @@ def cutoff(facts: Facts) -> float:
     """Radius (Å) of the sphere that so many atoms share."""
     if facts.volume is None:
         return CUTOFF
-    radius = (NEIGHBORS * facts.volume * 3 / (4 * math.pi)) ** (1 / 3)
+    radius = shared.radius(NEIGHBORS, facts.volume)
     return round(min(max(radius, 4.0), 7.0), 1)

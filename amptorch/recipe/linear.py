@@ -6,12 +6,13 @@ cross-validation on the training frames of ``shared/data``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
+from . import shared
 from .facts import Facts
-from .rules import MANY, VALIDATION, Preset, Rule
+from .rules import Preset
+from .shared import Rule
 
 # Atoms within the cutoff, where they lie as densely as in the mean; Å where nothing is dense.
 NEIGHBORS = {"linear": 26.0, "quadratic": 19.0}
@@ -37,23 +38,15 @@ def qsnap(facts: Facts, preset: Preset) -> Iterator[Rule]:
 def _rules(model: str, facts: Facts, preset: Preset) -> Iterator[Rule]:
     why = {"linear": "SNAP", "quadratic": "quadratic SNAP"}[model]
     yield "model", "name", model, why
-    forces = "every frame has forces" if facts.forces else "not every frame has forces"
-    yield "model", "get_forces", facts.forces, forces
-    yield "optim", "solver", "ridge", "settles columns that depend on each other"
-    yield "optim", "alpha", ALPHA, "of columns scaled to norm 1"
-    weights = {"energy": ENERGY_WEIGHT, "forces": 1.0} if facts.forces else {"energy": 1.0}
-    yield "optim", "weights", weights, "of energies per atom beside components of forces"
+    yield from shared.forces(facts)
+    yield from shared.least_squares(facts, ALPHA, ENERGY_WEIGHT)
     yield from _dataset(model, facts, preset)
     yield "cmd", "dtype", "float64", "normal equations need it"
     yield "cmd", "seed", 0, "of the validation part"
 
 
 def _dataset(model: str, facts: Facts, preset: Preset) -> Iterator[Rule]:
-    if facts.keys:
-        yield "dataset", "keys", dict(facts.keys), "by their looks: ASE reads no energy"
-    many = facts.n_frames >= MANY
-    why = "frames whose errors are shown" if many else f"fewer frames than {MANY}: all are fitted"
-    yield "dataset", "val_split", VALIDATION if many else 0.0, why
+    yield from shared.frames(facts, "all are fitted")
     yield "dataset", "fp_scheme", "snap", "bispectrum components"
     cutoff, band = default_cutoff(model, facts), band_limit(model, facts, preset)
     params: dict[str, Any] = {"rcutfac": cutoff, "twojmax": band, "rfac0": RFAC0, "wj": WEIGHT}
@@ -68,7 +61,7 @@ def default_cutoff(model: str, facts: Facts) -> float:
     """Radius (Å) of the sphere that so many atoms share."""
     if facts.volume is None:
         return CUTOFF
-    radius = (NEIGHBORS[model] * facts.volume * 3 / (4 * math.pi)) ** (1 / 3)
+    radius = shared.radius(NEIGHBORS[model], facts.volume)
     return round(min(max(radius, 3.0), 8.0), 2)
 
 

@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from . import shared
 from .facts import Facts
-from .rules import MANY, VALIDATION, Preset, Rule
+from .rules import Preset
+from .shared import Rule
 
 # Atoms within the radial and the angular cutoff, where they lie as densely as in the mean; least
 # and largest cutoffs, Å, and those where nothing is dense.
@@ -31,8 +33,7 @@ def nep(facts: Facts, preset: Preset) -> Iterator[Rule]:
     """All values for data, with their reasons."""
     size = SIZES[1 + (preset.functions if preset.functions < 0 else int(preset.epochs > 1))]
     yield "model", "name", "nep", "a neuroevolution potential"
-    why = "every frame has forces" if facts.forces else "not every frame has forces"
-    yield "model", "get_forces", facts.forces, why
+    yield from shared.forces(facts)
     yield "model", "n_max", [size, size], "GPUMD's default is 6"
     yield "model", "invariants", ["222"], "GPUMD's default"
     yield "model", "neurons", [NEURONS], "GPUMD's default"
@@ -58,11 +59,7 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
 
 
 def _dataset(facts: Facts, size: int) -> Iterator[Rule]:
-    if facts.keys:
-        yield "dataset", "keys", dict(facts.keys), "by their looks: ASE reads no energy"
-    many = facts.n_frames >= MANY
-    why = "frames whose errors are shown" if many else f"fewer frames than {MANY}: all train"
-    yield "dataset", "val_split", VALIDATION if many else 0.0, why
+    yield from shared.frames(facts, "all train")
     yield "dataset", "fp_scheme", "nep", "sums over neighbours that NEP's descriptors are made of"
     params: dict[str, Any] = {"cutoff": cutoffs(facts), "basis_size": [size, size], "l_max": 4}
     numbers = " and ".join(f"{each:g}" for each in NEIGHBORS)
@@ -76,7 +73,7 @@ def cutoffs(facts: Facts) -> list[float]:
     """Radial and angular, Å: radii of spheres that so many atoms share."""
     if facts.volume is None:
         return list(CUTOFFS)
-    radii = [(number * facts.volume * 3 / (4 * math.pi)) ** (1 / 3) for number in NEIGHBORS]
+    radii = [shared.radius(number, facts.volume) for number in NEIGHBORS]
     return [
         round(min(max(radius, least), most), 1)
         for radius, (least, most) in zip(radii, BOUNDS, strict=True)

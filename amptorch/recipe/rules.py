@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from . import shared
 from .facts import Facts
-
-Rule = tuple[str, str, Any, str]  # section, key, value, why
+from .shared import Rule
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,6 @@ ATOMS_A_BATCH = (400, 1600)  # smaller and larger frames than these make of 8
 BATCHES = (2, 32)
 BATCHES_A_PASS = 10  # at least
 EPOCHS, STEPS, FEWEST = 240, 40, 30
-VALIDATION, MANY = 0.05, 400
 
 
 def of(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -77,8 +76,7 @@ def _model(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "model", "name", "bpnn" if few else "singlenn", why
     if few:
         yield "model", "element_mask", "fixed", "nothing of the other elements' networks"
-    why = "every frame has forces" if facts.forces else "not every frame has forces"
-    yield "model", "get_forces", facts.forces, why
+    yield from shared.forces(facts)
     width = network_width(facts, preset)
     why = f"so many that {facts.n_values} values fitted are about {VALUES_A_WEIGHT:g} a weight"
     yield "model", "hidden_layers", [width, width], f"{why}, within {NARROWEST} and {WIDEST}"
@@ -105,11 +103,7 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
 
 
 def _dataset(facts: Facts, preset: Preset) -> Iterator[Rule]:
-    if facts.keys:
-        yield "dataset", "keys", dict(facts.keys), "by their looks: ASE reads no energy"
-    many = facts.n_frames >= MANY
-    why = "frames whose errors are shown" if many else f"fewer frames than {MANY}: all train"
-    yield "dataset", "val_split", VALIDATION if many else 0.0, why
+    yield from shared.frames(facts, "all train")
     yield from _descriptor(facts, preset)
     why = "features that vary by less are not blown up"
     yield "dataset", "scaling", {"type": "standardize", "threshold": 1e-3}, why

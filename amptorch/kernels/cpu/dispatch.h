@@ -20,11 +20,20 @@ const Kernel<T>& of_type(const Kernel<double>& of_double, const Kernel<float>& o
     else return of_float;
 }
 
-// The same, where a program may be built for double alone.
+// The kernel of this machine for numbers of type T, of those by two names in the namespaces of instruction
+// sets; of that for double alone where a program is built for it.
 #ifdef AMPTORCH_FLOAT64_ONLY
 #define AMPTORCH_OF_TYPE(T, Kernel, of_double, of_float) of_double
 #else
 #define AMPTORCH_OF_TYPE(T, Kernel, of_double, of_float) of_type<T, Kernel>(of_double, of_float)
+#endif
+#ifdef AMPTORCH_HAS_AVX2
+#define AMPTORCH_KERNEL(T, Kernel, of_double, of_float)                          \
+    (uses_avx2() ? AMPTORCH_OF_TYPE(T, Kernel, avx2::of_double, avx2::of_float) \
+                 : AMPTORCH_OF_TYPE(T, Kernel, baseline::of_double, baseline::of_float))
+#else
+#define AMPTORCH_KERNEL(T, Kernel, of_double, of_float) \
+    AMPTORCH_OF_TYPE(T, Kernel, baseline::of_double, baseline::of_float)
 #endif
 
 }  // namespace amptorch

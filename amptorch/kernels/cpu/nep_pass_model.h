@@ -15,10 +15,7 @@ namespace amptorch::spherical::nep {
 
 template <typename T>
 const Kernel<T>& kernel() {
-#ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return AMPTORCH_OF_TYPE(T, Kernel, avx2::double_kernel, avx2::float_kernel);
-#endif
-    return AMPTORCH_OF_TYPE(T, Kernel, baseline::double_kernel, baseline::float_kernel);
+    return AMPTORCH_KERNEL(T, Kernel, double_kernel, float_kernel);
 }
 
 // What a potential is made of, in the order of nep.txt.

@@ -15,10 +15,7 @@ namespace {
 
 template <typename T>
 const Kernel<T>& kernel() {
-#ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return of_type<T, Kernel>(avx2::of_double, avx2::of_float);
-#endif
-    return of_type<T, Kernel>(baseline::of_double, baseline::of_float);
+    return AMPTORCH_KERNEL(T, Kernel, of_double, of_float);
 }
 
 using Integers = Array<const Index, -1>;

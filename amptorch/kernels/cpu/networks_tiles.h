@@ -14,10 +14,7 @@ namespace amptorch::networks {
 
 template <typename T>
 const Kernels<T>& kernels() {
-#ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return AMPTORCH_OF_TYPE(T, Kernels, avx2::of_double, avx2::of_float);
-#endif
-    return AMPTORCH_OF_TYPE(T, Kernels, baseline::of_double, baseline::of_float);
+    return AMPTORCH_KERNEL(T, Kernels, of_double, of_float);
 }
 
 template <typename T>

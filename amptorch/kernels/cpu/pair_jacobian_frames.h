@@ -12,10 +12,7 @@ namespace amptorch::jacobian {
 
 template <typename T>
 const Kernel<T>& kernel() {
-#ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return of_type<T, Kernel>(avx2::of_double, avx2::of_float);
-#endif
-    return of_type<T, Kernel>(baseline::of_double, baseline::of_float);
+    return AMPTORCH_KERNEL(T, Kernel, of_double, of_float);
 }
 
 // Rows of addresses, in the order of Frame's members up to n_atoms.

@@ -13,10 +13,7 @@ namespace amptorch::symmetry {
 
 template <typename T>
 const Kernel<T>& kernel() {
-#ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return AMPTORCH_OF_TYPE(T, Kernel, avx2::double_kernel, avx2::float_kernel);
-#endif
-    return AMPTORCH_OF_TYPE(T, Kernel, baseline::double_kernel, baseline::float_kernel);
+    return AMPTORCH_KERNEL(T, Kernel, double_kernel, float_kernel);
 }
 
 // What all centres of a thread share.

@@ -20,6 +20,7 @@ from ..embeddings import Embedding
 from ..functions import Expansion, Function
 from ..linear import LinearAce
 from ..model import Ace, pair_places
+from .text import Entry
 
 Array = NDArray[np.float64]
 # Names of radial functions in files, and ours.
@@ -188,3 +189,18 @@ def is_file(path: Path, suffixes: Sequence[str], mark: str) -> bool:
     if not path.is_file() or path.suffix.lower() not in suffixes:
         return False
     return mark in path.read_text(encoding="utf-8", errors="replace")
+
+
+def read_embedding(
+    entry: Entry, parameters: str, densities: str, core: tuple[float, float]
+) -> Embedding:
+    """That of an entry; names of its lists of prefactors and exponents in turn, and of their
+    number, and cutoff and width of the core repulsion.
+
+    Raises:
+        ValueError: another number of parameters.
+    """
+    values, count = entry.numbers(parameters), int(entry.number(densities))
+    if len(values) != 2 * count:
+        raise ValueError(f"{entry.where}: expected {2 * count} {parameters}, got {len(values)}")
+    return Embedding(values[::2].tolist(), values[1::2].tolist(), entry.get("npoti"), *core)

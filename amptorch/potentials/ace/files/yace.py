@@ -14,7 +14,7 @@ from ...potential import Potential
 from ..couplings import Numbers
 from ..embeddings import Embedding
 from ..functions import Function
-from .contents import RADIALS, SPLINE_BINS, Array, Contents, FileBond
+from .contents import RADIALS, SPLINE_BINS, Array, Contents, FileBond, read_embedding
 from .text import Entry, flow, read
 
 
@@ -97,16 +97,8 @@ def radial_kind(entry: Entry, key: str) -> str:
 
 
 def _embedding(entry: Entry) -> Embedding:
-    values, count = entry.numbers("FS_parameters"), int(entry.number("ndensity"))
-    if len(values) != 2 * count:
-        raise ValueError(f"{entry.where}: expected {2 * count} FS_parameters, got {len(values)}")
-    return Embedding(
-        values[::2].tolist(),
-        values[1::2].tolist(),
-        entry.get("npoti"),
-        entry.number("rho_core_cutoff"),
-        entry.number("drho_core_cutoff"),
-    )
+    core = entry.number("rho_core_cutoff"), entry.number("drho_core_cutoff")
+    return read_embedding(entry, "FS_parameters", "ndensity", core)
 
 
 def _products(entry: Entry) -> tuple[list[Function], Array]:

@@ -13,7 +13,7 @@ from ....files.whole import write_whole
 from ...potential import Potential
 from ..embeddings import Embedding
 from ..functions import Function
-from .contents import SPLINE_BINS, Array, Contents, FileBond
+from .contents import SPLINE_BINS, Array, Contents, FileBond, read_embedding
 from .text import Entry, flow, read
 from .yace import radial_kind, radial_name
 
@@ -72,16 +72,8 @@ def _function(entry: Entry, order: Mapping[str, int]) -> tuple[Function, Array]:
 
 
 def _embedding(entry: Entry) -> Embedding:
-    values, count = entry.numbers("parameters"), int(entry.number("ndensityi"))
-    if len(values) != 2 * count:
-        raise ValueError(f"{entry.where}: expected {2 * count} parameters, got {len(values)}")
-    return Embedding(
-        values[::2].tolist(),
-        values[1::2].tolist(),
-        entry.get("npoti"),
-        entry.number("rho_core_cut", 1e5),
-        entry.number("drho_core_cut", 250.0),
-    )
+    core = entry.number("rho_core_cut", 1e5), entry.number("drho_core_cut", 250.0)
+    return read_embedding(entry, "parameters", "ndensityi", core)
 
 
 def _bonds(

@@ -1,0 +1,41 @@
+"""Rules that recipes of several families have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from .facts import Facts
+
+Rule = tuple[str, str, Any, str]  # section, key, value, why
+
+VALIDATION, MANY = 0.05, 400
+
+
+def forces(facts: Facts) -> Iterator[Rule]:
+    """Whether forces are asked for."""
+    why = "every frame has forces" if facts.forces else "not every frame has forces"
+    yield "model", "get_forces", facts.forces, why
+
+
+def frames(facts: Facts, otherwise: str) -> Iterator[Rule]:
+    """How frames are read, and which are kept apart; what becomes of them where none is."""
+    if facts.keys:
+        yield "dataset", "keys", dict(facts.keys), "by their looks: ASE reads no energy"
+    many = facts.n_frames >= MANY
+    why = "frames whose errors are shown" if many else f"fewer frames than {MANY}: {otherwise}"
+    yield "dataset", "val_split", VALIDATION if many else 0.0, why
+
+
+def least_squares(facts: Facts, alpha: float, energy_weight: float) -> Iterator[Rule]:
+    """The solver, its penalty and the weight of energies."""
+    yield "optim", "solver", "ridge", "settles columns that depend on each other"
+    yield "optim", "alpha", alpha, "of columns scaled to norm 1"
+    weights = {"energy": energy_weight, "forces": 1.0} if facts.forces else {"energy": 1.0}
+    yield "optim", "weights", weights, "of energies per atom beside components of forces"
+
+
+def radius(neighbors: float, volume: float) -> float:
+    """Of the sphere (Å) that so many atoms share, each with a volume (Å^3)."""
+    return (neighbors * volume * 3 / (4 * math.pi)) ** (1 / 3)
