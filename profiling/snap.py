@@ -25,8 +25,10 @@ from amptorch.descriptor import Snap
 from datasets.water_iron.reaxff import load_lammps
 
 from .report import Report, Section, Table, finish, typed
+from .snap_fit import measure_fit
 
 CUTOFF = 4.7
+FIT_SECONDS = 2.0  # of 194 frames of molybdenum; FitSNAP took 11
 SMOKE = ["--repeats", "1", "--steps", "1", "--cases", "2J=2", "--out", "{out}"]
 
 
@@ -185,6 +187,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES)[2:])
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--steps", type=int, default=10, help="calls in a sample")
+    parser.add_argument("--fit", type=Path, help="frames of a whole fit of 2J = 8")
     parser.add_argument("--out", type=Path, help="folder to write, default reports/<date>-snap")
     parser.set_defaults(run=_command)
 
@@ -195,10 +198,15 @@ def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     options = {name: getattr(arguments, name) for name in ("cases", "repeats", "steps")}
     report = Report(
-        "snap", "Bispectrum components beside LAMMPS", typed("snap", **options), settings=options
+        "snap",
+        "Bispectrum components beside LAMMPS",
+        typed("snap", **options, fit=arguments.fit),
+        settings=options,
     )
     table = [measure(report, name, arguments.repeats, arguments.steps) for name in arguments.cases]
     header = ["", "pair_style snap", "forward + vjp", "ratio", "compute snap", "jacobian", "ratio"]
     text = "ms an atom (CPU time, median), 54 atoms of bcc Mo, 26 neighbours each, float64."
     report.sections.append(Section("Cost beside LAMMPS", [text], [Table(header, table)]))
+    if arguments.fit is not None:
+        measure_fit(report, arguments.fit, 8, max(arguments.repeats // 3, 1), FIT_SECONDS)
     finish(report, arguments.out)

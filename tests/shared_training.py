@@ -50,6 +50,7 @@ RUNS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "lbfgs": {"optim": {"optimizer": torch.optim.LBFGS, "lr": 0.1, "batch_size": 7}},
     "soap": {"optim": {"optimizer": "soap", "optimizer_args": {"refresh": 2}}},
+    "members": {"model": {"name": "singlenn", "members": 2}},
     "store": {"dataset": {"lmdb_path": True}},
     "parts of a store": {
         "dataset": {"lmdb_path": True, "cache": "partial", "val_split_mode": "inorder"}

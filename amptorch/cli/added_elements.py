@@ -18,8 +18,9 @@ from ..descriptor.Gaussian import Gaussian
 from ..descriptor.Gaussian.extension import places, with_elements
 from ..descriptor.multipoles import MultipoleDescriptor
 from ..files import checkpoint
+from ..potentials.model import Model
 from ..potentials.networks.extension import take_weights
-from ..potentials.networks.model import AtomisticModel
+from ..potentials.networks.members import members_of
 from ..potentials.potential import Potential
 from ..potentials.precision import dtype_of
 from ..potentials.registry import Inputs, family_named, model_name
@@ -84,21 +85,23 @@ def _places(old: BaseDescriptor, new: BaseDescriptor, element: str) -> list[int]
 
 def _model(
     run: RunFolder, old: Potential, descriptor: BaseDescriptor, where: dict[str, list[int]]
-) -> AtomisticModel:
+) -> Model:
     section: dict[str, Any] = dict(run.config.get("model", {}))
-    if not isinstance(old.model, AtomisticModel):
-        raise ValueError(f"data: elements are added to networks, got a {type(old.model).__name__}")
     family = family_named(model_name(section))
     inputs = Inputs(list(descriptor.elements), descriptor.n_features, descriptor)
+    dtype = dtype_of(run.config.get("cmd", {}).get("dtype", "float64"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        dtype = dtype_of(run.config.get("cmd", {}).get("dtype", "float64"))
-        model = family.make(family.Settings(**section), inputs, dtype)
-    assert isinstance(model, AtomisticModel)
+        before, model = (
+            family.make(family.Settings(**section), each, dtype) for each in (run.inputs, inputs)
+        )
+    run.load_parameters(before, torch.device("cpu"))
     # A feature that an element does not have is 0.
     numbers = torch.tensor([atomic_numbers[each] for each in old.elements])
     shifts = old.scalers["feature"].affine(numbers)[1]
-    take_weights(model, old.model, where, dict(zip(old.elements, shifts, strict=True)))
+    idle = dict(zip(old.elements, shifts, strict=True))
+    for new, trained in zip(members_of(model), members_of(before), strict=True):
+        take_weights(new, trained, where, idle)
     return model
 
 

@@ -15,6 +15,8 @@ from torch import nn
 
 from ..data.reading import elements_of, load_images
 from ..files import checkpoint
+from ..potentials.networks.members import members_of
+from ..potentials.networks.model import MLP
 from ..recipe import Facts, choose
 from ..trainer import AtomsTrainer
 from . import reporting
@@ -126,17 +128,22 @@ def _start(
     return folder
 
 
-def freeze(model: Any, number: int, known: Sequence[str]) -> None:
+def freeze(model: nn.Module, number: int, known: Sequence[str]) -> None:
     """Keep the first layers of the networks of a model as they are, but for new elements'.
 
     Raises:
         WrongUsage: it has not so many layers beside the last.
     """
-    networks = model.perceptrons()
-    elements = model.arguments["elements"] if len(networks) > 1 else known
-    for element, network in zip(elements, networks, strict=False):
-        layers = [layer for layer in network.model_net if isinstance(layer, nn.Linear)]
-        if not 0 <= number < len(layers):
-            raise WrongUsage(f"--freeze: expected 0 to {len(layers) - 1} layers, got {number}")
-        for layer in layers[: number if element in known else 0]:
-            layer.requires_grad_(False)
+    for member in members_of(model):
+        networks = member.perceptrons()
+        elements = member.arguments["elements"] if len(networks) > 1 else known
+        for element, network in zip(elements, networks, strict=False):
+            _freeze_layers(network, number, new=element not in known)
+
+
+def _freeze_layers(network: MLP, number: int, new: bool) -> None:
+    layers = [layer for layer in network.model_net if isinstance(layer, nn.Linear)]
+    if not 0 <= number < len(layers):
+        raise WrongUsage(f"--freeze: expected 0 to {len(layers) - 1} layers, got {number}")
+    for layer in layers[: 0 if new else number]:
+        layer.requires_grad_(False)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypedDict
 
 import torch
 from skorch import NeuralNet
-from torch import Tensor
+from torch import Tensor, nn
 from torch.profiler import record_function
 from torch.utils.data import Subset
 
@@ -17,6 +17,7 @@ from ..data.frame import AtomsBatch, Labelled
 from ..dataset.frames import Images
 from ..errors import Diverged
 from ..files.checkpoint import snapshot
+from ..potentials.networks.members import Members
 from ..processes import interruption
 from .fused import fused_step
 
@@ -163,10 +164,19 @@ class AtomsNet(NeuralNet):
 
     def train_step_single(self, batch: Labelled, **fit_params: object) -> Step:
         """Gradient of a batch's loss; loss and prediction. Written out because skorch leaves no
-        room to name the backward pass."""
-        inputs, target = batch
+        room to name the backward pass, nor to train members each by itself."""
         self._set_training(True)
-        fused = self._fused(batch, fit_params, gradient=True)
+        if not isinstance(self.module_, Members):
+            return self._step_of(self.module_, batch, fit_params)
+        steps = []
+        for member in self.module_.each:
+            with self.module_.alone(member):
+                steps.append(self._step_of(member, batch, fit_params))
+        return _mean(steps)
+
+    def _step_of(self, model: nn.Module, batch: Labelled, fit_params: Mapping[str, object]) -> Step:
+        inputs, target = batch
+        fused = self._fused(model, batch, fit_params, gradient=True)
         if fused is not None:
             return fused
         prediction = self.infer(inputs, **fit_params)
@@ -179,11 +189,17 @@ class AtomsNet(NeuralNet):
         """skorch's, named for profilers."""
         with record_function("amptorch::validation"):
             self._set_training(False)
-            fused = self._fused(batch, fit_params, gradient=False)
+            model = self.module_
+            model = model.for_prediction() if isinstance(model, Members) else model
+            fused = self._fused(model, batch, fit_params, gradient=False)
             return super().validation_step(batch, **fit_params) if fused is None else fused
 
     def _fused(
-        self, batch: Labelled, fit_params: Mapping[str, object], gradient: bool
+        self,
+        model: nn.Module,
+        batch: Labelled,
+        fit_params: Mapping[str, object],
+        gradient: bool,
     ) -> Step | None:
         """The step by one kernel; None where it is to be taken by ``infer`` and ``get_loss``."""
         kind = type(self)
@@ -191,8 +207,16 @@ class AtomsNet(NeuralNet):
         if fit_params or not own or torch.device(self.device).type != "cpu":
             return None
         inputs, target = batch
-        found = fused_step(self.module_, self.criterion_, inputs, target, gradient)
+        found = fused_step(model, self.criterion_, inputs, target, gradient)
         return None if found is None else {"loss": found[0], "y_pred": found[1]}
+
+
+def _mean(steps: Sequence[Step]) -> Step:
+    predictions = zip(*(step["y_pred"] for step in steps), strict=True)
+    return {
+        "loss": torch.stack([step["loss"].detach() for step in steps]).mean(),
+        "y_pred": [torch.stack([each.detach() for each in same]).mean(0) for same in predictions],
+    }
 
 
 def _plain(indices: Iterable[int]) -> list[int]:

@@ -12,6 +12,7 @@ from ..dataset.frames import Images
 from ..dataset.in_memory import DataCollater
 from ..dataset.loader import BatchLoader
 from ..dataset.training_data import reading
+from ..potentials.networks.members import Members
 from ..processes import group
 from . import optimizers, shared
 from .data_parallel import DataParallel, ParallelCollater
@@ -81,6 +82,11 @@ def make_net(
         keywords: of skorch's net: criterion, train_split, callbacks, ``optimizer__...``.
     """
     optim, together = settings.gradients, group.is_shared()
+    if isinstance(model, Members) and (optim.gpus > 1 or optim.choice.net is not AtomsNet):
+        raise ValueError(
+            "model: members are trained by optimizers that see gradients alone, on one GPU at "
+            f"most, got optimizer {optim.optimizer!r} and gpus {optim.gpus}"
+        )
     collate: Any = DataCollater(train=True, forcetraining=settings.model.get_forces)
     module = model
     if optim.gpus > 1:

@@ -101,7 +101,7 @@ class Running(NetSteps):
     def _fit(self) -> None:
         # Another one than before: whoever predicts with the last is to see that it is outdated.
         self._potential = None
-        potential = self.potential
+        potential = self._holding(self.model.to(self.device))
         try:
             fit, frames = self._make_fit()
             self._history = fit.run(potential, *frames)

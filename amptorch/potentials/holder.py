@@ -75,13 +75,12 @@ class PotentialHolder:
         if self._potential is None:
             if not self._has_model:
                 raise RuntimeError("predict: call train() or load_pretrained() first")
-            self._potential = Potential(
-                self.model.to(self.device),
-                self.descriptor,
-                self.scalers,
-                self.settings.dataset.target_keys,
-            )
+            self._potential = self._holding(self.model.to(self.device).for_prediction())
         return self._potential
+
+    def _holding(self, model: Model) -> Potential:
+        keys = self.settings.dataset.target_keys
+        return Potential(model, self.descriptor, self.scalers, keys)
 
     def predict(
         self,

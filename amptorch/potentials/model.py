@@ -90,6 +90,10 @@ class Model(nn.Module):
         """
         return None
 
+    def for_prediction(self) -> Model:
+        """The model that predicts as this one does now: itself, unless training needs another."""
+        return self
+
     def by_autograd(
         self, fingerprint: Tensor, numbers: Tensor, gradient: bool
     ) -> tuple[Tensor, Tensor]:

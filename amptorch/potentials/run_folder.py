@@ -74,7 +74,8 @@ class RunFolder:
             model = family.make(family.Settings(**section), self.inputs, dtype)
         self.load_parameters(model, torch.device("cpu"))
         keys = Keys.of(self.config["dataset"].get("keys"))
-        return Potential(model.to(device), self.descriptor, self.scalers, keys)
+        model = model.to(device).for_prediction()
+        return Potential(model, self.descriptor, self.scalers, keys)
 
     def load_parameters(self, model: Model, device: torch.device) -> None:
         """Set the parameters of a model to the folder's.

@@ -14,6 +14,7 @@ from ..precision import dtype_of, name_of
 from ..registry import GRADIENTS, Family, Format, Inputs
 from . import n2p2
 from .activations import ACTIVATIONS
+from .members import Members
 from .mliap import write_mliap
 from .model import BPNN, AtomisticModel, SingleNN
 from .settings import ModelConfig
@@ -23,8 +24,8 @@ MODELS: dict[str, type[AtomisticModel]] = {"bpnn": BPNN, "singlenn": SingleNN}
 
 def make(
     settings: ModelConfig, inputs: Inputs, dtype: torch.dtype, get_stress: bool = False
-) -> AtomisticModel:
-    """A network with new weights.
+) -> AtomisticModel | Members:
+    """A network, or members, with new weights.
 
     Args:
         settings: the section "model" of a configuration.
@@ -41,13 +42,18 @@ def make(
                 f"config.pt names {value.name}, which is not loaded from a file: give "
                 "AtomsTrainer a config with this class"
             )
-    return MODELS[settings.name](
-        elements=inputs.elements,
-        input_dim=inputs.n_features,
-        get_stress=get_stress,
-        dtype=dtype,
-        **vars(settings),
-    )
+    arguments = {name: each for name, each in vars(settings).items() if name != "members"}
+
+    def one() -> AtomisticModel:
+        return MODELS[settings.name](
+            elements=inputs.elements,
+            input_dim=inputs.n_features,
+            get_stress=get_stress,
+            dtype=dtype,
+            **arguments,
+        )
+
+    return one() if settings.members == 1 else Members([one() for _ in range(settings.members)])
 
 
 def to_json(model: AtomisticModel) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class ModelConfig(ModelSettings):
     dropout_rate: float = 0.5
     initialization: str = "xavier"
     element_mask: str = "trained"
+    members: int = 1
 
     def __post_init__(self) -> None:
         known, given = ("bpnn", "singlenn"), self.name
@@ -36,10 +37,16 @@ class ModelConfig(ModelSettings):
         check_choice(self, "element_mask", ("trained", "fixed"), "model")
         check_integer(self, "num_layers", "model", least=0)
         check_integer(self, "num_nodes", "model", least=1)
+        check_integer(self, "members", "model", least=1)
         if self.hidden_layers is not None and not _are_widths(self.hidden_layers):
             raise ValueError(
                 f"model: expected hidden_layers to be a list of integers >= 1, got "
                 f"{self.hidden_layers!r}"
+            )
+        if self.members > 1 and self.name == "bpnn" and self.element_mask != "fixed":
+            raise ValueError(
+                f"model: members {self.members} need element_mask 'fixed', got "
+                f"{self.element_mask!r}"
             )
         if not (is_number(self.dropout_rate) and 0 <= self.dropout_rate < 1):
             raise ValueError(f"model: expected dropout_rate in [0, 1), got {self.dropout_rate!r}")
