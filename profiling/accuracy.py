@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,18 @@ from ase.io import read
 from numpy.typing import NDArray
 
 from amptorch import AtomsTrainer
-from amptorch.cli.config_file import read_config, with_classes
-from amptorch.recipe import Facts, choose
+from amptorch.cli.config_file import apply, read_config, with_classes
+from amptorch.cli.settings import given_keys
+from amptorch.data.keys import Keys
+from amptorch.potentials.registry import recipes
+from amptorch.recipe import PRESETS, Facts, choose
 from amptorch.report import evaluate
 
 from .report import Data, Figure, Report, Section, Table, finish, typed
 from .report.plots import figure_svg, panels
+
+Configure = Callable[[list[Atoms]], Mapping[str, Any]]
+"""The configuration for frames to train on."""
 
 SMOKE = ["--data", "{data}", "--config", "examples/accurate.yaml", "--test", "2"]
 SMOKE += ["--seeds", "0", "--set", "optim.epochs=1", "--out", "{out}"]
@@ -61,7 +67,11 @@ def rmse(differences: NDArray[np.float64]) -> float:
 
 
 def splits(
-    frames: Sequence[Atoms], test: int, folds: int, seeds: Sequence[int]
+    frames: Sequence[Atoms],
+    test: int,
+    folds: int,
+    seeds: Sequence[int],
+    only: Sequence[int] | None = None,
 ) -> Iterator[tuple[str, int, list[Atoms], list[Atoms]]]:
     """Name, seed, training and test frames of each training.
 
@@ -71,9 +81,10 @@ def splits(
         folds: instead, every frame is kept apart once, number f, f + folds, ... in fold f, with the
             first of the seeds.
         seeds: of the networks and the order of the frames.
+        only: the folds that are trained; None for all.
     """
     if folds:
-        for fold in range(folds):
+        for fold in range(folds) if only is None else only:
             train = [frame for index, frame in enumerate(frames) if index % folds != fold]
             yield f"fold {fold}", seeds[0], train, list(frames[fold::folds])
     else:
@@ -86,19 +97,34 @@ def train_and_test(
     seed: int,
     train: list[Atoms],
     test: list[Atoms],
-    config: Mapping[str, Any] | None,
+    configure: Configure,
     members: int = 1,
 ) -> Run:
-    """Train so many networks, of seeds one after the other; the errors of their mean. Without a
-    configuration the rules of ``amptorch train`` choose one from the training frames."""
+    """Train so many potentials, of seeds one after the other; the errors of their mean."""
     begun = time.perf_counter()
-    if config is None:
-        config = with_classes(choose(Facts.of(train)).config)
+    config = configure(train)
     trainers = [_trained(seed + member, train, config) for member in range(members)]
     seconds = time.perf_counter() - begun
     energies, forces = differences(trainers, test)
     of_training = tuple(rmse(each) for each in differences(trainers, train))
     return Run(name, seconds, energies, forces, (of_training[0], of_training[1]))
+
+
+def configured(arguments: argparse.Namespace) -> Configure:
+    """What configures trainings: a file, or the rules of ``amptorch train`` for a family."""
+    if arguments.config:
+        config = read_config(arguments.config, arguments.set)
+        return lambda train: config
+    keys = vars(given_keys(arguments.key, Keys()))
+    names = {kind: name for kind, name in keys.items() if name is not None}
+
+    def chosen(train: list[Atoms]) -> Mapping[str, Any]:
+        facts = Facts.of(train, names or None)
+        config = choose(facts, arguments.preset, arguments.potential).config
+        apply(config, arguments.set)
+        return with_classes(config)
+
+    return chosen
 
 
 def _trained(seed: int, train: list[Atoms], config: Mapping[str, Any]) -> AtomsTrainer:
@@ -135,7 +161,7 @@ def describe(report: Report, runs: Sequence[Run], folds: int, limits: Sequence[f
     forces = report.measure("test/force RMSE", [run.test[1] for run in runs], "eV/Å")
     seconds = report.measure("data set and training", [run.seconds for run in runs], "s")
     if folds:
-        what = f"RMSE over all {len(runs)} folds"
+        what = f"RMSE over {'all ' if len(runs) == folds else ''}{len(runs)} folds"
         found = [
             rmse(np.concatenate([getattr(r, q) for r in runs])) for q in ("energies", "forces")
         ]
@@ -186,10 +212,17 @@ def add_command(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser("accuracy", help=summary)
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
     parser.add_argument("--config", type=Path, help="as of amptorch train; default: its rules")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument(
+        "--potential", choices=tuple(recipes()), default="networks", help="whose rules"
+    )
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="standard", help="of the rules")
+    several: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    parser.add_argument("--key", metavar="KIND=NAME", help="as of amptorch train", **several)
+    parser.add_argument("--set", metavar="SECTION.KEY=VALUE", help="of either", **several)
     kept = parser.add_mutually_exclusive_group(required=True)
     kept.add_argument("--test", type=int, default=0, help="frames kept apart, the last ones")
     kept.add_argument("--folds", type=int, default=0, help="keep every frame apart once")
+    parser.add_argument("--only", type=int, nargs="+", metavar="FOLD", help="these folds, not all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
         "--members", type=int, default=1, help="networks whose mean is judged: a committee"
@@ -211,8 +244,7 @@ def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     frames = read(arguments.data, ":")
     _check(arguments, len(frames))
-    config = read_config(arguments.config, arguments.set) if arguments.config else None
-    name = arguments.config.stem if arguments.config else "the rules"
+    name = arguments.config.stem if arguments.config else f"the rules of {arguments.potential}"
     report = Report(
         "accuracy",
         f"Accuracy of {name} on {arguments.data.stem}",
@@ -220,9 +252,13 @@ def _command(arguments: argparse.Namespace) -> None:
             "accuracy",
             data=arguments.data,
             config=arguments.config,
+            potential=None if arguments.config else arguments.potential,
+            preset=None if arguments.config else arguments.preset,
+            key=arguments.key or None,
             set=arguments.set or None,
             test=arguments.test or None,
             folds=arguments.folds or None,
+            only=arguments.only,
             seeds=arguments.seeds,
             members=arguments.members,
             limits=arguments.limits or None,
@@ -232,9 +268,10 @@ def _command(arguments: argparse.Namespace) -> None:
     report.data["frames"] = Data.of(arguments.data, frames)
     if arguments.config:
         report.settings = {"configuration": arguments.config.read_text(encoding="utf-8")}
-    runs = []
-    for split in splits(frames, arguments.test, arguments.folds, arguments.seeds):
-        runs.append(train_and_test(*split, config, arguments.members))
+    runs, configure = [], configured(arguments)
+    parts = (arguments.test, arguments.folds, arguments.seeds, arguments.only)
+    for split in splits(frames, *parts):
+        runs.append(train_and_test(*split, configure, arguments.members))
         print(" | ".join(_row(runs[-1])), flush=True)
     describe(report, runs, arguments.folds, arguments.limits)
     finish(report, arguments.out)
@@ -242,8 +279,8 @@ def _command(arguments: argparse.Namespace) -> None:
 
 def _check(arguments: argparse.Namespace, n_frames: int) -> None:
     """Refuse what leaves nothing to train or to judge."""
-    if arguments.set and not arguments.config:
-        raise SystemExit("--set: expected a --config to change, got none")
+    if arguments.config and arguments.key:
+        raise SystemExit("--key: expected no --config, whose names are its own")
     if arguments.members < 1:
         raise SystemExit(f"--members: expected 1 or more, got {arguments.members}")
     for name in ("test", "folds"):
@@ -252,3 +289,6 @@ def _check(arguments: argparse.Namespace, n_frames: int) -> None:
             raise SystemExit(f"--{name}: expected less than the {n_frames} frames, got {value}")
     if arguments.folds == 1:
         raise SystemExit("--folds: expected 2 or more, got 1: nothing is left to train on")
+    wrong = [each for each in arguments.only or () if not 0 <= each < arguments.folds]
+    if wrong:
+        raise SystemExit(f"--only: expected numbers of the {arguments.folds} folds, got {wrong[0]}")

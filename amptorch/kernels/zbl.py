@@ -13,7 +13,11 @@ t_c = outer - inner and derivatives at the outer cutoff:
     A = (-3 E' + t_c E'') / t_c^2,  B = (2 E' - t_c E'') / t_c^3,
     C = -E + t_c E' / 2 - t_c^2 E'' / 12
 
-so that energy, force and the slope of the force are 0 at the outer cutoff. Å and eV.
+so that energy, force and the slope of the force are 0 at the outer cutoff; or as GPUMD has it, times
+
+    1 (r < inner),  (1 + cos(pi (r - inner) / (outer - inner))) / 2,  0 beyond
+
+Å and eV.
 """
 
 from __future__ import annotations
@@ -71,3 +75,27 @@ def ended(r: Tensor, k: Tensor, a: Tensor, inner: float, outer: float) -> tuple[
     within = r < outer
     slope = force + third * t**2 + fourth * t**3
     return torch.where(within, energy, 0.0), torch.where(within, slope, 0.0)
+
+
+def faded(
+    r: Tensor,
+    k: Tensor,
+    a: Tensor,
+    ends: tuple[Tensor, Tensor, Tensor],
+    terms: tuple[Sequence[Tensor], Sequence[Tensor]],
+) -> tuple[Tensor, Tensor]:
+    """The energy that is faded out by a cosine, and its slope; eV and eV/Å.
+
+    Args:
+        r, k, a: see :func:`screened`.
+        ends: inner and outer cutoff, and from where on there is nothing, the outer one or less; Å.
+        terms: c_i and d_i.
+    """
+    inner, outer, nothing = ends
+    value, slope, _ = screened(r, k, a, *terms)
+    phase = torch.pi * ((r - inner) / (outer - inner)).clamp(0, 1)
+    factor = (1 + torch.cos(phase)) / 2
+    change = -torch.pi * torch.sin(phase) / (2 * (outer - inner))
+    within = r < nothing
+    slope = slope * factor + value * change
+    return torch.where(within, value * factor, 0.0), torch.where(within, slope, 0.0)

@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from ase import Atoms
+from ase.data import covalent_radii
 
 from ..data.keys import KINDS, Keys, holds, proposals
+from ..kernels.neighbors import find_neighbors
+
+MEASURED = 200
+"""Frames of whose pairs all distances are looked at; then of every other one as many again, ..."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class Facts:
             their looks.
         volume: of an atom, Å^3: the median of the frames that are periodic in all directions, None
             without such.
+        stresses: share of the frames that have a stress or virial.
+        closest: the smallest distance of two atoms over the sum of their covalent radii, among
+            frames all over the data; None where all are farther apart than these radii.
     """
 
     n_frames: int
@@ -31,6 +39,8 @@ class Facts:
     forces: bool
     keys: Mapping[str, str] = field(default_factory=dict)
     volume: float | None = None
+    stresses: float = 0.0
+    closest: float | None = None
 
     @classmethod
     def of(cls, images: Iterable[Atoms], keys: Mapping[str, str] | None = None) -> Facts:
@@ -39,21 +49,30 @@ class Facts:
         Raises:
             ValueError: no image.
         """
-        n_frames, with_forces = 0, 0
+        n_frames = with_forces = with_stress = 0
         atoms: Counter[str] = Counter()
-        names, volumes = dict(keys or {}), []
+        names, volumes, sample = dict(keys or {}), [], _Distances()
         for image in images:
             if not n_frames and keys is None:
                 names = found_keys(image)
             n_frames += 1
             atoms.update(image.get_chemical_symbols())
             with_forces += holds(image, "forces", Keys.of(names))
+            with_stress += holds(image, "stress", Keys.of(names))
             if image.pbc.all():
                 volumes.append(image.get_volume() / len(image))
+            sample.see(image)
         if not n_frames:
             raise ValueError("data: expected at least one frame, got none")
-        volume = float(np.median(volumes)) if volumes else None
-        return cls(n_frames, dict(sorted(atoms.items())), with_forces == n_frames, names, volume)
+        return cls(
+            n_frames,
+            dict(sorted(atoms.items())),
+            with_forces == n_frames,
+            names,
+            float(np.median(volumes)) if volumes else None,
+            with_stress / n_frames,
+            sample.closest,
+        )
 
     @property
     def elements(self) -> list[str]:
@@ -74,6 +93,37 @@ class Facts:
     def n_values(self) -> int:
         """Numbers that are fitted: components of forces, or energies where there are no forces."""
         return 3 * self.n_atoms if self.forces else self.n_frames
+
+
+class _Distances:
+    """The smallest distance relative to covalent radii, of more and more thinly sown frames."""
+
+    def __init__(self) -> None:
+        self.closest: float | None = None
+        self._seen, self._measured, self._stride = 0, 0, 1
+
+    def see(self, image: Atoms) -> None:
+        """Take in an image, or let it pass."""
+        self._seen += 1
+        if self._seen % self._stride:
+            return
+        self._measured += 1
+        if self._measured % MEASURED == 0:
+            self._stride *= 2
+        found = closest(image)
+        if found is not None:
+            self.closest = found if self.closest is None else min(found, self.closest)
+
+
+def closest(image: Atoms) -> float | None:
+    """The smallest distance of two atoms over the sum of their covalent radii; None where it is
+    more than 1."""
+    radii = covalent_radii[image.numbers]
+    reach = 2 * float(radii.max(initial=0.0))
+    found = find_neighbors(image.positions, image.cell.array, image.pbc, image.numbers, reach)
+    sums = radii[found.centers.numpy()] + radii[found.neighbors.numpy()]
+    smallest = float((found.vectors.norm(dim=1).numpy() / sums).min(initial=np.inf))
+    return smallest if smallest <= 1 else None
 
 
 def found_keys(image: Atoms) -> dict[str, str]:

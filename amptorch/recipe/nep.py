@@ -27,6 +27,11 @@ MOST_A_BATCH = 32
 STEPS = 4000
 EPOCHS = (10, 1000)
 RATE = 0.01
+# Share of frames with a stress from which on stresses are trained; of errors of virials per atom.
+MANY_STRESSES, STRESS = 0.5, 1.0
+# Sums of covalent radii: nearer pairs than this ask for the repulsion of nuclei, which ends at this
+# share of GPUMD's radii, but at this distance, Å, at most.
+CLOSE, SHARE, OUTER = 2 / 3, 0.7, 2.5
 
 
 def nep(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -54,6 +59,10 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "energy_loss", "per_atom", "frames of all sizes count alike"
     if facts.forces:
         yield "optim", "force_coefficient", 1.0, "of errors over the spread of forces"
+    if facts.forces and facts.volume is not None and facts.stresses >= MANY_STRESSES:
+        weight = float(f"{STRESS * facts.volume**2:.3g}")
+        why = f"{facts.stresses:.0%} of the frames have stress; errors times the volume of an atom"
+        yield "optim", "stress_coefficient", weight, why
     yield "optim", "cp_metric", "loss", "the schedule ends with small steps"
     yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"
 
@@ -65,8 +74,16 @@ def _dataset(facts: Facts, size: int) -> Iterator[Rule]:
     numbers = " and ".join(f"{each:g}" for each in NEIGHBORS)
     yield "dataset", "fp_params", params, f"{numbers} neighbours within the cutoffs"
     yield "dataset", "target_scaling", "forces" if facts.forces else "per_atom", "numbers near 1"
-    yield "dataset", "baseline", "linear", "energies near 0"
+    yield "dataset", "baseline", *_baseline(facts)
     yield "dataset", "save_fps", False, "to compute sums anew takes seconds"
+
+
+def _baseline(facts: Facts) -> tuple[Any, str]:
+    if facts.closest is None or facts.closest >= CLOSE:
+        return "linear", "energies near 0"
+    repulsion = {"nep_zbl": {"outer": OUTER, "share": SHARE, "elements": facts.elements}}
+    why = f"energies near 0; pairs at {facts.closest:.2f} of the sum of covalent radii"
+    return ["linear", repulsion], f"{why}, less than {CLOSE:.2f}: repulsion of nuclei"
 
 
 def cutoffs(facts: Facts) -> list[float]:

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import covalent_radii
+from ase.neighborlist import neighbor_list
 
 from amptorch.cli.config_file import with_classes
 from amptorch.config import Config
 from amptorch.fit.nets import make_loss
 from amptorch.recipe import PRESETS, Facts, choose, complete, rules
+from amptorch.recipe.facts import MEASURED
 
 from ..made_potentials import alloy_frames
 
@@ -102,12 +105,38 @@ def test_facts():
     frames = alloy_frames(3)
     found = Facts.of(iter(frames))
     volume = float(np.median([frame.get_volume() / 4 for frame in frames]))
-    assert found == Facts(3, {"Cu": 6, "Pd": 6}, True, volume=volume)
+    assert found == Facts(3, {"Cu": 6, "Pd": 6}, True, volume=volume, closest=found.closest)
     assert (found.n_atoms, found.size, found.n_values) == (12, 4.0, 36)
     frames[1].calc = SinglePointCalculator(frames[1], energy=1.0)
     assert Facts.of(frames).n_values == 3
     with pytest.raises(ValueError, match="expected at least one frame"):
         Facts.of([])
+
+
+def test_the_closest_pair_is_that_of_ase():
+    frames = alloy_frames(3)
+    found = []
+    for frame in frames:
+        i, j, r = neighbor_list("ijd", frame, 3.0)
+        sums = covalent_radii[frame.numbers]
+        found.append((r / (sums[i] + sums[j])).min())
+    assert min(found) < 1
+    assert Facts.of(frames).closest == pytest.approx(min(found), rel=1e-12)
+    assert Facts.of([Atoms("Cu2", [(0, 0, 0), (2.7, 0, 0)])]).closest is None
+
+
+def test_distances_of_many_frames_are_those_of_some():
+    pair = Atoms("Cu2", [(0, 0, 0), (2.4, 0, 0)])
+    nearer = Atoms("Cu2", [(0, 0, 0), (1.1, 0, 0)])
+    frames = [pair] * (2 * MEASURED) + [nearer] * 2 + [pair]
+    assert Facts.of(frames).closest == pytest.approx(1.1 / 2.64)
+
+
+def test_frames_with_stress_are_counted():
+    frames = alloy_frames(4)
+    for frame in frames[:3]:
+        frame.info["virial"] = np.eye(3)
+    assert Facts.of(frames, {"virial": "virial"}).stresses == 0.75
 
 
 def test_names_by_their_looks():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...data.baseline import Baseline
+from ...descriptor.nep import NepDensity
 from ...preprocessing import baselines
 from ..potential import Potential
 from .model import Nep
@@ -41,7 +42,7 @@ def plain(potential: Potential) -> tuple[Nep, NepZbl | None]:
     _rescale(model, float(target.target_std))
     if "baseline" in scalers:
         model = _with_energies(model, scalers["baseline"].of_atoms(_numbers(potential)))
-    return model, _repulsion(scalers.get("fixed"))
+    return model, _repulsion(scalers.get("fixed"), potential)
 
 
 def _numbers(potential: Potential) -> Tensor:
@@ -54,11 +55,16 @@ def _check_features(potential: Potential) -> None:
         raise ValueError('nep.txt: holds no scaling of features: train with "scaling": "none"')
 
 
-def _repulsion(fixed: Baseline | None) -> NepZbl | None:
-    if fixed is None or isinstance(fixed, NepZbl):
-        return fixed
-    parts = fixed.parts if isinstance(fixed, baselines.Sum) else [fixed]
-    raise ValueError(f"nep.txt: holds no baseline {[each.name for each in parts]}, only nep_zbl")
+def _repulsion(fixed: Baseline | None, potential: Potential) -> NepZbl | None:
+    if isinstance(fixed, NepZbl):
+        descriptor = potential.descriptor
+        assert isinstance(descriptor, NepDensity)
+        angular = [each for _, each in descriptor.cutoffs]
+        return fixed.of_elements(descriptor.elements, angular)
+    if fixed is None:
+        return None
+    names = [each.name for each in baselines.parts_of(fixed)]
+    raise ValueError(f"nep.txt: holds no baseline {names}, only nep_zbl")
 
 
 def _rescale(model: Nep, deviation: float) -> None:

@@ -1,5 +1,5 @@
-"""The repulsion of nuclei at short distances as GPUMD has it in NEP: J. F. Ziegler, J. P. Biersack,
-U. Littmark (1985), switched off.
+"""The repulsion of nuclei at short distances as GPUMD has it in NEP, ZBL's of
+:mod:`amptorch.kernels.zbl` that ends in another way:
 
     E = 1/2 sum_(i, j) K Z_i Z_j/r phi(alpha r) w(r),    alpha = A (Z_i^0.23 + Z_j^0.23),
     phi(x) = sum_k a_k exp(-b_k x),    w = 1 (r < r_in), 0 (r >= r_out), between
@@ -15,32 +15,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from ase import Atoms
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 from torch import Tensor
 
-from ...data.baseline import Contribution, State
-from ...kernels import pair_jacobian
-from ...kernels.environment import Environment
-from ...kernels.neighbors import find_neighbors
+from ...data.baseline import State
+from ...errors import is_number
+from ...kernels import zbl
+from ...preprocessing.pair_baseline import PairBaseline
 from ..elements import places_by_number
 from .radii import RADII
 
-COULOMB = 14.399645  # eV Å
 SCREENING = 2.134563  # 1/Å
-FACTORS = (0.18175, 0.50986, 0.28022, 0.02817)
-EXPONENTS = (3.1998, 0.94229, 0.4029, 0.20162)
 
 
-class NepZbl:
+class NepZbl(PairBaseline):
     """A baseline, see :class:`amptorch.data.baseline.Baseline`.
 
     Args:
         elements: chemical symbols.
         inner, outer: r_in and r_out, Å.
-        cutoffs: the angular cutoff of each element, Å, of which two take the mean.
+        cutoffs: the angular cutoff of each element, Å, of which two take the mean; None for none.
         share: of the sum of covalent radii; None without.
         pairs: [n_pairs, 10], r_in, r_out, then a and b four times, of pairs 1-1, 1-2, .. 2-2, ..;
             None without.
@@ -53,23 +48,42 @@ class NepZbl:
         elements: Sequence[str],
         inner: float,
         outer: float,
-        cutoffs: Sequence[float],
+        cutoffs: Sequence[float] | None = None,
         share: float | None = None,
         pairs: Sequence[Sequence[float]] | None = None,
     ) -> None:
         self.elements, self.inner, self.outer = list(elements), inner, outer
-        self.cutoffs, self.share = list(cutoffs), share
+        self.cutoffs, self.share = None if cutoffs is None else list(cutoffs), share
         self.pairs = None if pairs is None else [list(map(float, each)) for each in pairs]
         self._places = places_by_number(self.elements)
-        self._table = self._make_table()
+        self.table = self._make_table()
+        self.cutoff = float(self.table[..., 1].max())
 
     @classmethod
-    def from_settings(cls, **options: Any) -> NepZbl:
-        """Of a configuration: the arguments by name."""
-        try:
-            return cls(**options)
-        except TypeError as error:
-            raise ValueError(f"baseline: {cls.name}: {error}") from error
+    def from_settings(
+        cls,
+        outer: float = 2.0,
+        inner: float | None = None,
+        share: float | None = None,
+        elements: Sequence[str] | None = None,
+    ) -> NepZbl:
+        """Of a configuration: ``inner`` is half of ``outer``, or 0 with ``share``; of all elements
+        unless these are given.
+
+        Raises:
+            ValueError: not 0 <= inner < outer, or a share that is not a number > 0.
+        """
+        if inner is None:
+            inner = outer / 2 if share is None and is_number(outer) else 0.0
+        if not (is_number(inner) and is_number(outer) and 0 <= inner < outer):
+            raise ValueError(
+                f"baseline: {cls.name}: expected cutoffs 0 <= inner < outer in Å, got {inner!r}, "
+                f"{outer!r}"
+            )
+        if share is not None and not (is_number(share) and share > 0):
+            raise ValueError(f"baseline: {cls.name}: expected share > 0, got {share!r}")
+        known = chemical_symbols[1 : 1 + len(RADII)] if elements is None else elements
+        return cls(known, float(inner), float(outer), share=share)
 
     def state(self) -> State:
         """The arguments."""
@@ -81,65 +95,58 @@ class NepZbl:
         """The baseline of :meth:`state`."""
         return cls(**state)
 
-    def evaluate(self, images: Sequence[Atoms], forces: bool = True) -> Contribution:
-        """See :class:`amptorch.data.baseline.Baseline`."""
-        found = [self._evaluate(image, forces) for image in images]
-        energies, forces_, virials = (list(each) for each in zip(*found, strict=True))
-        total = np.array([each.sum() for each in energies])
-        return Contribution(total, energies, *((forces_, virials) if forces else ()))
+    def of_elements(self, elements: Sequence[str], cutoffs: Sequence[float]) -> NepZbl:
+        """The same within angular cutoffs of these elements, as a nep.txt of them has it.
 
-    def _evaluate(self, image: Atoms, forces: bool) -> tuple[np.ndarray, ...]:
-        species = self._places[torch.from_numpy(image.numbers)]
-        if (species < 0).any():
-            raise ValueError(f"{self.name}: expected {self.elements}, got {image.symbols}")
-        reach = float(self._table[..., 2].max())
-        environment = find_neighbors(
-            image.positions, image.cell.array, image.pbc, species.numpy(), reach
-        )
-        with torch.enable_grad():
-            vectors = environment.vectors.requires_grad_(forces)
-            energies = self._energies(environment.with_vectors(vectors))
-            if not forces:
-                return energies.numpy(), np.empty(0), np.empty(0)
-            (pulled,) = torch.autograd.grad(energies.sum(), vectors)
-        environment = environment.with_vectors(vectors.detach())
-        moved = pair_jacobian.forces(environment, pulled)
-        virial = pair_jacobian.virials(environment, pulled).sum(0)
-        return energies.detach().numpy(), moved.numpy(), virial.numpy()
+        Raises:
+            ValueError: an element that it has not, or other numbers.
+        """
+        known = set(elements) <= set(self.elements)
+        if self.pairs is not None and list(elements) != self.elements:
+            known = False
+        if not known:
+            raise ValueError(f"{self.name}: expected {self.elements}, got {list(elements)}")
+        made = NepZbl(elements, self.inner, self.outer, cutoffs, self.share, self.pairs)
+        places = self._places[[atomic_numbers[each] for each in elements]]
+        if not torch.equal(made.table, self.table[places][:, places]):
+            raise ValueError(
+                f"{self.name}: expected pairs within the angular cutoffs {list(cutoffs)} Å, got "
+                f"outer {self.outer} Å"
+            )
+        return made
 
-    def _energies(self, environment: Environment) -> Tensor:
-        """[n_atoms]"""
-        r = environment.vectors.norm(dim=1)
-        centers = environment.centers
-        rows = self._table[environment.species[centers], environment.neighbor_species]
-        cutoff, inner, outer, size, screening = rows[:, :5].unbind(1)
-        phi = (rows[:, 5::2] * torch.exp(-rows[:, 6::2] * (screening * r)[:, None])).sum(1)
-        phase = ((r - inner) / (outer - inner)).clamp(0, 1)
-        pairs = size / (2 * r) * phi * (1 + torch.cos(torch.pi * phase)) / 2
-        zeros = r.new_zeros(environment.n_atoms)
-        return zeros.index_add(
-            0, centers, torch.where(r < torch.minimum(outer, cutoff), pairs, 0.0)
-        )
+    def pair_energies(self, r: Tensor, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """As the base class says."""
+        places = self._places[one], self._places[other]
+        if any(bool((each < 0).any()) for each in places):
+            numbers = sorted({*one.tolist(), *other.tolist()})
+            raise ValueError(f"{self.name}: expected {self.elements}, got atomic numbers {numbers}")
+        inner, end, outer, k, a, *terms = self.table[places].to(r).unbind(1)
+        return zbl.faded(r, k, a, (inner, outer, end), (terms[::2], terms[1::2]))
 
     def _make_table(self) -> Tensor:
-        """[n_elements, n_elements, 13]: cutoff, r_in, r_out, K Z Z, alpha, four times a and b."""
-        n = len(self.elements)
-        table = torch.zeros(n, n, 13, dtype=torch.float64)
-        for i in range(n):
-            for j in range(i, n):
-                table[i, j] = table[j, i] = torch.tensor(self._row(i, j), dtype=torch.float64)
-        return table
-
-    def _row(self, i: int, j: int) -> list[float]:
-        z = [atomic_numbers[self.elements[each]] for each in (i, j)]
-        size, screening = COULOMB * z[0] * z[1], SCREENING * (z[0] ** 0.23 + z[1] ** 0.23)
-        inner, outer = self.inner, self.outer
-        terms = [each for pair in zip(FACTORS, EXPONENTS, strict=True) for each in pair]
+        """[n_elements, n_elements, 13]: r_in, where pairs end (r_out or the cutoff), r_out, K Z Z,
+        alpha, four times a and b."""
+        z = torch.tensor([atomic_numbers[each] for each in self.elements], dtype=torch.float64)
+        n, powers = len(z), z**0.23
+        table = torch.empty(n, n, 13, dtype=torch.float64)
+        table[..., 0], table[..., 2] = self.inner, self.outer
+        table[..., 3] = zbl.strength(z[:, None], z)
+        table[..., 4] = SCREENING * (powers[:, None] + powers)
+        table[..., 5::2] = torch.tensor(zbl.SHARES, dtype=torch.float64)
+        table[..., 6::2] = torch.tensor(zbl.RATES, dtype=torch.float64)
         if self.share is not None:
-            inner = 0.0
-            outer = min(outer, self.share * (RADII[z[0] - 1] + RADII[z[1] - 1]))
+            radii = torch.tensor([0.0, *RADII], dtype=torch.float64)[z.long()]
+            sums = self.share * (radii[:, None] + radii)
+            table[..., 0], table[..., 2] = 0.0, sums.clamp(max=self.outer)
         if self.pairs is not None:
-            n = len(self.elements)
-            inner, outer, *terms = self.pairs[i * n - i * (i - 1) // 2 + j - i]
-        cutoff = (self.cutoffs[i] + self.cutoffs[j]) / 2
-        return [cutoff, inner, outer, size, screening, *terms]
+            i, j = torch.triu_indices(n, n)
+            rows = torch.tensor(self.pairs, dtype=torch.float64)
+            columns = [0, 2, *range(5, 13)]
+            table[i[:, None], j[:, None], columns] = rows
+            table[j[:, None], i[:, None], columns] = rows
+        table[..., 1] = table[..., 2]
+        if self.cutoffs is not None:
+            cutoffs = torch.tensor(self.cutoffs, dtype=torch.float64)
+            table[..., 1] = torch.minimum(table[..., 2], (cutoffs[:, None] + cutoffs) / 2)
+        return table
