@@ -20,7 +20,15 @@ NAME = "amptorchplugin.so"
 """LAMMPS looks in the folders of ``LAMMPS_PLUGIN_PATH`` for names that end so."""
 
 # Kernels that the plugin is made of; the largest first, as they are compiled side by side.
-_STEMS = ("symmetry_functions", "networks", "nep_pass", "bispectrum", "gmp")
+_SOURCES = (
+    "symmetry_functions_*",
+    "networks_*",
+    "nep_pass_*",
+    "bispectrum_*",
+    "ace_[ab]*",  # not the rows of fits
+    "spherical_expansion_*",
+    "gmp_*",
+)
 _KERNELS = Path(__file__).parents[1] / "kernels" / "cpu"
 _PLUGIN = Path(__file__).parent / "plugin"
 # As in setup.py. Without OpenMP: the processes share the work.
@@ -84,7 +92,7 @@ def _units(compiler: Sequence[str], installation: Installation) -> list[_Unit]:
         f"-I{installation.mpi}",
         f'-DAMPTORCH_LAMMPS_VERSION="{installation.version}"',
     ]
-    kernels = [path for stem in _STEMS for path in sorted(_KERNELS.glob(f"{stem}_*.cpp"))]
+    kernels = [path for name in _SOURCES for path in sorted(_KERNELS.glob(f"{name}.cpp"))]
     return [
         *(_unit(path, flags) for path in [*kernels, _KERNELS / "dispatch.cpp"]),
         *(_unit(path, [*flags, *lammps]) for path in sorted(_PLUGIN.glob("*.cpp"))),

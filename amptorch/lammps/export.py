@@ -12,12 +12,15 @@ from torch import Tensor
 
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels import bispectrum, gmp, symmetry_functions
+from ..potentials.ace.linear import LinearAce
+from ..potentials.ace.model import Ace
 from ..potentials.lammps_commands import constants_and_zbl
 from ..potentials.linear.model import Linear, Quadratic
 from ..potentials.nep.model import Nep
 from ..potentials.networks.model import BPNN, AtomisticModel, SingleNN
 from ..potentials.potential import Potential
 from ..potentials.registry import Format
+from . import ace
 from .file import TITLE, Entries, write_entries
 
 # What the plugin calls the kernels that it has.
@@ -29,7 +32,7 @@ def write(potential: Potential, path: Path, frame_size: int | None = None) -> No
 
     Args:
         potential: of symmetry functions, multipoles or bispectrum components, with networks or a
-            linear or quadratic model.
+            linear or quadratic model; or of NEP or ACE.
         path: the file.
         frame_size: number of atoms, where a mean of frames is taken off energies: it is shared
             among the atoms of a frame, which is right for frames of this size alone.
@@ -125,12 +128,21 @@ def _polynomial(potential: Potential, numbers: Tensor) -> dict[str, Any]:
     }
 
 
-def _nep(potential: Potential, numbers: Tensor) -> dict[str, Any]:
+def _check_not_scaled(potential: Potential, numbers: Tensor, family: str) -> None:
     factors, shifts = potential.scalers["feature"].affine(numbers)
     if bool((factors != 1).any() or shifts.any()):
         raise ValueError(
-            "pair_style amptorch has NEP with fingerprints as they are, got scaled ones"
+            f"pair_style amptorch has {family} with fingerprints as they are, got scaled ones"
         )
+
+
+def _ace(potential: Potential, numbers: Tensor) -> dict[str, Any]:
+    _check_not_scaled(potential, numbers, "ACE")
+    return ace.entries(potential)
+
+
+def _nep(potential: Potential, numbers: Tensor) -> dict[str, Any]:
+    _check_not_scaled(potential, numbers, "NEP")
     found = cast("Nep", potential.model).of_pass(potential.descriptor)
     places, terms = zip(*found.invariants, strict=True) if found.invariants else ((), ())
     sizes = torch.tensor([len(each) for each in terms], dtype=torch.int64)
@@ -157,6 +169,8 @@ WRITERS: Mapping[type, Callable[[Potential, Tensor], dict[str, Any]]] = {
     Linear: _polynomial,
     Quadratic: _polynomial,
     Nep: _nep,
+    Ace: _ace,
+    LinearAce: _ace,
 }
 """What writes potentials with the models that the plugin has: by class, from a potential and the
 atomic numbers of its elements. The C++ that reads it is a line of plugin/potential.cpp."""

@@ -17,6 +17,7 @@ from amptorch.potentials.nep.shape import Shape
 from amptorch.potentials.networks.activations import OF_KERNEL
 from amptorch.preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
 
+from .. import ace
 from ..made_potentials import SCHEMES, alloy_frames, config
 
 FRAMES = alloy_frames(6)
@@ -68,7 +69,19 @@ NEP = {
     "NEP3 of two layers": Shape(("Cu", "Pd"), (1, 2), (3, 4), 2, (), (4, 3), 3),
     "NEP5": Shape(("Cu", "Pd"), (1, 1), (3, 3), 2, ("222", "112"), (4,), 5),
 }
-NAMES = (*CASES, *NEP)
+# Settings of the descriptor and of the model.
+ACE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    **{f"ACE, {name}": (bonds, {}) for name, bonds in ace.BONDS.items()},
+    "linear ACE": (ace.BONDS["inner"], {"name": "linear_ace"}),
+    "ACE in float32": ({}, {"dtype": torch.float32}),
+}
+NAMES = (*CASES, *NEP, *ACE)
+
+
+SCALERS = {
+    "target": TargetScaler.of(0.0, 0.7),
+    "baseline": AtomicCorrectionScaler.from_settings({"Cu": -1.0, "Pd": 2.0}),
+}
 
 
 def nep(shape: Shape) -> Potential:
@@ -79,12 +92,8 @@ def nep(shape: Shape) -> Potential:
     model.q_scaler.uniform_(0.5, 2.0)
     fp_params = {"cutoff": [5.0, 4.0], "basis_size": list(shape.basis_size), "l_max": shape.l_max}
     descriptor = NepDensity(fp_params, shape.elements)
-    scalers = {
-        "target": TargetScaler.of(0.0, 0.7),
-        "feature": FeatureScaler.identity([29, 46], descriptor.n_features),
-        "baseline": AtomicCorrectionScaler.from_settings({"Cu": -1.0, "Pd": 2.0}),
-    }
-    return Potential(model.eval(), descriptor, scalers)
+    identity = FeatureScaler.identity([29, 46], descriptor.n_features)
+    return Potential(model.eval(), descriptor, {**SCALERS, "feature": identity})
 
 
 @cache
@@ -92,6 +101,12 @@ def potential(name: str) -> Potential:
     """After one epoch, or a fit by least squares: weights are as good as random."""
     if name in NEP:
         return nep(NEP[name])
+    if name in ACE:
+        bonds, model = ACE[name]
+        reach = {"cutoff": 4.6, "bonds": {"Cu-Pd": {"cutoff": 4.2}}}
+        if "inner" in bonds:
+            reach["inner"] = 2.8
+        return ace.potential_of({**bonds, **reach}, elements=("Cu", "Pd"), scalers=SCALERS, **model)
     case = CASES[name]
     scheme, fp_params, *cutoff = (
         SCHEMES[case["scheme"]] if isinstance(case["scheme"], str) else case["scheme"]

@@ -78,7 +78,7 @@ def test_energies_forces_and_virials_are_ours(name, way, found):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", ["symmetry functions", "multipoles", "quadratic SNAP"])
+@pytest.mark.parametrize("name", ["symmetry functions", "multipoles", "quadratic SNAP", "ACE, zbl"])
 def test_atoms_add_up(name, way, found):
     for structure in STRUCTURES:
         theirs = found[way, name, structure]
@@ -86,7 +86,7 @@ def test_atoms_add_up(name, way, found):
         close(theirs.virials.sum(0), theirs.virial, name)
 
 
-@pytest.mark.parametrize("name", ["symmetry functions", "multipoles", "quadratic SNAP"])
+@pytest.mark.parametrize("name", ["symmetry functions", "multipoles", "quadratic SNAP", "ACE, zbl"])
 def test_virials_of_atoms_do_not_depend_on_the_way(name, found):
     for structure in STRUCTURES:
         first, *others = (found[way, name, structure].virials for way in WAYS)
@@ -95,12 +95,12 @@ def test_virials_of_atoms_do_not_depend_on_the_way(name, found):
 
 
 def golden() -> list[Path]:
-    """Models of n2p2 and GPUMD, of all types of symmetry functions and kinds of networks."""
+    """Models of n2p2, GPUMD and pacemaker, of all types of functions and kinds of networks."""
     folders = [path.parent for path in (SHARED / "golden" / "n2p2").rglob("input.nn")]
     files = [
         path for path in (SHARED / "golden" / "nep").glob("*.nep.txt") if "zbl" not in path.name
     ]
-    return sorted([*folders, *files])
+    return sorted([*folders, *files, *(SHARED / "golden" / "ace").glob("*.yace")])
 
 
 # Networks of several activations, compact functions, GPUMD's own repulsion.

@@ -1,12 +1,10 @@
 // From the densities of an atom to its energy, and back.
 // Included once per instruction set, inside its namespace.
 
-struct Embedded {
-    double value, slope;
-};
+#include "smooth_step.h"
 
 // F(rho; m) of the shifted and scaled kind.
-inline Embedded shifted(double density, double m) {
+inline Sloped shifted(double density, double m) {
     if (m == 1) return {density, 1};
     const double size = __builtin_fabs(density), n = 1 / m, fade = __builtin_exp(-size);
     const double u = __builtin_pow(n, n / (1 - n)) * fade, w = __builtin_pow(n, 1 / (1 - n)) * fade;
@@ -16,7 +14,7 @@ inline Embedded shifted(double density, double m) {
 }
 
 // F(rho; m) of the plain kind.
-inline Embedded plain(double density, double m) {
+inline Sloped plain(double density, double m) {
     constexpr double steepness = 1e6, linear = 1e-10, highest = 30;
     const double size = __builtin_fabs(density), factor = __builtin_pow(steepness, 1 - m);
     if (size <= linear) return {factor * density, factor};
@@ -27,15 +25,6 @@ inline Embedded plain(double density, double m) {
     return {density < 0 ? -value : value, slope};
 }
 
-// The step of the core repulsion, kernels/core_repulsion.py.
-inline Embedded step(double t, double end, double width) {
-    if (t <= end - width) return {1, 0};
-    if (t >= end) return {0, 0};
-    const double x = 1 - 2 * (1 + (t - end) / width), square = x * x;
-    return {0.5 + x * (0.9375 - square * (0.625 - 0.1875 * square)),
-            -1.875 / width * (1 - square) * (1 - square)};
-}
-
 // Energy of an atom, and what it changes by with its densities and the two of the core.
 template <typename T>
 inline double embed(const Task<T>& task, const double* densities, double repulsion, double share,
@@ -44,7 +33,7 @@ inline double embed(const Task<T>& task, const double* densities, double repulsi
     double energy = 0;
     for (int p = 0; p < element.n_densities; ++p) {
         const double m = element.exponents[p];
-        const Embedded found = element.shifted ? shifted(densities[p], m) : plain(densities[p], m);
+        const Sloped found = element.shifted ? shifted(densities[p], m) : plain(densities[p], m);
         energy += element.prefactors[p] * found.value;
         slopes[p] = element.prefactors[p] * found.slope;
     }
@@ -54,7 +43,7 @@ inline double embed(const Task<T>& task, const double* densities, double repulsi
         core[0] = 1 - share;
         core[1] = energy - repulsion;
     } else {
-        const Embedded inside = step(repulsion, element.core_cutoff, element.core_width);
+        const Sloped inside = step(repulsion, element.core_cutoff, element.core_width);
         counts = inside.value;
         total = counts * energy + repulsion;
         core[0] = 1 + inside.slope * energy;

@@ -1,24 +1,11 @@
 // Binding of the spherical expansions: arrays in, tables, and threads over atoms.
-#include "spherical_expansion.h"
+#include "spherical_expansion_run.h"
 
-#include <cmath>
-#include <vector>
-
-#include "dispatch.h"
 #include "operations.h"
-#include "spherical_expansion_tables.h"
 
 namespace amptorch {
 namespace spherical {
 namespace {
-
-template <typename T>
-Kernel<T> kernel() {
-#ifdef AMPTORCH_HAS_AVX2
-    if (uses_avx2()) return avx2::run;
-#endif
-    return baseline::run;
-}
 
 using Indices = Array<const Index, -1>;
 
@@ -33,16 +20,12 @@ struct Inputs {
 
 template <typename T>
 void run(const Inputs<T>& inputs, Operation operation, Task<T> task, Touch /* no Jacobian */) {
-    inputs.tables.put(task);
-    task.n_features = inputs.n_features;
-    task.n_atoms = static_cast<Index>(inputs.species.shape(0));
-    task.vectors = inputs.vectors.data();
-    task.first = inputs.first.data();
-    task.neighbors = inputs.neighbors.data();
-    task.species = inputs.species.data();
-    const Kernel<T> compiled = kernel<T>();
-#pragma omp parallel for num_threads(inputs.threads) schedule(dynamic, 8)
-    for (Index atom = 0; atom < task.n_atoms; ++atom) compiled(task, operation, atom);
+    task.stride = inputs.n_features;
+    const auto n_atoms = static_cast<Index>(inputs.species.shape(0));
+    run(inputs.tables,
+        {inputs.vectors.data(), inputs.first.data(), inputs.neighbors.data(), inputs.species.data(),
+         n_atoms},
+        inputs.threads, operation, task);
 }
 
 template <typename T>

@@ -42,14 +42,15 @@ struct Task {
     const Part* parts;
     const Radial<T>* radials;  // [n_parts, n_species, n_species]
     int n_parts, n_species, n_features;
+    Index stride;  // from the features of an atom to those of the next, n_features or more
     Index n_atoms;
     const T* vectors;        // [n_pairs, 3]
     const Index* first;      // [n_atoms + 1]
     const Index* neighbors;  // [n_pairs]
     const Index* species;    // [n_atoms]
-    const T* gradient;       // [n_atoms, n_features]  vjp, in
+    const T* gradient;       // [n_atoms, stride]      vjp, in
     const T* changes;        // [n_pairs, 3]           jvp, in
-    T* features;             // [n_atoms, n_features]  forward, jvp, out
+    T* features;             // [n_atoms, stride]      forward, jvp, out
     T* pulled;               // [n_pairs, 3]           vjp, out
 };
 

@@ -112,7 +112,7 @@ void run_atom(const Task<T>& task, Operation operation, Index atom) {
         Index next = begin;
         while (next < end && task.species[task.neighbors[next]] == other) ++next;
         for (int p = 0; p < task.n_parts; ++p) {
-            const Index at = atom * task.n_features + other * (task.n_features / n) + task.parts[p].offset;
+            const Index at = atom * task.stride + other * (task.n_features / n) + task.parts[p].offset;
             const Radial<T>& radial = task.radials[(p * n + own) * n + other];
             run_block<T>({task, task.parts[p], radial, begin, next, at}, operation);
         }

@@ -24,6 +24,7 @@ public:
             const int n_harmonics = (highest + 1) * (highest + 1) - lowest * lowest;
             parts_.push_back({number, lowest, highest, n_harmonics, offset});
             offset += number * n_harmonics;
+            n_columns_ = offset;
             for (int pair = 0; pair < n_species * n_species; ++pair) {
                 const int at = p * n_species * n_species + pair;
                 add(static_cast<Kind>(kinds[at]), number, values + n_values * at, n_values > 3);
@@ -36,6 +37,7 @@ public:
         task.radials = radials_.data();
         task.n_parts = static_cast<int>(parts_.size());
         task.n_species = n_species_;
+        task.n_features = n_species_ * n_columns_;
     }
 
 private:
@@ -60,7 +62,7 @@ private:
         factors_[3 * n + 2] = T(1 / std::sqrt(d_));
     }
 
-    int n_species_;
+    int n_species_, n_columns_ = 0;  // of an element of neighbours
     double d_ = 1;
     std::vector<Part> parts_;
     std::vector<Radial<T>> radials_;

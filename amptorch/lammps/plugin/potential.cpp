@@ -12,6 +12,7 @@ using Maker = std::unique_ptr<Potential> (*)(const Entries&);
 const std::map<std::string, Maker> makers{
     {"fingerprints", make_fingerprint_potential},
     {"nep", make_nep},
+    {"ace", make_ace},
 };
 
 }  // namespace

@@ -31,4 +31,7 @@ std::unique_ptr<Potential> make_fingerprint_potential(const Entries& entries);
 // Neuroevolution potentials.
 std::unique_ptr<Potential> make_nep(const Entries& entries);
 
+// The atomic cluster expansion.
+std::unique_ptr<Potential> make_ace(const Entries& entries);
+
 }  // namespace amptorch::plugin

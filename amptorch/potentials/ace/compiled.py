@@ -71,26 +71,32 @@ class Compiled:
     """
 
     def __init__(self, model: Ace) -> None:
-        expansion, first, elements = model.expansion, 0, []
-        for index, (products, graph) in enumerate(zip(model.products, model.graphs, strict=True)):
-            own = model.coefficients.detach()[first : first + products.n_functions]
-            first += products.n_functions
-            embedding = expansion.embeddings[index]
-            elements.append(
-                ace.Element(
-                    radial=model.radial.detach()[model.pairs[index]].transpose(1, 2),
-                    nodes=graph.nodes,
-                    terms=graph.terms,
-                    coefficients=graph.coefficients(products, own[:, : len(embedding.exponents)]),
-                    prefactors=np.array(embedding.prefactors, dtype=np.float64),
-                    exponents=np.array(embedding.exponents, dtype=np.float64),
-                    shifted=embedding.kind == SHIFTED,
-                    core_cutoff=embedding.core_cutoff,
-                    core_width=embedding.core_width,
-                )
+        zbl, harmonics = model.expansion.inner_cutoff == "zbl", (model.l_max + 1) ** 2
+        dtype = model.coefficients.dtype
+        self.run = ace.ClusterProducts(elements_of(model), harmonics, zbl, dtype).run
+
+
+def elements_of(model: Ace) -> list[ace.Element]:
+    """What the kernel reads of each element."""
+    first, elements = 0, []
+    for index, (products, graph) in enumerate(zip(model.products, model.graphs, strict=True)):
+        own = model.coefficients.detach()[first : first + products.n_functions]
+        first += products.n_functions
+        embedding = model.expansion.embeddings[index]
+        elements.append(
+            ace.Element(
+                radial=model.radial.detach()[model.pairs[index]].transpose(1, 2),
+                nodes=graph.nodes,
+                terms=graph.terms,
+                coefficients=graph.coefficients(products, own[:, : len(embedding.exponents)]),
+                prefactors=np.array(embedding.prefactors, dtype=np.float64),
+                exponents=np.array(embedding.exponents, dtype=np.float64),
+                shifted=embedding.kind == SHIFTED,
+                core_cutoff=embedding.core_cutoff,
+                core_width=embedding.core_width,
             )
-        zbl, harmonics = expansion.inner_cutoff == "zbl", (model.l_max + 1) ** 2
-        self.run = ace.ClusterProducts(elements, harmonics, zbl, model.coefficients.dtype).run
+        )
+    return elements
 
 
 class AcePass:

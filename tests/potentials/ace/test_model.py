@@ -15,51 +15,19 @@ from amptorch import AtomsTrainer
 from amptorch.data.frame import collate
 from amptorch.descriptor import Ace
 from amptorch.kernels.product_graph import ProductGraph
-from amptorch.potentials.ace.family import FAMILY
 from amptorch.potentials.ace.settings import AceSettings
 from amptorch.potentials.model import LinearModel
-from amptorch.potentials.potential import Potential
-from amptorch.potentials.registry import Inputs
 from amptorch.preprocessing import AtomsToData
-from amptorch.preprocessing.utils import FeatureScaler, TargetScaler
 
+from ...ace import BONDS, potential_of
 from ...kernels.finite_differences import STEP
 from ...tolerances import FINITE_DIFFERENCE, KERNEL, SYMMETRY
-
-BONDS = {
-    "plain": {},
-    "inner": {"inner": 2.6, "inner_width": 0.8},
-    "core": {"inner": 2.6, "inner_width": 0.8, "core_prefactor": 40.0, "core_exponent": 0.8},
-    "zbl": {
-        "inner_cutoff": "zbl",
-        "inner": 2.4,
-        "inner_width": 0.5,
-        "width": 0.3,
-        "core_prefactor": 1.0,
-        "core_exponent": 1.0,
-    },
-}
 
 
 def salt() -> Atoms:
     frame = bulk("NaCl", "rocksalt", a=4.6, cubic=True)
     frame.rattle(0.15, seed=2)
     return frame
-
-
-def potential_of(bonds, name="ace", elements=("Cl", "Na"), functions=60, dtype=torch.float64):
-    parameters = {"cutoff": 4.1, "n_radial": 9, "l_max": 3, **bonds}
-    descriptor = Ace(parameters, elements)
-    settings = AceSettings(name=name, functions=functions)
-    inputs = Inputs(elements, descriptor.n_features, descriptor)
-    model = FAMILY.make(settings, inputs, dtype)
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for each in model.parameters():
-            each += 0.1 * torch.randn(each.shape, generator=generator).to(dtype)
-    identity = FeatureScaler.identity(descriptor.element_indices.tolist(), descriptor.n_features)
-    scalers = {"target": TargetScaler.of(0.0, 1.0), "feature": identity}
-    return Potential(model.eval(), descriptor, scalers)
 
 
 def batch_of(descriptor, frames):
