@@ -14,15 +14,18 @@ from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels import bispectrum, gmp, symmetry_functions
 from ..potentials.ace.linear import LinearAce
 from ..potentials.ace.model import Ace
-from ..potentials.lammps_commands import constants_and_zbl
+from ..potentials.lammps_commands import constants_and_zbl, only_one
 from ..potentials.linear.model import Linear, Quadratic
 from ..potentials.nep.model import Nep
+from ..potentials.nep.zbl import NepZbl
 from ..potentials.networks.model import BPNN, AtomisticModel, SingleNN
 from ..potentials.potential import Potential
 from ..potentials.registry import Format
 from . import ace
 from .file import TITLE, Entries, write_entries
 
+# Baselines that the plugin has itself.
+OWN = (NepZbl,)
 # What the plugin calls the kernels that it has.
 DESCRIPTORS = {symmetry_functions: "symmetry_functions", gmp: "gmp", bispectrum: "bispectrum"}
 
@@ -52,17 +55,33 @@ def entries_of(potential: Potential, frame_size: int | None = None) -> Entries:
         kind = type(potential.model).__name__
         raise ValueError(f"pair_style amptorch has {known}, got the model {kind}")
     elements = potential.elements
-    energies, zbl = constants_and_zbl(potential.scalers, elements, frame_size)
+    energies, zbl = constants_and_zbl(potential.scalers, elements, frame_size, OWN)
     return {
         "units": "metal",
         "elements": elements,
         "cutoff": float(potential.descriptor.cutoff),
         # What LAMMPS' own style adds by hybrid/overlay; the plugin sees that it is there.
         "zbl": [] if zbl is None else [zbl.inner, zbl.outer],
+        "nep_zbl": _nep_zbl(potential),
         "energy.scale": float(potential.scalers["target"].target_std),
         "energy.constants": [energies[element] for element in elements],
         **writer(potential, torch.from_numpy(potential.descriptor.element_indices)),
     }
+
+
+def _nep_zbl(potential: Potential) -> Tensor:
+    """[n_elements, n_elements, 13], or empty."""
+    zbl = only_one(potential.scalers, NepZbl)
+    if zbl is None:
+        return torch.empty(0)
+    table = zbl.table_of(potential.elements)
+    reach = float(torch.minimum(table[..., 0], table[..., 2]).max())
+    if reach > potential.descriptor.cutoff:
+        raise ValueError(
+            f"pair_style amptorch has a baseline 'nep_zbl' within the cutoff of the descriptor, "
+            f"{potential.descriptor.cutoff} Å, got one of {reach} Å"
+        )
+    return table
 
 
 def _of_fingerprints(potential: Potential, numbers: Tensor) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..files.whole import write_whole
 
-TITLE = "amptorch potential for LAMMPS, version 1"
+TITLE = "amptorch potential for LAMMPS, version 2"
 _A_LINE = 6
 
 Entries = Mapping[str, "str | Sequence[str] | ArrayLike"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..potentials.lammps_commands import constants_and_zbl, text
 from ..potentials.potential import Potential
+from .export import OWN
 
 _SCRIPT = """\
 # Molecular dynamics with a potential of amptorch. Run it by
@@ -39,7 +40,7 @@ run             1000
 
 def pair_commands(potential: Potential, file: str | Path) -> str:
     """``pair_style`` and ``pair_coeff``, for atom types in the order of the elements."""
-    _, zbl = constants_and_zbl(potential.scalers, potential.elements, frame_size=1)
+    _, zbl = constants_and_zbl(potential.scalers, potential.elements, 1, OWN)
     return text("amptorch", (), [file], potential.elements, zbl)
 
 

@@ -4,27 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ase.data import atomic_numbers
 
+from ..data.baseline import Baseline
 from ..preprocessing.pair_baseline import ZBL
 from ..preprocessing.scaling import Scalers, energies_of_elements, parts_of_baselines
 
+Part = TypeVar("Part", bound=Baseline)
+
 
 def constants_and_zbl(
-    scalers: Scalers, elements: Sequence[str], frame_size: int | None = None
+    scalers: Scalers,
+    elements: Sequence[str],
+    frame_size: int | None = None,
+    besides: Sequence[type[Any]] = (),
 ) -> tuple[dict[str, float], ZBL | None]:
     """What is beside the model: energies (eV) of an atom of each element, and ZBL.
+
+    Args:
+        scalers: of the potential.
+        elements: chemical symbols.
+        frame_size: number of atoms, where a mean of frames is taken off.
+        besides: other kinds of baselines that the caller sees to.
 
     Raises:
         ValueError: other baselines, several of ZBL, or a mean of frames without ``frame_size``.
     """
-    energies = energies_of_elements(scalers, elements, "LAMMPS", frame_size, besides=(ZBL,))
-    found = [part for part in parts_of_baselines(scalers) if isinstance(part, ZBL)]
+    kinds: tuple[type[Any], ...] = (ZBL, *besides)
+    energies = energies_of_elements(scalers, elements, "LAMMPS", frame_size, besides=kinds)
+    return energies, only_one(scalers, ZBL)
+
+
+def only_one(scalers: Scalers, kind: type[Part]) -> Part | None:
+    """The baseline of a kind, if there is one.
+
+    Raises:
+        ValueError: there are several.
+    """
+    found = [part for part in parts_of_baselines(scalers) if isinstance(part, kind)]
     if len(found) > 1:
-        raise ValueError("LAMMPS: expected one baseline 'zbl', got several")
-    return energies, found[0] if found else None
+        raise ValueError(f"LAMMPS: expected one baseline {found[0].name!r}, got several")
+    return found[0] if found else None
 
 
 def text(

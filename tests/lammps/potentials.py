@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,7 @@ from amptorch import AtomsTrainer, Potential
 from amptorch.descriptor.nep import NepDensity
 from amptorch.potentials.nep.model import Nep
 from amptorch.potentials.nep.shape import Shape
+from amptorch.potentials.nep.zbl import NepZbl
 from amptorch.potentials.networks.activations import OF_KERNEL
 from amptorch.preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
 
@@ -69,13 +71,24 @@ NEP = {
     "NEP3 of two layers": Shape(("Cu", "Pd"), (1, 2), (3, 4), 2, (), (4, 3), 3),
     "NEP5": Shape(("Cu", "Pd"), (1, 1), (3, 3), 2, ("222", "112"), (4,), 5),
 }
+# Repulsions above which "NEP" stands: that of all pairs, within shares of radii, and of each pair.
+NEP_ZBL: dict[str, dict[str, Any]] = {
+    "NEP above ZBL": {},
+    "NEP above ZBL by type": {"outer": 3.3, "share": 1.1},
+    "NEP above flexible ZBL": {
+        "pairs": [
+            [1.5 + k / 4, 3.0 + k / 4, 0.2, 3.0, 0.5, 1.0, 0.3 - k / 10, 0.4, k / 10, 0.2]
+            for k in range(3)
+        ]
+    },
+}
 # Settings of the descriptor and of the model.
 ACE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     **{f"ACE, {name}": (bonds, {}) for name, bonds in ace.BONDS.items()},
     "linear ACE": (ace.BONDS["inner"], {"name": "linear_ace"}),
     "ACE in float32": ({}, {"dtype": torch.float32}),
 }
-NAMES = (*CASES, *NEP, *ACE)
+NAMES = (*CASES, *NEP, *NEP_ZBL, *ACE)
 
 
 SCALERS = {
@@ -101,6 +114,10 @@ def potential(name: str) -> Potential:
     """After one epoch, or a fit by least squares: weights are as good as random."""
     if name in NEP:
         return nep(NEP[name])
+    if name in NEP_ZBL:
+        common = {"elements": ["Pd", "Cu"], "inner": 2.0, "outer": 3.0, "cutoffs": [4.0, 5.0]}
+        plain, zbl = nep(NEP["NEP"]), NepZbl.from_settings(**{**common, **NEP_ZBL[name]})
+        return replace(plain, scalers={**plain.scalers, "fixed": zbl})
     if name in ACE:
         bonds, model = ACE[name]
         reach = {"cutoff": 4.6, "bonds": {"Cu-Pd": {"cutoff": 4.2}}}

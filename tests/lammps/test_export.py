@@ -25,7 +25,7 @@ def test_numbers_keep_their_last_bit(tmp_path):
         tmp_path / "x", {"a": numbers, "b": True, "c": ["Cu", "Pd"], "d": [1, 2], "e": []}
     )
     text = (tmp_path / "x").read_text().split("\n")
-    assert text[0] == "amptorch potential for LAMMPS, version 1"
+    assert text[0] == "amptorch potential for LAMMPS, version 2"
     assert text[1] == "a numbers 4"
     assert [float(each) for each in text[2].split()] == numbers.flatten().tolist()
     rest = ["b integers 1", "1", "c words 2", "Cu Pd", "d integers 2", "1 2", "e numbers 0"]
@@ -74,6 +74,14 @@ def test_other_parts_are_refused(tmp_path):
     other = kind_named("potential")(potential("SNAP"))
     with pytest.raises(ValueError, match="got the baseline 'potential'"):
         entries_of(replace(plain, scalers={**plain.scalers, "fixed": other}))
+
+
+def test_a_repulsion_beyond_the_cutoff_is_refused():
+    above = potential("NEP above ZBL")
+    far = {**above.scalers["fixed"].state(), "outer": 6.0, "cutoffs": [6.5, 6.5]}
+    zbl = kind_named("nep_zbl").from_state(far)
+    with pytest.raises(ValueError, match=r"within the cutoff .* 5\.0 Å, got one of 6\.0 Å"):
+        entries_of(replace(above, scalers={**above.scalers, "fixed": zbl}))
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

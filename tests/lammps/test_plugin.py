@@ -97,14 +97,13 @@ def test_virials_of_atoms_do_not_depend_on_the_way(name, found):
 def golden() -> list[Path]:
     """Models of n2p2, GPUMD and pacemaker, of all types of functions and kinds of networks."""
     folders = [path.parent for path in (SHARED / "golden" / "n2p2").rglob("input.nn")]
-    files = [
-        path for path in (SHARED / "golden" / "nep").glob("*.nep.txt") if "zbl" not in path.name
-    ]
-    return sorted([*folders, *files, *(SHARED / "golden" / "ace").glob("*.yace")])
+    files = [("nep", "*.nep.txt"), ("ace", "*.yace")]
+    found = [path for name, pattern in files for path in (SHARED / "golden" / name).glob(pattern)]
+    return sorted([*folders, *found])
 
 
-# Networks of several activations, compact functions, GPUMD's own repulsion.
-WITHOUT = ("activation_", "syntax", "compact", "typewise")
+# Networks of several activations, compact functions.
+WITHOUT = ("activation_", "syntax", "compact")
 
 
 def random_frame(elements: list[str]) -> Atoms:

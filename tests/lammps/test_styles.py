@@ -128,14 +128,14 @@ def test_atoms_outside_the_range_are_counted(program, folder):
         (PLAIN.replace("Pd", "Ni"), "the potential knows no Ni, only Cu Pd"),
         (PLAIN.replace("potential", "absent"), "cannot read absent.lammps"),
         (PLAIN.replace("Pd", "NULL"), "All pair coeffs are not set"),
-        (PLAIN.replace("potential", "other"), "version 2"),
+        (PLAIN.replace("potential", "other"), "version 1"),
         (PLAIN.replace("potential", "cut"), "cut or edited"),
         (PLAIN.replace("potential.lammps", "0.data"), "expected a file that begins with"),
     ],
 )
 def test_errors_say_what_is_wrong(program, folder, pair, message):
     text = (folder / "potential.lammps").read_text()
-    (folder / "other.lammps").write_text(text.replace("version 1", "version 2", 1))
+    (folder / "other.lammps").write_text(text.replace("version 2", "version 1", 1))
     (folder / "cut.lammps").write_text(text[: len(text) // 2])
     with pytest.raises(RuntimeError) as caught:
         evaluate([Case(crystal(), ["Cu", "Pd"], pair)], program, folder)

@@ -7,7 +7,7 @@ namespace amptorch::plugin {
 namespace {
 
 constexpr const char* title = "amptorch potential for LAMMPS, version ";
-constexpr const char* version = "1";
+constexpr const char* version = "2";
 
 // Words of a text one after the other.
 class Reader {

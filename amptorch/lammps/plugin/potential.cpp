@@ -2,6 +2,9 @@
 
 #include <map>
 #include <stdexcept>
+#include <utility>
+
+#include "nep_zbl.h"
 
 namespace amptorch::plugin {
 namespace {
@@ -24,7 +27,9 @@ std::unique_ptr<Potential> make_potential(const Entries& entries) {
         throw std::runtime_error("this plugin knows no potential of the kind " + name +
                                  ": build it with the amptorch that wrote the file");
     }
-    return maker->second(entries);
+    auto made = maker->second(entries);
+    if (entries.numbers("nep_zbl").empty()) return made;
+    return std::make_unique<WithNepZbl>(entries, std::move(made));
 }
 
 }  // namespace amptorch::plugin

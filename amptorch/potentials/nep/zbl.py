@@ -124,6 +124,12 @@ class NepZbl(PairBaseline):
         inner, end, outer, k, a, *terms = self.table[places].to(r).unbind(1)
         return zbl.faded(r, k, a, (inner, outer, end), (terms[::2], terms[1::2]))
 
+    def table_of(self, elements: Sequence[str]) -> Tensor:
+        """[n, n, 13] of pairs of elements: cutoff, r_in, r_out (Å), K Z Z (eV Å), alpha (1/Å), and
+        a and b four times."""
+        places = [self.elements.index(each) for each in elements]
+        return self._table[places][:, places]
+
     def _make_table(self) -> Tensor:
         """[n_elements, n_elements, 13]: r_in, where pairs end (r_out or the cutoff), r_out, K Z Z,
         alpha, four times a and b."""

@@ -1,0 +1,29 @@
+// The repulsion of nuclei that NEP has, added to a potential; equations: potentials/nep/zbl.py.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "potential.h"
+
+namespace amptorch::plugin {
+
+class WithNepZbl : public Potential {
+public:
+    WithNepZbl(const Entries& entries, std::unique_ptr<Potential> rest);
+
+    Index evaluate(const Environment<double>& atoms, double* energies,
+                   double* gradients) override;
+
+private:
+    // What two elements share.
+    struct Pair {
+        double cutoff, inner, outer, size, screening, terms[8];
+    };
+
+    std::vector<Pair> pairs_;  // [n_species, n_species]
+    const Index n_species_;
+    const std::unique_ptr<Potential> rest_;
+};
+
+}  // namespace amptorch::plugin
