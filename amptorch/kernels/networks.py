@@ -45,8 +45,9 @@ def compiled(fingerprints: Tensor) -> bool:
 
 @cache
 def activations() -> dict[str, int]:
-    """The activations of the kernel: how many numbers of a node each keeps for the gradient."""
-    return _native.networks_activations()
+    """The activations of the kernel, in its order: how many numbers of a node each keeps for the
+    gradient."""
+    return dict(_native.networks_activations())
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,22 @@ class Activation:
 
     Attributes:
         name: one of :func:`activations`.
-        constants: beta and threshold of "softplus", none of the others.
+        constants: beta and threshold of "softplus"; of "mixed" see :func:`of_layers`; none of the
+            others.
     """
 
     name: str = "tanh"
     constants: tuple[float, ...] = ()
+
+
+def of_layers(layers: Sequence[Activation]) -> Activation:
+    """What stands for those of the hidden layers: the only one, or "mixed", with a place among
+    :func:`activations` and two constants for each layer."""
+    if len(set(layers)) == 1:
+        return layers[0]
+    places = list(activations())
+    rows = [(places.index(each.name), *(*each.constants, 0.0, 0.0)[:2]) for each in layers]
+    return Activation("mixed", tuple(itertools.chain(*rows)))
 
 
 @dataclass
@@ -69,7 +81,7 @@ class Shape:
     Attributes:
         widths: of the fingerprint, of the hidden layers (one at least), and 1.
         n_networks: their number.
-        activation: after each layer but the last.
+        activation: after each layer but the last; of several :func:`of_layers`.
         one_network: an atom's shares are all 0 but for one network at most, and constants.
 
     Raises:

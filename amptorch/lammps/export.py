@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels import bispectrum, gmp, symmetry_functions
+from ..kernels.networks import of_layers
 from ..potentials.ace.linear import LinearAce
 from ..potentials.ace.model import Ace
 from ..potentials.lammps_commands import constants_and_zbl, only_one
@@ -117,22 +118,28 @@ def _scaling(potential: Potential, numbers: Tensor) -> dict[str, Any]:
 
 def _networks(potential: Potential, numbers: Tensor) -> dict[str, Any]:
     model = cast("AtomisticModel", potential.model)
-    shape = model.kernel_shape()
-    if shape is None:
+    activations = model.activations_of_kernel()
+    perceptrons = model.perceptrons()
+    if activations is None:
         raise ValueError(
-            "pair_style amptorch has networks with one activation of "
-            "amptorch.potentials.networks.activations.OF_KERNEL after every layer but the last, "
-            f"got {model.perceptrons()[0].model_net}"
+            "pair_style amptorch has networks of linear layers and activations of "
+            "amptorch.potentials.networks.activations.OF_KERNEL, the same in all networks, got "
+            f"{perceptrons[0].model_net}"
         )
-    parameters = [part.flatten() for each in model.perceptrons() for part in each.parameters()]
+    parameters = [[part.flatten() for part in each.parameters()] for each in perceptrons]
+    widths = list(perceptrons[0].widths)
+    if len(activations) == len(widths) - 1:  # behind the last one, which becomes a hidden layer
+        widths.append(1)
+        parameters = [[*each, *torch.tensor([[1.0], [0.0]]).to(each[0])] for each in parameters]
+    activation = of_layers(activations)
     return {
         **_of_fingerprints(potential, numbers),
         "model": "networks",
-        "model.activation": shape.activation.name,
-        "model.constants": torch.tensor(shape.activation.constants, dtype=torch.float64),
-        "model.widths": list(shape.widths),
+        "model.activation": activation.name,
+        "model.constants": torch.tensor(activation.constants, dtype=torch.float64),
+        "model.widths": widths,
         "model.shares": model.shares(numbers).double(),
-        "model.parameters": torch.cat(parameters).double(),
+        "model.parameters": torch.cat([part for each in parameters for part in each]).double(),
     }
 
 

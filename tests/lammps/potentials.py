@@ -17,6 +17,7 @@ from amptorch.potentials.nep.model import Nep
 from amptorch.potentials.nep.shape import Shape
 from amptorch.potentials.nep.zbl import NepZbl
 from amptorch.potentials.networks.activations import OF_KERNEL
+from amptorch.potentials.networks.model import BPNN
 from amptorch.preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
 
 from .. import ace
@@ -65,6 +66,11 @@ CASES: dict[str, dict[str, Any]] = {
         if layer is not torch.nn.Tanh
     },
 }
+# Activations of the layers of networks in place of those of "symmetry functions".
+LAYERS = {
+    "activations of layers": [torch.nn.Softplus, torch.nn.Tanh, torch.nn.Identity],
+    "an activation of the output": [torch.nn.Tanh, torch.nn.Sigmoid],
+}
 LINEAR = ("linear", "quadratic")
 NEP = {
     "NEP": Shape(("Cu", "Pd"), (2, 1), (4, 3), 3, ("222", "1111"), (5,)),
@@ -88,7 +94,7 @@ ACE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "linear ACE": (ace.BONDS["inner"], {"name": "linear_ace"}),
     "ACE in float32": ({}, {"dtype": torch.float32}),
 }
-NAMES = (*CASES, *NEP, *NEP_ZBL, *ACE)
+NAMES = (*CASES, *LAYERS, *NEP, *NEP_ZBL, *ACE)
 
 
 SCALERS = {
@@ -114,6 +120,11 @@ def potential(name: str) -> Potential:
     """After one epoch, or a fit by least squares: weights are as good as random."""
     if name in NEP:
         return nep(NEP[name])
+    if name in LAYERS:
+        plain, activation = potential("symmetry functions"), LAYERS[name]
+        same = {"elements": ["Cu", "Pd"], "input_dim": plain.descriptor.n_features}
+        hidden = [5, 4][: len(activation) - 1]
+        return replace(plain, model=BPNN(**same, hidden_layers=hidden, activation=activation))
     if name in NEP_ZBL:
         common = {"elements": ["Pd", "Cu"], "inner": 2.0, "outer": 3.0, "cutoffs": [4.0, 5.0]}
         plain, zbl = nep(NEP["NEP"]), NepZbl.from_settings(**{**common, **NEP_ZBL[name]})

@@ -49,8 +49,8 @@ def test_a_mean_of_frames_needs_their_size():
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"model": {"batchnorm": True}}, "networks with one activation .* got Sequential"),
-        ({"model": {"activation": torch.nn.Mish}}, "networks with one activation"),
+        ({"model": {"batchnorm": True}}, "linear layers and activations .* got Sequential"),
+        ({"model": {"activation": torch.nn.Mish}}, "linear layers and activations"),
     ],
 )
 def test_networks_without_a_kernel_are_refused(sections, message, tmp_path):

@@ -96,19 +96,16 @@ def test_virials_of_atoms_do_not_depend_on_the_way(name, found):
 
 def golden() -> list[Path]:
     """Models of n2p2, GPUMD and pacemaker, of all types of functions and kinds of networks."""
-    folders = [path.parent for path in (SHARED / "golden" / "n2p2").rglob("input.nn")]
+    inputs = (SHARED / "golden" / "n2p2").rglob("input.nn")
+    folders = [path.parent for path in inputs if "compact" not in path.parent.name]
     files = [("nep", "*.nep.txt"), ("ace", "*.yace")]
     found = [path for name, pattern in files for path in (SHARED / "golden" / name).glob(pattern)]
     return sorted([*folders, *found])
 
 
-# Networks of several activations, compact functions.
-WITHOUT = ("activation_", "syntax", "compact")
-
-
-def random_frame(elements: list[str]) -> Atoms:
+def random_frame(elements: list[str], lattice: float) -> Atoms:
     """A strained, rattled lattice of the elements in turn."""
-    frame = bulk("Cu", "fcc", a=4.2, cubic=True).repeat((2, 2, 1))
+    frame = bulk("Cu", "fcc", a=lattice, cubic=True).repeat((2, 2, 1))
     frame.symbols = [elements[k % len(elements)] for k in range(len(frame))]
     frame.set_cell(frame.cell.array @ [[1, 0.1, 0], [0, 1, 0], [0.05, 0, 0.95]], scale_atoms=True)
     frame.rattle(0.1, seed=3)
@@ -119,18 +116,17 @@ def random_frame(elements: list[str]) -> Atoms:
 def test_models_of_other_programs(program, tmp_path):
     cases, ours = [], []
     for number, path in enumerate(golden()):
-        if any(each in path.name for each in WITHOUT):
-            continue
         model = amptorch.load(path)
         model.export(tmp_path / f"{number}.lammps", "lammps")
-        frame = random_frame(model.elements)
+        # Wider where a network has exponentials, which overflow.
+        frame = random_frame(model.elements, 5.0 if "activation_e" in path.name else 4.2)
         pair = pair_commands(model, f"{number}.lammps")
         cases.append(Case(frame, model.elements, pair))
         ours.append(model.evaluate([frame], True))
-    assert len(cases) > 0.6 * len(golden())
     for found, expected in zip(evaluate(cases, program, tmp_path), ours, strict=True):
         for theirs, own in (
             (found.energies, expected.energies[0]),
             (found.forces, expected.forces[0]),
         ):
-            np.testing.assert_allclose(theirs, own, atol=PLUGIN[torch.float64] * np.abs(own).max())
+            limit = PLUGIN[torch.float64] * np.abs(own).max()
+            np.testing.assert_allclose(theirs, own, rtol=0, atol=limit)

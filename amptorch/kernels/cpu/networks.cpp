@@ -1,8 +1,10 @@
 // Energies of atoms and their slopes from perceptrons of one shape, and the gradient of a function of both.
-#include <nanobind/stl/map.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
-#include <map>
+#include <utility>
+#include <vector>
 
 #include "networks_arrays.h"
 #include "networks_tiles.h"
@@ -124,10 +126,12 @@ void bind(nb::module_& module) {
         strict, strict, strict, strict, nb::arg());
 }
 
-// By name, how many rows of the tape an activation keeps for a node.
-std::map<std::string, int> activations() {
-    std::map<std::string, int> kept;
-    for (const Kernel<double>& each : kernels<double>()) kept[each.activation] = each.kept;
+// In order, and how many rows of the tape an activation keeps for a node.
+std::vector<std::pair<std::string, int>> activations() {
+    std::vector<std::pair<std::string, int>> kept;
+    for (const Kernel<double>& each : kernels<double>()) {
+        kept.emplace_back(each.activation, each.kept);
+    }
     return kept;
 }
 

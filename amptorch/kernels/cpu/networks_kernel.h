@@ -6,6 +6,7 @@ namespace amptorch::networks::AMPTORCH_ISA {
 #include "simd.h"
 #include "networks_products.h"
 #include "networks_activations.h"
+#include "networks_mixed.h"
 
 // Calls visit(where it begins) for all vectors of a row.
 template <typename T, typename Visit>
@@ -78,9 +79,9 @@ struct Tape {
 template <typename T, typename A>
 void activate(const Networks<T>& nets, Index network, Rows<const T> in, const Tape<T, A>& tape,
               T* output) {
-    const A activation(nets.constants);
     Index begin = 0;
     for (int k = 0; k < nets.n_layers - 1; ++k) {
+        const A activation(nets.constants + k * constants_of_layer<A>);
         const Layer<T> l = layer(nets, network, k);
         const Rows<T> h = skip(tape.h, begin);
         product<T>(l.forwards(), l.out, l.in, tape.columns, in, l.biases, h);
@@ -275,7 +276,8 @@ void backward(const Networks<T>& nets, const Tile<T>& tile, const T* energies, c
 #define AMPTORCH_KERNEL(name, Activation) \
     {name, Activation<T>::kept, forward<T, Activation<T>>, backward<T, Activation<T>>},
 template <typename T>
-constexpr Kernel<T> kernels[] = {AMPTORCH_ACTIVATIONS(AMPTORCH_KERNEL)};
+constexpr Kernel<T> kernels[] = {AMPTORCH_ACTIVATIONS(AMPTORCH_KERNEL)
+                                     AMPTORCH_KERNEL("mixed", Mixed)};
 #undef AMPTORCH_KERNEL
 
 template <typename T>

@@ -96,17 +96,16 @@ class MLP(nn.Module):
         """Outputs [n_atoms, n_output_nodes] of fingerprints [n_atoms, n_features]."""
         return self.model_net(inputs)
 
-    def activation_of_kernel(self) -> networks.Activation | None:
-        """The activation, where the kernel of the networks does the same as the layers: hidden
-        ones, one activation alone between them, none after the last, and no hook that wants to see
-        what passes."""
+    def activations_of_kernel(self) -> list[networks.Activation] | None:
+        """Those behind the linear layers, all or all but the last, where the kernel of the networks
+        does the same as the layers: hidden ones, nothing else between them, one output, and no hook
+        that wants to see what passes."""
         layers = list(self.model_net)
-        found = {of_kernel(layer) for layer in layers[1::2]}
-        plain = all(type(layer) is nn.Linear for layer in layers[::2]) and len(found) == 1
-        ends = type(layers[-1]) is nn.Linear
-        if not (plain and ends) or self.widths[-1] != 1 or any(map(has_hooks, layers)):
-            return None
-        return found.pop()
+        behind = [of_kernel(layer) for layer in layers[1::2]]
+        found = [each for each in behind if each is not None]
+        plain = all(type(layer) is nn.Linear for layer in layers[::2]) and self.widths[-1] == 1
+        complete = len(found) == len(behind) > 0
+        return found if plain and complete and not any(map(has_hooks, layers)) else None
 
     def latent(self, inputs: Tensor, layer: int) -> Tensor:
         """Output of layer index ``layer`` of ``model_net`` (negative counts from the end)."""
@@ -244,13 +243,18 @@ class AtomisticModel(Model):
 
     def kernel_shape(self) -> networks.Shape | None:
         """What the kernel of the networks is told; None where torch's layers must run."""
+        found = self.activations_of_kernel()
         perceptrons = self.perceptrons()
-        activations = {each.activation_of_kernel() for each in perceptrons}
-        activation = activations.pop()
-        if activations or activation is None:
-            return None
         widths = perceptrons[0].widths
+        if found is None or not 0 < len(found) == len(widths) - 2:
+            return None
+        activation = networks.of_layers(found)
         return networks.Shape(widths, len(perceptrons), activation, self.one_network())
+
+    def activations_of_kernel(self) -> list[networks.Activation] | None:
+        """Those of the networks, see :meth:`MLP.activations_of_kernel`; None where they differ."""
+        first, *others = (each.activations_of_kernel() for each in self.perceptrons())
+        return first if all(each == first for each in others) else None
 
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         """Energies [n_atoms] of fingerprints [n_atoms, n_features]."""
