@@ -76,7 +76,7 @@ def _nep_zbl(potential: Potential) -> Tensor:
     if zbl is None:
         return torch.empty(0)
     table = zbl.table_of(potential.elements)
-    reach = float(torch.minimum(table[..., 0], table[..., 2]).max())
+    reach = float(table[..., 1].max())
     if reach > potential.descriptor.cutoff:
         raise ValueError(
             f"pair_style amptorch has a baseline 'nep_zbl' within the cutoff of the descriptor, "

@@ -28,7 +28,7 @@ Index WithNepZbl::evaluate(const Environment<double>& atoms, double* energies, d
             const Pair& pair = pairs_[atoms.species[i] * n_species_ + other];
             const double* const R = atoms.vectors + 3 * k;
             const double r = std::sqrt(R[0] * R[0] + R[1] * R[1] + R[2] * R[2]);
-            if (r >= std::min(pair.outer, pair.cutoff)) continue;
+            if (r >= pair.end) continue;
             const Screened plain = screened(r, pair.screening, pair.terms);
             double share = 1, slope = 0;
             if (r > pair.inner) {

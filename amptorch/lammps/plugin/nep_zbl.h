@@ -18,7 +18,7 @@ public:
 private:
     // What two elements share.
     struct Pair {
-        double cutoff, inner, outer, size, screening, terms[8];
+        double inner, end, outer, size, screening, terms[8];
     };
 
     std::vector<Pair> pairs_;  // [n_species, n_species]

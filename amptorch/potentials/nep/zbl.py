@@ -125,10 +125,10 @@ class NepZbl(PairBaseline):
         return zbl.faded(r, k, a, (inner, outer, end), (terms[::2], terms[1::2]))
 
     def table_of(self, elements: Sequence[str]) -> Tensor:
-        """[n, n, 13] of pairs of elements: cutoff, r_in, r_out (Å), K Z Z (eV Å), alpha (1/Å), and
-        a and b four times."""
+        """[n, n, 13] of pairs of elements: r_in, where pairs end, r_out (Å), K Z Z (eV Å), alpha
+        (1/Å), and a and b four times."""
         places = [self.elements.index(each) for each in elements]
-        return self._table[places][:, places]
+        return self.table[places][:, places]
 
     def _make_table(self) -> Tensor:
         """[n_elements, n_elements, 13]: r_in, where pairs end (r_out or the cutoff), r_out, K Z Z,
