@@ -13,7 +13,8 @@ t_c = outer - inner and derivatives at the outer cutoff:
     A = (-3 E' + t_c E'') / t_c^2,  B = (2 E' - t_c E'') / t_c^3,
     C = -E + t_c E' / 2 - t_c^2 E'' / 12
 
-so that energy, force and the slope of the force are 0 at the outer cutoff; or as GPUMD has it, times
+so that energy, force and the slope of the force are 0 at the outer cutoff; or as GPUMD has it,
+times
 
     1 (r < inner),  (1 + cos(pi (r - inner) / (outer - inner))) / 2,  0 beyond
 

@@ -127,7 +127,7 @@ def potential(name: str) -> Potential:
         return replace(plain, model=BPNN(**same, hidden_layers=hidden, activation=activation))
     if name in NEP_ZBL:
         common = {"elements": ["Pd", "Cu"], "inner": 2.0, "outer": 3.0, "cutoffs": [4.0, 5.0]}
-        plain, zbl = nep(NEP["NEP"]), NepZbl.from_settings(**{**common, **NEP_ZBL[name]})
+        plain, zbl = nep(NEP["NEP"]), NepZbl(**{**common, **NEP_ZBL[name]})
         return replace(plain, scalers={**plain.scalers, "fixed": zbl})
     if name in ACE:
         bonds, model = ACE[name]
