@@ -11,11 +11,12 @@ import yaml
 
 from ..errors import nearest
 from ..fit.losses import CustomLoss, PerAtomLoss
+from ..fit.nep_loss import NepLoss
 from ..potentials.networks.activations import ACTIVATIONS
 from .parser import WrongUsage
 from .settings import Loader, read_settings
 
-_LOSSES = {kind.__name__.lower(): kind for kind in (CustomLoss, PerAtomLoss)}
+_LOSSES = {kind.__name__.lower(): kind for kind in (CustomLoss, PerAtomLoss, NepLoss)}
 _DTYPES = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}
 _NAMES: dict[tuple[str, str], dict[str, Any]] = {
     ("model", "activation"): {name.lower(): kind for name, kind in ACTIVATIONS.items()},

@@ -20,6 +20,7 @@ from ..files.checkpoint import snapshot
 from ..potentials.networks.members import Members
 from ..processes import interruption
 from .fused import fused_step
+from .nep_loss import NepLoss
 
 
 class Step(TypedDict):
@@ -145,9 +146,12 @@ class AtomsNet(NeuralNet):
         """Criterion of a prediction, on the device."""
         with record_function("amptorch::loss"):
             target = [part.to(self.device) for part in y_true]
-            if getattr(self.criterion_, "per_image", False):
-                return self.criterion_(y_pred, target, self.images_of(X).to(self.device))
-            return self.criterion_(y_pred, target)
+            if not getattr(self.criterion_, "per_image", False):
+                return self.criterion_(y_pred, target)
+            loss = self.criterion_(y_pred, target, self.images_of(X).to(self.device))
+            if isinstance(self.criterion_, NepLoss):
+                loss = loss + self.criterion_.of_parameters(self.module_)
+            return loss
 
     def images_of(self, batch: AtomsBatch | None) -> AtomsBatch:
         """Which atoms are of which images, for the loss."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ..dataset.frames import Images
+from ..dataset.frames import Frames
 from ..dataset.in_memory import DataCollater
 from ..dataset.loader import BatchLoader
 from ..dataset.training_data import reading
@@ -43,7 +43,9 @@ def loss_arguments(settings: Config) -> dict[str, Any]:
     for name in ("energy_loss", "huber_delta", "stress_coefficient", "balance"):
         if getattr(optim, name) != getattr(type(optim), name):
             given[name] = getattr(optim, name)
-    return given if settings.dataset.weight_key is None else {**given, "weighted": True}
+    if settings.dataset.weight_key is not None:
+        given["weighted"] = True
+    return {**given, **optim.loss_args}
 
 
 def make_loss(settings: Config, loss: type[nn.Module]) -> nn.Module:
@@ -67,7 +69,7 @@ def make_net(
     settings: Config,
     model: nn.Module,
     device: torch.device,
-    dataset: Images | None,
+    dataset: Frames | None,
     optimizer: str | type,
     **keywords: Any,
 ) -> AtomsNet:
@@ -93,6 +95,9 @@ def make_net(
         collate = ParallelCollater(optim.gpus, collate)
         module = DataParallel(model, output_device=device, num_gpus=optim.gpus)
     choice = optimizers.choose(optimizer, {})
+    of_loss = loss_arguments(settings)
+    if optim.loss == "nep" and dataset is not None:
+        of_loss["unit"] = float(dataset.target_scaler.target_std)
     loader = shared.SharedBatchLoader if together else BatchLoader
     read = reading(dataset, settings.dataset.val_split)
     return (shared.SharedNet if together else choice.net)(
@@ -109,6 +114,6 @@ def make_net(
         verbose=int(settings.cmd.verbose),
         callbacks__print_log=EpochTable(),
         **{f"iterator_train__{name}": value for name, value in read.items()},
-        **{f"criterion__{name}": value for name, value in loss_arguments(settings).items()},
+        **{f"criterion__{name}": value for name, value in of_loss.items()},
         **keywords,
     )

@@ -12,6 +12,7 @@ from torch import nn
 from ..errors import check_choice, check_class, check_integer, check_keys, is_number
 from ..fit import optimizers
 from .losses import CustomLoss
+from .nep_loss import NepLoss
 
 
 @dataclass
@@ -70,6 +71,7 @@ class OptimConfig(FitSettings):
     optimizer_args: Mapping[str, Any] = field(default_factory=dict)
     loss_fn: type[nn.Module] = CustomLoss
     loss: str = "mse"
+    loss_args: Mapping[str, Any] = field(default_factory=dict)
     energy_loss: str = "total"
     huber_delta: float = 1.0
     balance: str | None = None
@@ -80,6 +82,8 @@ class OptimConfig(FitSettings):
     scheduler: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        if self.loss == "nep" and self.loss_fn is CustomLoss:
+            self.loss_fn = NepLoss
         for name in ("batch_size", "epochs"):
             check_integer(self, name, "optim", least=1)
         check_class(self, "loss_fn", "optim", "amptorch.potentials.networks.model.CustomLoss")

@@ -38,6 +38,7 @@ def check_settings(settings: Config) -> None:
         (optim.gradient_clip is not None, "optim: gradient_clip would see a part of the gradient"),
         (optim.stress_coefficient > 0, "optim: stress_coefficient is for one process"),
         (settings.dataset.weight_key is not None, "dataset: weight_key is for one process"),
+        (optim.loss == "nep", "optim: loss 'nep' is for one process"),
         (optim.choice.net is not AtomsNet, "optim: this optimizer is for one process"),
         (optim.choice.annealing is not None, "optim: annealing is for one process"),
     ):

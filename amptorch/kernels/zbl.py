@@ -14,7 +14,7 @@ t_c = outer - inner and derivatives at the outer cutoff:
     C = -E + t_c E' / 2 - t_c^2 E'' / 12
 
 so that energy, force and the slope of the force are 0 at the outer cutoff; or as GPUMD has it,
-times
+E(r) times
 
     1 (r < inner),  (1 + cos(pi (r - inner) / (outer - inner))) / 2,  0 beyond
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -111,6 +111,10 @@ class Model(nn.Module):
     def num_params(self) -> int:
         """Number of trainable parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def penalized(self) -> Iterator[Tensor]:
+        """The trainable parameters whose sizes a penalty counts."""
+        yield from (each for each in self.parameters() if each.requires_grad)
 
 
 @dataclass

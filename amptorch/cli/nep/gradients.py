@@ -48,7 +48,7 @@ def _as_asked(model: Nep, directory: Directory) -> Nep:
 
 def configuration(directory: Directory, seconds: float, quiet: bool) -> dict[str, dict[str, Any]]:
     """Of the training by gradients: the rules of the family, with what nep.in says."""
-    settings, shape = directory.settings, directory.shape
+    shape = directory.shape
     *first, last = shape.neurons
     # Energies of elements take a neuron where nep.txt has no place for them.
     energies = shape.version == 5 or (shape.version == 4 and last > 1)
@@ -60,17 +60,14 @@ def configuration(directory: Directory, seconds: float, quiet: bool) -> dict[str
         "neurons": [*first, last - (energies and shape.version == 4)],
         "version": shape.version,
     }
-    virials = all(each.virial is not None for each in directory.train.frames)
-    config["optim"] |= {
-        "force_coefficient": settings.lambda_f,
-        "stress_coefficient": settings.lambda_v if virials else 0.0,
-    }
+    config["optim"] |= loss_of(directory)
     config["dataset"] |= {
         "raw_data": images,
         "fp_params": directory.descriptor.fp_params,
         "elements": list(shape.elements),
         "baseline": "linear" if energies else None,
         "val_split": 0.0,
+        "weight_key": "weight",
     }
     config["cmd"] |= {
         "seed": directory.seed,
@@ -81,6 +78,29 @@ def configuration(directory: Directory, seconds: float, quiet: bool) -> dict[str
     return config
 
 
+def loss_of(directory: Directory) -> dict[str, Any]:
+    """The loss that nep.in asks for, as far as gradients have it: energies weigh as their frames
+    do."""
+    settings, weights = directory.settings, directory.weights
+    virials = any(each.virial is not None for each in directory.train.frames)
+    arguments: dict[str, Any] = {
+        "lambda_e": weights.energy,
+        "lambda_shear": weights.shear,
+        "lambda_1": weights.l1,
+        "lambda_2": weights.l2,
+        "force_delta": weights.force_delta,
+    }
+    if weights.types:
+        arguments["type_weight"] = dict(zip(directory.shape.elements, weights.types, strict=True))
+    return {
+        "loss": "nep",
+        "loss_args": arguments,
+        "energy_loss": "total",
+        "force_coefficient": settings.lambda_f,
+        "stress_coefficient": settings.lambda_v if virials else 0.0,
+    }
+
+
 def images_of(directory: Directory) -> list[Atoms]:
     """The training frames without their repulsion, with ASE's names and signs."""
     train = directory.train
@@ -89,6 +109,7 @@ def images_of(directory: Directory) -> list[Atoms]:
     images = []
     for frame, energy, force, virial in zip(train.frames, energies, parts, virials, strict=True):
         image = frame.atoms.copy()
+        image.info["weight"] = frame.weight
         found: dict[str, Any] = {"energy": frame.energy - energy, "forces": frame.forces - force}
         if frame.virial is not None:
             xx, yy, zz, xy, yz, zx = virial

@@ -178,15 +178,21 @@ def _environment(image: AtomsData) -> Environment:
 
 
 def data_of(
-    images: Sequence[AtomsData], model: Nep, descriptor: NepDensity, weights: Weights, unit: float
+    images: Sequence[AtomsData],
+    model: Nep,
+    descriptor: NepDensity,
+    weights: Weights,
+    unit: float,
+    dtype: torch.dtype = torch.float32,
 ) -> Data:
-    """Scaled images as evolution takes them, in float32.
+    """Scaled images as evolution takes them.
 
     Args:
         unit: of energies, eV.
+        dtype: of the kernel.
     """
     environments = [_environment(each) for each in images]
-    geometry = Geometry.of(environments, descriptor.parameters.values[..., 0], torch.float32)
+    geometry = Geometry.of(environments, descriptor.parameters.values[..., 0], dtype)
     forces = unit * torch.cat([each.forces for each in images]).double().numpy()
     scale = model.q_scaler.double().numpy()
     own = weights.of_atoms(geometry.species, forces)

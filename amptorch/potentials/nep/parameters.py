@@ -107,6 +107,10 @@ class Parameters(Model):
             yield from network.in_order()
         yield from (self.constant, self.radial, self.angular)
 
+    def penalized(self) -> Iterator[Tensor]:
+        """All but the constant of all atoms."""
+        yield from (each for each in self.in_order() if each is not self.constant)
+
     def vector(self) -> Tensor:
         """All that is trained as one vector, in the order of nep.txt and nep.restart."""
         return torch.cat([each.detach().flatten() for each in self.in_order()])

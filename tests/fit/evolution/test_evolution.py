@@ -68,6 +68,26 @@ def test_the_sizes_of_gpumds_parameters_are_the_last_line_of_its_loss_out():
 
 
 @needs_pbte
+def test_lines_of_gpumds_loss_out_are_written_as_it_writes_them():
+    lines = (PBTE / "loss.out").read_text().splitlines(keepends=True)
+    assert "".join(row.line() for row in read_losses(PBTE / "loss.out")) == "".join(lines)
+
+
+@needs_pbte
+def test_the_columns_of_a_line_are_those_of_gpumds_predictions():
+    """E, F and V of the 20 of its 25 frames that are here, from what it printed for them."""
+    directory, printed = Directory(PBTE), np.load(PBTE / "gpumd_predictions.npz")
+    train, model = directory.train, directory.model()
+    plain = directory.data(train)[1]
+    own = plain.errors(model.vector().numpy()[None], 1.0).rms()[:, 0]
+    energies = printed["energy_per_atom"] - train.references.energies
+    forces = printed["forces"].reshape(-1, 3) - train.targets[1]
+    theirs = [np.std(energies), np.sqrt(np.mean(forces**2)), 0.0]
+    both = [LossRow(20000, 0.0, 0.0, 0.0, *map(float, each)) for each in (own, theirs)]
+    assert both[0].line() == both[1].line()
+
+
+@needs_pbte
 def test_predictions_of_gpumds_potential_are_gpumds():
     directory, golden = Directory(PBTE), np.load(PBTE / "gpumd_predictions.npz")
     model, train = directory.model(), directory.train
