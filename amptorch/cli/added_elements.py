@@ -17,8 +17,11 @@ from ..descriptor.base_descriptor import BaseDescriptor
 from ..descriptor.Gaussian import Gaussian
 from ..descriptor.Gaussian.extension import places, with_elements
 from ..descriptor.multipoles import MultipoleDescriptor
+from ..descriptor.nep import NepDensity
 from ..files import checkpoint
 from ..potentials.model import Model
+from ..potentials.nep import extension as of_nep
+from ..potentials.nep.model import Nep
 from ..potentials.networks.extension import take_weights
 from ..potentials.networks.members import members_of
 from ..potentials.potential import Potential
@@ -68,9 +71,11 @@ def _setup(run: RunFolder, elements: Sequence[str], preset: str, images: Sequenc
     if isinstance(old, Gaussian):
         size = dict(rules.functions(len(elements), PRESETS[preset]))
         parameters = with_elements(old, elements, size, images)
+    elif isinstance(old, NepDensity):
+        parameters = of_nep.with_elements(old, elements)
     elif not isinstance(old, MultipoleDescriptor):
         raise ValueError(
-            f"data: elements are added to symmetry functions and multipoles, {run.path} has "
+            f"data: elements are added to symmetry functions, multipoles and nep, {run.path} has "
             f"{scheme!r}: expected frames of {', '.join(old.elements)}"
         )
     return scheme, parameters, cutoff_params, list(elements)
@@ -80,6 +85,8 @@ def _places(old: BaseDescriptor, new: BaseDescriptor, element: str) -> list[int]
     """Where the features of an element are among the new ones."""
     if isinstance(old, Gaussian) and isinstance(new, Gaussian):
         return places(old.descriptor_setup[element], new.descriptor_setup[element])
+    if isinstance(old, NepDensity) and isinstance(new, NepDensity):
+        return of_nep.places(old, new)
     return list(range(old.n_features))
 
 
@@ -96,6 +103,9 @@ def _model(
             family.make(family.Settings(**section), each, dtype) for each in (run.inputs, inputs)
         )
     run.load_parameters(before, torch.device("cpu"))
+    if isinstance(model, Nep) and isinstance(before, Nep):
+        of_nep.take_parameters(model, before)
+        return model
     # A feature that an element does not have is 0.
     numbers = torch.tensor([atomic_numbers[each] for each in old.elements])
     shifts = old.scalers["feature"].affine(numbers)[1]
@@ -117,9 +127,13 @@ def _scalers(
     statistics = Statistics.of(
         AtomsToData(descriptor, fprimes=False, reader=reader).convert_all(images, True)
     )
-    numbers = {atomic_numbers[element]: each for element, each in where.items()}
-    fitted = FeatureScaler(statistics, old.forces, scaling)
-    scalers["feature"] = features_with_elements(scalers["feature"], fitted, numbers)
+    if descriptor.scaled:
+        numbers = {atomic_numbers[element]: each for element, each in where.items()}
+        fitted = FeatureScaler(statistics, old.forces, scaling)
+        scalers["feature"] = features_with_elements(scalers["feature"], fitted, numbers)
+    else:
+        every = descriptor.element_indices.tolist()
+        scalers["feature"] = FeatureScaler.identity(every, descriptor.n_features)
     if "baseline" in scalers:
         scalers["baseline"] = baseline_with_elements(scalers["baseline"], statistics)
     return scalers

@@ -17,6 +17,7 @@ from ..data.reading import elements_of, load_images
 from ..files import checkpoint
 from ..potentials.networks.members import members_of
 from ..potentials.networks.model import MLP
+from ..potentials.registry import family_named, model_name
 from ..recipe import Facts, choose
 from ..trainer import AtomsTrainer
 from . import reporting
@@ -86,7 +87,7 @@ def configuration(
 ) -> dict[str, Any]:
     """That of the run, with the optimization that suits the frames."""
     keys = stored["dataset"].get("keys") or {}
-    chosen = choose(Facts.of(images, keys), arguments.preset, arguments.potential).config
+    chosen = _chosen(stored, Facts.of(images, keys), arguments)
     if stored["model"].get("get_forces", True) is False:
         chosen["optim"].pop("force_coefficient", None)
     chosen["optim"]["lr"] *= SLOWER
@@ -99,6 +100,16 @@ def configuration(
     config = {"model": stored["model"], "optim": optim, "dataset": dataset, "cmd": cmd}
     apply(config, arguments.changes)
     return with_classes(config)
+
+
+def _chosen(stored: dict[str, Any], facts: Facts, arguments: argparse.Namespace) -> dict[str, Any]:
+    """By the rules of the run's family, where they are for steps."""
+    own = family_named(model_name(stored["model"])).recipes
+    for name in (arguments.potential if arguments.potential in own else None, *own):
+        found = choose(facts, arguments.preset, name).config if name else {"optim": {}}
+        if "lr" in found["optim"]:
+            return found
+    return choose(facts, arguments.preset).config
 
 
 def old_frames(source: str | None, share: float, n_new: int) -> list[Atoms]:
@@ -134,6 +145,8 @@ def freeze(model: nn.Module, number: int, known: Sequence[str]) -> None:
     Raises:
         WrongUsage: it has not so many layers beside the last.
     """
+    if number == 0:
+        return
     for member in members_of(model):
         networks = member.perceptrons()
         elements = member.arguments["elements"] if len(networks) > 1 else known

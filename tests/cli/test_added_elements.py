@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import amptorch
+from amptorch import AtomsTrainer
 from amptorch.cli import main
 from amptorch.cli.added_elements import write_extended
 from amptorch.files.checkpoint import torch_load
@@ -45,11 +46,34 @@ CASES = {
 }
 
 
+NEP = {
+    "model": {"name": "nep", "n_max": [2, 2], "neurons": [5]},
+    "optim": {"optimizer": "adam", "epochs": 6, "lr": 0.02, "force_coefficient": 0.1},
+    "dataset": {
+        "baseline": "linear",
+        "fp_scheme": "nep",
+        "fp_params": {"cutoff": [[5.0, 4.0], [4.6, 3.8]], "basis_size": [3, 3], "l_max": 3},
+    },
+}
+CASES["nep"] = NEP
+CASES["nep, one network"] = {**NEP, "model": {**NEP["model"], "version": 3}}
+
+
+def trained_on(frames, run_dir, case):
+    if "optim" not in case:
+        return trained(frames, run_dir, **case).cp_dir
+    dataset = {**case["dataset"], "raw_data": frames}
+    cmd = {"run_dir": str(run_dir), "verbose": False, "seed": 0}
+    trainer = AtomsTrainer({**case, "dataset": dataset, "cmd": cmd})
+    trainer.train()
+    return trainer.cp_dir
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_old_frames_keep_energies_and_forces(run_dir, case):
     """To rounding, in float64."""
     old, new = alloy_frames(5), cuco_frames(4)
-    run = trained(old, run_dir, **case).cp_dir
+    run = trained_on(old, run_dir, case)
     (run_dir / "more").mkdir()
     elements = ["C", "Cu", "O", "Pd"]
     write_extended(Path(run), [*new, *old], elements, "fast", run_dir / "more")
