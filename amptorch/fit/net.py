@@ -118,7 +118,7 @@ class AtomsNet(NeuralNet):
         self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
     ) -> None:
         super().on_train_end(net, X, y, **kwargs)
-        self.moved_ = _change(self._start, self.module_.state_dict())
+        self.moved_ = _change(self._start, _parameters(self.module_))
         self._start, self._begun = {}, None
 
     def get_params_for_optimizer(
@@ -227,8 +227,12 @@ def _plain(indices: Iterable[int]) -> list[int]:
     return [int(index) for index in indices]
 
 
+def _parameters(module: nn.Module) -> dict[str, Tensor]:
+    return {name: each.detach() for name, each in module.named_parameters()}
+
+
 def _change(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> float:
     """Root mean square change of weights, relative to theirs."""
-    changes = sum(float((after[name] - value).square().sum()) for name, value in before.items())
-    squares = sum(float(value.square().sum()) for value in before.values())
+    changes = sum(float((value - before[name]).square().sum()) for name, value in after.items())
+    squares = sum(float(before[name].square().sum()) for name in after)
     return math.sqrt(changes / squares) if squares else math.inf

@@ -119,7 +119,8 @@ def test_the_command(run_dir, capsys):
     few = ("--no-plots", "--quiet", "--set", "optim.epochs=3")
     ase.io.write("a.extxyz", alloy_frames(12))
     ase.io.write("new.extxyz", cuco_frames(6))
-    assert main(["train", "a.extxyz", *few, "--set", "cmd.run_dir=made"]) == 0
+    one = ("--set", "cmd.run_dir=made", "--set", "model.members=1")
+    assert main(["train", "a.extxyz", *few, *one]) == 0
     (run,) = (run_dir / "made" / "checkpoints").iterdir()
     again = ["finetune", str(run), "new.extxyz", "--old", "a.extxyz", *few]
     assert main([*again, "--freeze", "1"]) == 0
@@ -137,6 +138,23 @@ def test_the_command(run_dir, capsys):
     # It is a run like others.
     assert main(["evaluate", str(made), "new.extxyz", "--no-plots", "--out", "e"]) == 0
     assert main(["finetune", str(made), "new.extxyz", *few]) == 0
+
+
+def test_neps_are_trained_further_by_their_rules(run_dir, capsys):
+    few = ("--no-plots", "--quiet", "--set", "optim.epochs=20")
+    ase.io.write("a.extxyz", alloy_frames(6))
+    ase.io.write("new.extxyz", cuco_frames(4))
+    nep = ("--potential", "nep", "--set", "cmd.run_dir=made", "--set", "model.neurons=[5]")
+    assert main(["train", "a.extxyz", *few, *nep]) == 0
+    (run,) = (run_dir / "made" / "checkpoints").iterdir()
+    assert main(["finetune", str(run), "new.extxyz", *few]) == 0
+    (made,) = (run_dir / "checkpoints").iterdir()
+    optim = torch_load(made / "config.pt")["optim"]
+    assert optim["lr"] == pytest.approx(0.003)
+    assert amptorch.load(made).elements == ["C", "Cu", "O", "Pd"]
+    capsys.readouterr()
+    assert main(["finetune", str(run), "new.extxyz", *few, "--freeze", "1"]) != 0
+    assert "expected networks, got a Nep" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
