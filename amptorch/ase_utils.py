@@ -27,7 +27,8 @@ class AmpTorch(Calculator):
 
     The energies of atoms add up to the energy: each is the network's output and the atom's part of
     the baseline, and where scaling takes a mean off the energies of frames, that mean over the
-    number of atoms.
+    number of atoms. ``results["gamma"]`` are extrapolation grades of atoms, of potentials that know
+    active sets (``docs/ace.md``).
 
     It follows its trainer: after new training it gives the energies of the new model. Copies, by
     ``copy.deepcopy`` or through a pickle, have a model of their own, and a trainer that predicts
@@ -83,6 +84,9 @@ class AmpTorch(Calculator):
         self._count_outside(potential, found)
         self.results["energy"] = self.results["free_energy"] = float(found.energy[0])
         self.results["energies"] = found.energies[0]
+        grades = potential.grades(found)
+        if grades is not None:
+            self.results["gamma"] = grades[0]
         if not potential.forces:
             if {"forces", "stress"} & set(properties):
                 raise PropertyNotImplementedError(

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..data.reading import load_images
+from ..potentials.ace.extrapolation import ActiveSets
 from ..potentials.loading import load
 from .parser import examples
 from .settings import add_units
@@ -23,11 +25,14 @@ def add_command(commands: Any) -> None:
             "amptorch export checkpoints/<run> --to lammps water.lammps",
             "amptorch export saved.amptorch --to n2p2 model --length-unit Bohr --energy-unit Ha",
             "amptorch export checkpoints/<run> --to snap Mo",
+            "amptorch export checkpoints/<run> --to yace Mo.yace --active-set train.extxyz",
         ),
     )
     parser.add_argument("potential", help="checkpoint folder, saved potential, or one to convert")
     parser.add_argument("out", type=Path, help="file or folder to write")
-    parser.add_argument("--to", required=True, metavar="FORMAT", help="n2p2, lammps, snap or mliap")
+    parser.add_argument(
+        "--to", required=True, metavar="FORMAT", help="n2p2, lammps, snap, mliap, yace or ace-yaml"
+    )
     add_units(parser)
     parser.add_argument(
         "--frame-size",
@@ -36,6 +41,13 @@ def add_command(commands: Any) -> None:
         help="share a mean that is taken off energies of frames among so many atoms; right for "
         "frames of this size alone",
     )
+    parser.add_argument(
+        "--active-set",
+        nargs="+",
+        metavar="DATA",
+        help="training frames of a potential of ACE, of whose atoms active sets are found, for "
+        "extrapolation grades: written to an .asi file beside the others, or into that for lammps",
+    )
     parser.set_defaults(run=run)
 
 
@@ -43,7 +55,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the files."""
     units = {"length_unit": arguments.length_unit, "energy_unit": arguments.energy_unit}
     options = {} if arguments.frame_size is None else {"frame_size": arguments.frame_size}
-    load(arguments.potential).export(arguments.out, arguments.to, **units, **options)
+    potential = load(arguments.potential)
+    if arguments.active_set:
+        ActiveSets.of(potential, load_images(arguments.active_set, "--active-set"))
+    potential.export(arguments.out, arguments.to, **units, **options)
     print(f"{arguments.out}: {arguments.to}, {_words(arguments)}")
 
 

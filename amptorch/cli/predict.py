@@ -14,8 +14,9 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from ..data.reading import load_images
+from ..potentials.active_set import TOLERANCE
 from ..potentials.potential import Potential
-from ..potentials.prediction import Evaluation
+from ..potentials.prediction import Array, Evaluation
 from ..preprocessing import ExtrapolationWarning
 from .options import DATA, add_output
 from .parser import examples
@@ -29,7 +30,8 @@ def add_command(commands: Any) -> None:
         help="write energies, forces and stresses of frames",
         description="Predict energies (eV), those of atoms, forces (eV/Å) and stresses (eV/Å³) and "
         "write them with the frames. Of a committee the means, with standard deviations energy_std "
-        "and forces_std. info['outside'] counts atoms outside the range seen in training.",
+        "and forces_std. info['outside'] counts atoms outside the range seen in training; gamma "
+        "and info['gamma_max'] are extrapolation grades, of potentials that know active sets.",
         epilog=examples(
             "amptorch predict checkpoints/RUN frames.extxyz -o predicted.extxyz",
             "amptorch predict committee frames.extxyz@::10 -o predicted.extxyz",
@@ -53,12 +55,25 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     outside = [atoms_outside(each, part) for each, part in zip(potentials, found, strict=True)]
     predicted = frames(images, found, np.max(outside, axis=0))
+    add_grades(predicted, [each.grades(part) for each, part in zip(potentials, found, strict=True)])
     ase.io.write(arguments.out, predicted)
     print(f"{arguments.out}: {len(predicted)} frames")
     beyond = [frame for frame in predicted if frame.info["outside"]]
     if beyond:
         atoms = sum(frame.info["outside"] for frame in beyond)
         print(f"outside the range seen in training: {atoms} atoms of {len(beyond)} frames")
+    grades = [frame.info["gamma_max"] for frame in predicted if "gamma_max" in frame.info]
+    if grades:
+        n_beyond = sum(grade > TOLERANCE for grade in grades)
+        print(f"extrapolation grade: at most {max(grades):.4g}, above 1 in {n_beyond} frames")
+
+
+def add_grades(frames: Sequence[Atoms], found: Sequence[list[Array] | None]) -> None:
+    """Set extrapolation grades, the largest of the potentials that know them."""
+    known = [each for each in found if each is not None]
+    for frame, *grades in zip(frames, *known, strict=True) if known else ():
+        frame.arrays["gamma"] = np.max(grades, 0)
+        frame.info["gamma_max"] = float(np.max(grades))
 
 
 def atoms_outside(potential: Potential, found: Evaluation) -> list[int]:

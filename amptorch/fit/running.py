@@ -106,10 +106,18 @@ class Running(NetSteps):
             fit, frames = self._make_fit()
             self._history = fit.run(potential, *frames)
             group.share(self.model)
+            self._finish()
             self._log()
         finally:
             self._potential = None
         self._start = Start()
+
+    def _finish(self) -> None:
+        """Let the model set what depends on the data, and keep it."""
+        places = range(len(self.train_dataset)) if self.parts is None else self.parts[0]
+        changed = self.model.finish(self.train_dataset[k] for k in places)
+        if changed and self.cp_dir is not None and group.is_first():
+            checkpoint.save(self.model.state_dict(), Path(self.cp_dir) / "params.pt")
 
     def _log(self) -> None:
         """Hand the history to ``logger``, of a fit whose net has not done so."""

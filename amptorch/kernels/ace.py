@@ -65,6 +65,7 @@ class ClusterProducts:
     ) -> None:
         n, l_max, n_max, n_radial = elements[0].radial.shape
         self.dtype = dtype
+        self._terms = [len(each.terms) for each in elements]
         self._native = _CLASSES[dtype](n, n_radial, harmonics, n_max, l_max - 1, zbl)
         for each in elements:
             self._native.add(
@@ -92,3 +93,15 @@ class ClusterProducts:
         values = features.detach().contiguous(), species.contiguous()
         self._native.run(*values, energies, slopes, torch.get_num_threads())
         return energies, slopes
+
+    def terms(self, features: Tensor, element: int) -> Tensor:
+        """Real parts [n_atoms, terms] of the terms of atoms of an element.
+
+        Args:
+            features: [n_atoms, n_features], on the CPU.
+            element: its place.
+        """
+        rows = features.new_empty(len(features), self._terms[element])
+        values = features.detach().contiguous()
+        self._native.terms(element, values, rows, torch.get_num_threads())
+        return rows

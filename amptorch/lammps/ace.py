@@ -9,6 +9,7 @@ import torch
 from ..descriptor.ace import Ace as Descriptor
 from ..kernels.ace import MOST_DENSITIES
 from ..potentials.ace.compiled import elements_of
+from ..potentials.ace.graded import Graded
 from ..potentials.ace.linear import LinearAce
 from ..potentials.ace.model import Ace
 from ..potentials.potential import Potential
@@ -36,9 +37,19 @@ def entries(potential: Potential) -> dict[str, Any]:
         "ace.n_max": model.expansion.n_max,
         "ace.l_max": model.expansion.l_max,
     }
-    for symbol, element in zip(model.expansion.elements, elements_of(model), strict=True):
+    active = cast("Graded", potential.model).active_sets()
+    elements, graphs = elements_of(model), zip(model.graphs, model.products, strict=True)
+    for symbol, element, (graph, products) in zip(
+        model.expansion.elements, elements, graphs, strict=True
+    ):
         values = {name: getattr(element, name) for name in element.__dataclass_fields__}
         values["core"] = [values.pop("core_cutoff"), values.pop("core_width")]
+        values["active"] = active.get(symbol, [])
+        # Functions are sums of terms; nothing but grades asks for them.
+        kept = slice(None) if active else slice(0)
+        values["function_terms"] = graph.places[kept]
+        values["function_owners"] = products.functions[kept]
+        values["function_weights"] = products.weights[kept]
         found |= {f"ace.{symbol}.{name}": value for name, value in values.items()}
     return found
 

@@ -78,6 +78,40 @@ class Model(nn.Module):
             frames: scaled images to train with.
         """
 
+    def finish(self, frames: Iterable[AtomsData]) -> bool:
+        """Set, once it is trained, what depends on the data; whether there was anything to set.
+
+        Args:
+            frames: scaled images that it was trained with.
+        """
+        return False
+
+    def functions(self, fingerprint: Tensor, number: int) -> Tensor:
+        """B [n_atoms, n], what the energies of atoms of one element are linear in, or functions of
+        what is; n is the element's.
+
+        Args:
+            fingerprint: [n_atoms, n_features], scaled.
+            number: atomic number.
+
+        Raises:
+            ValueError: the model has no such functions.
+        """
+        raise ValueError(
+            f"a {type(self).__name__} is not linear in functions of atoms: expected a potential of "
+            "the family ace or linear"
+        )
+
+    def grades(self, fingerprint: Tensor, numbers: Tensor) -> Tensor | None:
+        """Extrapolation grades gamma [n_atoms], see :mod:`amptorch.potentials.active_set`; None of
+        models that know no active sets.
+
+        Args:
+            fingerprint: [n_atoms, n_features], not scaled.
+            numbers: [n_atoms], atomic numbers.
+        """
+        return None
+
     def force_pass(
         self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
     ) -> Pass | None:

@@ -20,7 +20,7 @@ from ..preprocessing.scaling import Scalers
 from . import saved
 from .evaluator import Asked, Evaluator, Scaled
 from .model import Model
-from .prediction import Evaluation, Prediction
+from .prediction import Array, Evaluation, Prediction
 from .registry import writer_of
 
 PROPERTIES = ("energy", "energies", "forces", "stress")
@@ -176,6 +176,18 @@ class Potential:
     def warn_outside(self, found: Evaluation) -> int:
         """Warn if fingerprints lie outside the range seen in training; the number of such atoms."""
         return 0 if found.n_outside == 0 else self.scalers["feature"].warn_outside(found.unscaled)
+
+    def grades(self, found: Evaluation) -> list[Array] | None:
+        """Extrapolation grades gamma [n_atoms] of images that were evaluated; None where the model
+        knows no active sets, see ``docs/ace.md``, or where no fingerprints were kept."""
+        grades: list[Array] = []
+        for each in found.unscaled:
+            features = each.fingerprint.to(self.device, self.dtype)
+            own = self.model.grades(features, each.atomic_numbers.to(self.device))
+            if own is None:
+                return None
+            grades.append(own.numpy())
+        return grades or None
 
     def evaluate(
         self,

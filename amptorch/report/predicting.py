@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from ase import Atoms
@@ -11,6 +11,7 @@ from ase import Atoms
 from ..data.keys import Keys
 from ..data.targets import MissingTargetError, read_energy, read_forces, read_stress
 from ..potentials import prediction
+from ..potentials.active_set import TOLERANCE
 from ..potentials.evaluator import Scaled
 from ..potentials.potential import HasPotential, Potential
 from ..preprocessing import ExtrapolationWarning
@@ -81,7 +82,21 @@ def _predict(
             texts.append(str(each.message))
         else:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-    return found, "; ".join(texts)
+    return found, "; ".join([*texts, *_of_grades(potential.grades(found))])
+
+
+def _of_grades(grades: Sequence[Array] | None) -> Iterator[str]:
+    if grades is None:
+        return
+    largest = np.array([each.max(initial=0.0) for each in grades])
+    beyond = largest > TOLERANCE
+    if beyond.any():
+        atoms = sum(int((each > TOLERANCE).sum()) for each in grades)
+        yield (
+            f"extrapolation grades above 1, of {atoms} atoms in {int(beyond.sum())} of "
+            f"{len(grades)} frames; the largest is {largest.max():.4g}, in frame "
+            f"{int(largest.argmax())}"
+        )
 
 
 def _compared(

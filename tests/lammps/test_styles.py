@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 
 from amptorch.lammps.check import Case, Found, evaluate
@@ -105,6 +108,44 @@ dump_modify 2 sort id format float %.17g"""
     largest = np.linalg.norm(forces - forces.mean(0), axis=2).max(0)
     deviation = np.loadtxt(folder / "deviation.dump", skiprows=9)[:, 1]
     np.testing.assert_allclose(deviation, largest, atol=1e-11 * largest.max())
+
+
+GRADES = """pair_style amptorch
+pair_coeff * * {files} Cu Pd
+fix grades all pair 10 amptorch gamma 1
+compute worst all reduce max f_grades
+thermo_style custom step c_worst
+dump 2 all custom 1 grades.dump id f_grades
+dump_modify 2 sort id format float %.17g"""
+
+
+@pytest.mark.parametrize("before", ["newton on", "newton off"])
+def test_grades_of_atoms_are_ours(program, folder, before):
+    names, frame, expected = ("ACE, zbl", "linear ACE"), crystal(), []
+    for k, name in enumerate(names):
+        graded = copy.deepcopy(potential(name))
+        random = np.random.default_rng(k)
+        sizes = zip(graded.elements, graded.model.expansion.functions, strict=True)
+        inverses = {each: random.normal(size=2 * (len(own),)) for each, own in sizes}
+        graded.model.set_active_sets({k: torch.from_numpy(v) for k, v in inverses.items()})
+        graded.export(folder / f"{k}.lammps", "lammps")
+        expected += graded.grades(graded.evaluate([frame], False))
+    potential("ACE, plain").export(folder / "potential.lammps", "lammps")
+    for files, ours in (
+        ("0.lammps", expected[0]),
+        ("1.lammps", expected[1]),
+        ("0.lammps 1.lammps potential.lammps", np.max(expected, 0)),
+    ):
+        case = Case(frame, ["Cu", "Pd"], GRADES.format(files=files), before)
+        evaluate([case], program, folder)
+        found = np.loadtxt(folder / "grades.dump", skiprows=9)[:, 1]
+        np.testing.assert_allclose(found, ours, rtol=1e-10)
+
+
+def test_grades_that_nobody_knows_are_refused(program, folder):
+    case = Case(crystal(), ["Cu", "Pd"], GRADES.format(files="potential.lammps"))
+    with pytest.raises(RuntimeError, match="extract gamma_flag"):
+        evaluate([case], program, folder)
 
 
 def test_atoms_outside_the_range_are_counted(program, folder):

@@ -1,4 +1,7 @@
 // Binding of the cluster products.
+#include <numeric>
+#include <vector>
+
 #include "ace_run.h"
 #include "arrays.h"
 
@@ -39,6 +42,15 @@ public:
                       gradient.shape(0) ? gradient.data() : nullptr, threads);
     }
 
+    // Of atoms that are all of one element.
+    void terms(int element, Matrix<const T> features, Matrix<T> rows, int threads) const {
+        const nb::gil_scoped_release release;
+        std::vector<Index> atoms(features.shape(0));
+        std::iota(atoms.begin(), atoms.end(), Index{0});
+        products_.terms(features.data(), static_cast<int>(features.shape(1)), element, atoms,
+                        rows.data(), threads);
+    }
+
 private:
     Products<T> products_;
 };
@@ -50,7 +62,8 @@ void bind(nb::module_& module, const char* name) {
         .def(nb::init<int, int, int, int, int, bool>())
         .def("add", &ClusterProducts<T>::add, strict, strict, strict, strict, strict, strict, nb::arg(),
              nb::arg(), nb::arg())
-        .def("run", &ClusterProducts<T>::run, strict, strict, strict, strict, nb::arg());
+        .def("run", &ClusterProducts<T>::run, strict, strict, strict, strict, nb::arg())
+        .def("terms", &ClusterProducts<T>::terms, nb::arg(), strict, strict, nb::arg());
 }
 
 }  // namespace

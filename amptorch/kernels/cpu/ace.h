@@ -48,6 +48,8 @@ template <typename T>
 struct Kernel {
     // Works on `number` atoms from place `begin` on, at most `width`.
     void (*run)(const Task<T>&, Index begin, int number, T* scratch);
+    // Of these atoms alone the real parts of all terms, into rows [., n_terms] by place.
+    void (*terms)(const Task<T>&, Index begin, int number, T* scratch, T* rows);
     // Numbers of scratch memory, which is aligned.
     Index (*scratch_size)(const Task<T>&);
     int width;

@@ -121,6 +121,17 @@ struct Block {
         for (int p = 0; p < n; ++p) densities[p] = sums[p];
     }
 
+    void write_terms(Index begin, int number, T* rows) const {
+        const int* term = element.terms;
+        for (int i = 0; i < element.n_terms; ++i, term += 2) {
+            const Complex<T> a = values[term[0]], b = values[term[1]];
+            const Vec<T> product = a.re * b.re - a.im * b.im;
+            for (int lane = 0; lane < number; ++lane) {
+                rows[(begin + lane) * element.n_terms + i] = product[lane];
+            }
+        }
+    }
+
     // Weights are slopes of the energy in the densities.
     template <int n>
     void pull_terms() {
@@ -242,7 +253,18 @@ void run(const Task<T>& task, Index begin, int number, T* scratch) {
     }
 }
 
-const Kernel<double> double_kernel{run<double>, Block<double>::size, width<double>};
-const Kernel<float> float_kernel{run<float>, Block<float>::size, width<float>};
+template <typename T>
+void write_terms(const Task<T>& task, Index begin, int number, T* scratch, T* rows) {
+    Block<T> block(task, scratch);
+    block.read(begin, number);
+    block.contract();
+    block.multiply();
+    block.write_terms(begin, number, rows);
+}
+
+const Kernel<double> double_kernel{run<double>, write_terms<double>, Block<double>::size,
+                                   width<double>};
+const Kernel<float> float_kernel{run<float>, write_terms<float>, Block<float>::size,
+                                 width<float>};
 
 }  // namespace amptorch::ace::AMPTORCH_ISA

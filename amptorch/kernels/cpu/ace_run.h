@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "ace.h"
@@ -41,15 +42,13 @@ public:
     // The next element.
     void add(Tables<T> tables) { tables_.push_back(std::move(tables)); }
 
+    int n_terms(std::size_t element) const { return tables_[element].element().n_terms; }
+
     // Energies [n_atoms] and, unless null, the gradient [n_atoms, n_features] of features of atoms of
     // species [n_atoms].
     void run(const T* features, int n_features, const Index* species, Index n_atoms, T* energies,
              T* gradient, int threads) const {
-        Task<T> task{};
-        task.sizes = sizes_;
-        task.zbl = zbl_;
-        task.n_features = n_features;
-        task.features = features;
+        Task<T> task = task_of(features, n_features);
         task.energies = energies;
         task.gradient = gradient;
         std::vector<Index> atoms;
@@ -58,25 +57,48 @@ public:
             for (Index atom = 0; atom < n_atoms; ++atom) {
                 if (species[atom] == Index(element)) atoms.push_back(atom);
             }
-            task.atoms = atoms.data();
-            task.element = tables_[element].element();
-            run(task, static_cast<Index>(atoms.size()), threads);
+            in_blocks(task, element, atoms, threads, [&](const Kernel<T>& kernel, auto... block) {
+                kernel.run(block...);
+            });
         }
     }
 
+    // Real parts [atoms, n_terms] of the terms of some atoms of an element.
+    void terms(const T* features, int n_features, std::size_t element,
+               const std::vector<Index>& atoms, T* rows, int threads) const {
+        in_blocks(task_of(features, n_features), element, atoms, threads,
+                  [&](const Kernel<T>& kernel, auto... block) { kernel.terms(block..., rows); });
+    }
+
 private:
-    static void run(const Task<T>& task, Index n_atoms, int threads) {
+    Task<T> task_of(const T* features, int n_features) const {
+        Task<T> task{};
+        task.sizes = sizes_;
+        task.zbl = zbl_;
+        task.n_features = n_features;
+        task.features = features;
+        return task;
+    }
+
+    // Calls each(kernel, task, begin, number, scratch) for blocks of atoms.
+    template <typename Each>
+    void in_blocks(Task<T> task, std::size_t element, const std::vector<Index>& atoms, int threads,
+                   const Each& each) const {
+        task.atoms = atoms.data();
+        task.element = tables_[element].element();
         const Kernel<T>& compiled = kernel<T>();
+        const auto n_atoms = static_cast<Index>(atoms.size());
         const Index width = compiled.width, n_blocks = (n_atoms + width - 1) / width;
         const Index size = compiled.scratch_size(task);
-#pragma omp parallel num_threads(static_cast<int>(std::max<Index>(1, std::min<Index>(threads, n_blocks))))
+        threads = static_cast<int>(std::max<Index>(1, std::min<Index>(threads, n_blocks)));
+#pragma omp parallel num_threads(threads)
         {
             const Aligned<T> scratch(size);
 #pragma omp for schedule(dynamic, 1)
             for (Index block = 0; block < n_blocks; ++block) {
                 const Index begin = block * width;
                 const int number = static_cast<int>(std::min(width, n_atoms - begin));
-                compiled.run(task, begin, number, scratch.data());
+                each(compiled, task, begin, number, scratch.data());
             }
         }
     }

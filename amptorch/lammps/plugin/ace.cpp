@@ -1,7 +1,9 @@
 // Potentials of the atomic cluster expansion, by the kernels of the package.
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "ace_grades.h"
 #include "ace_run.h"
 #include "core_repulsion.h"
 #include "energy_scale.h"
@@ -52,6 +54,7 @@ public:
           width_(integer(entries, "n_features")) {
         for (const std::string& each : entries.words("elements")) {
             products_.add(tables_of(entries, each));
+            grades_.emplace_back(entries, each);
         }
     }
 
@@ -76,6 +79,25 @@ public:
         return 0;
     }
 
+    bool has_grades() const override {
+        return std::any_of(grades_.begin(), grades_.end(), [](auto& each) { return each.known(); });
+    }
+
+    void grades(const Environment<double>& atoms, double* grades) override {
+        std::vector<Index> own;
+        for (std::size_t element = 0; element < grades_.size(); ++element) {
+            own.clear();
+            for (Index i = 0; i < atoms.n_atoms; ++i) {
+                if (atoms.species[i] == Index(element)) own.push_back(i);
+            }
+            const Index n_terms = products_.n_terms(element);
+            terms_.resize(own.size() * n_terms);
+            products_.terms(features_.data(), static_cast<int>(width_), element, own, terms_.data(),
+                            threads);
+            grades_[element].evaluate(own, terms_.data(), n_terms, grades);
+        }
+    }
+
 private:
     const EnergyScale energy_;
     const std::vector<double> constants_;  // [n_species]
@@ -83,7 +105,8 @@ private:
     CoreRepulsion core_;
     ace::Products<double> products_;
     const Index width_;  // features of an atom, with the two of the core
-    std::vector<double> features_, slopes_;
+    std::vector<Grades> grades_;  // of elements
+    std::vector<double> features_, slopes_, terms_;
 };
 
 }  // namespace

@@ -14,6 +14,10 @@ public:
 
     Index evaluate(const Environment<double>& atoms, double* energies,
                    double* gradients) override;
+    bool has_grades() const override { return rest_->has_grades(); }
+    void grades(const Environment<double>& atoms, double* grades) override {
+        rest_->grades(atoms, grades);
+    }
 
 private:
     // What two elements share.

@@ -180,6 +180,7 @@ void PairAmptorch::compute(int eflag, int vflag) {
         for (std::size_t member = 0; member < members_.size(); ++member) {
             evaluate(static_cast<int>(member));
             add(begin, n, member);
+            if (wants_grades_) add_grades(begin, n, member);
         }
     }
     if (shared_) hand_out();
@@ -191,6 +192,7 @@ void PairAmptorch::begin_step() {
     grow(species_, chunk + n_all);
     for (int j = 0; j < n_all; ++j) species_[chunk + j] = species_of_[atom->type[j]];
     pvector[0] = 0;
+    if (wants_grades_) grades_.assign(std::max(atom->nlocal, 1), 0.0);
     shared_ = members_.size() > 1 || !force->newton_pair;
     stride_ = 3 * static_cast<int>(members_.size()) + (vflag_atom && !force->newton_pair ? virials : 0);
     if (shared_) shares_.assign(std::size_t(n_all) * stride_, 0.0);
@@ -264,6 +266,18 @@ void PairAmptorch::add(int begin, int n, std::size_t member) {
         if (eflag_atom) eatom[i] += share * energies_[k];
         add_forces(i, first_.data() + k, member);
         if (vflag_either) add_virials(i, first_.data() + k);
+    }
+}
+
+void PairAmptorch::add_grades(int begin, int n, std::size_t member) {
+    if (!members_[member]->has_grades()) return;
+    grow(own_grades_, n);
+    members_[member]->grades(
+        {vectors_.data(), first_.data(), neighbors_.data(), species_.data(), Index(n)},
+        own_grades_.data());
+    for (int k = 0; k < n; ++k) {
+        double& grade = grades_[list->ilist[begin + k]];
+        grade = std::max(grade, own_grades_[k]);
     }
 }
 
@@ -344,7 +358,23 @@ void PairAmptorch::finish() {
     }
 }
 
+bool PairAmptorch::has_grades() const {
+    return std::any_of(members_.begin(), members_.end(),
+                       [](const auto& each) { return each->has_grades(); });
+}
+
+// What fix pair sets in the steps that it wants grades of.
+void* PairAmptorch::extract(const char* name, int& dimension) {
+    dimension = 0;
+    return std::strcmp(name, "gamma_flag") == 0 && has_grades() ? &wants_grades_ : nullptr;
+}
+
 void* PairAmptorch::extract_peratom(const char* name, int& columns) {
+    if (std::strcmp(name, "gamma") == 0 && has_grades()) {
+        columns = 0;
+        grow(grades_, std::max(atom->nlocal, 1));
+        return grades_.data();
+    }
     if (std::strcmp(name, "deviation") != 0 || members_.size() < 2) return nullptr;
     columns = 0;
     grow(deviations_, std::max(atom->nlocal, 1));

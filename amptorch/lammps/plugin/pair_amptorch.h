@@ -22,6 +22,7 @@ public:
     double init_one(int, int) override;
     void compute(int, int) override;
     void finish() override;
+    void* extract(const char*, int&) override;
     void* extract_peratom(const char*, int&) override;
     int pack_reverse_comm(int, int, double*) override;
     void unpack_reverse_comm(int, int*, double*) override;
@@ -30,6 +31,7 @@ public:
 private:
     using Index = amptorch::Index;
 
+    bool has_grades() const;
     void allocate();
     void read(const std::string& path);
     std::string text_of(const std::string& path);
@@ -40,6 +42,7 @@ private:
     void add_neighbors(int i);
     void evaluate(int n);
     void add(int begin, int n, std::size_t member);
+    void add_grades(int begin, int n, std::size_t member);
     void add_forces(int i, const Index* pairs, std::size_t member);
     void add_virials(int i, const Index* pairs);
     void hand_out();
@@ -65,6 +68,10 @@ private:
     bool shared_ = false;
     int stride_ = 0;
     std::vector<double> shares_, deviations_;
+    // Extrapolation grades of atoms, the largest of the members that know them, in steps that are asked
+    // for, and of the centres that are worked on.
+    std::vector<double> grades_, own_grades_;
+    int wants_grades_ = 0;
     std::int64_t outside_ = 0;  // atoms, over the steps of a run
     bool warned_ = false;
 };

@@ -19,6 +19,12 @@ public:
     // all neighbours within the cutoff. Returns how many atoms lie outside the range seen in training.
     virtual Index evaluate(const Environment<double>& atoms, double* energies,
                            double* gradients) = 0;
+
+    // Whether it knows extrapolation grades.
+    virtual bool has_grades() const { return false; }
+
+    // These [n_atoms], of the atoms that were evaluated last.
+    virtual void grades(const Environment<double>&, double*) {}
 };
 
 // The potential of a file, whose species are its elements.

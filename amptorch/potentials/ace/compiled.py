@@ -49,6 +49,12 @@ class Graph:
         )
         return cls(nodes, terms, torch.tensor([order[key] for key in keys], dtype=torch.int64))
 
+    def functions(self, products: Products, terms: Tensor) -> Tensor:
+        """B [n_atoms, functions] of the real parts [n_atoms, terms]."""
+        values = torch.from_numpy(products.weights).to(terms) * terms[:, self.places]
+        zeros = values.new_zeros(len(values), products.n_functions)
+        return zeros.index_add(1, torch.from_numpy(products.functions), values)
+
     def coefficients(self, products: Products, own: Tensor) -> Tensor:
         """[terms, densities] from c_fp [functions, densities] of the element."""
         weights = torch.from_numpy(products.weights).to(own)[:, None]
@@ -73,7 +79,14 @@ class Compiled:
     def __init__(self, model: Ace) -> None:
         zbl, harmonics = model.expansion.inner_cutoff == "zbl", (model.l_max + 1) ** 2
         dtype = model.coefficients.dtype
-        self.run = ace.ClusterProducts(elements_of(model), harmonics, zbl, dtype).run
+        kernel = ace.ClusterProducts(elements_of(model), harmonics, zbl, dtype)
+        self.run, self._terms = kernel.run, kernel.terms
+        self._graphs, self._products = model.graphs, model.products
+
+    def functions(self, features: Tensor, element: int) -> Tensor:
+        """B [n_atoms, functions] of atoms of an element."""
+        terms = self._terms(features, element)
+        return self._graphs[element].functions(self._products[element], terms)
 
 
 def elements_of(model: Ace) -> list[ace.Element]:

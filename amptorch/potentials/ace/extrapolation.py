@@ -1,12 +1,9 @@
 """How far atoms are from those that a potential was trained on: the extrapolation grade.
 
-Of the functions B [n_atoms, n] of all training atoms of an element the active set is n rows A whose
-determinant none of the others can raise by replacing one (MaxVol: S. A. Goreinov et al., in Matrix
-Methods (2010), 247; Y. Lysogorskiy et al., Phys. Rev. Mater. 7, 043801 (2023)). The grade is
-
-    gamma_i = max_k |(B_i A^-1)_k|,
-
-at most 1 for training atoms, to a tolerance: more is extrapolation.
+Of the functions B of all training atoms of an element there is an active set A, and the grade
+gamma_i = max_k |(B_i A^-1)_k| is at most 1 for training atoms, to a tolerance: more is
+extrapolation. See :mod:`amptorch.potentials.active_set`; Y. Lysogorskiy et al., Phys. Rev. Mater.
+7, 043801 (2023).
 """
 
 from __future__ import annotations
@@ -21,22 +18,18 @@ import numpy as np
 import torch
 from ase import Atoms
 from numpy.typing import NDArray
-from scipy.linalg import lu
 
 from ...files.whole import write_whole
 from ..potential import Potential
-from .linear import LinearAce
-from .model import Ace
+from .functions import Function
+from .graded import Graded
 
 Array = NDArray[np.float64]
-TOLERANCE, MOST_SWAPS = 1.001, 300
-# What stands in for a column of zeros.
-FLOOR = 1e-16
 
 
 @dataclass
 class ActiveSets:
-    """Of the elements of a potential.
+    """Of the elements of a potential, which files hold.
 
     Attributes:
         potential: of the family ace.
@@ -49,43 +42,58 @@ class ActiveSets:
 
     @classmethod
     def of(cls, potential: Potential, images: Sequence[Atoms]) -> ActiveSets:
-        """Those of training images.
+        """Those of training images; the potential knows them from then on.
 
         Raises:
-            ValueError: an element has fewer atoms than functions.
+            ValueError: an element has fewer atoms than functions, or the potential is of another
+                family.
         """
-        inverses = {}
-        for element, rows in _rows(potential, images).items():
-            values = np.concatenate(rows)
-            if len(values) < values.shape[1]:
-                raise ValueError(
-                    f"images: expected at least {values.shape[1]} atoms of {element}, one for "
-                    f"each function, got {len(values)}"
-                )
-            inverse = np.linalg.pinv(values[maximum_volume(values)])
-            inverses[element] = inverse.astype(np.float64)
+        model = graded(potential)
+        model.set_active_sets(model.inverses_of(potential.evaluate(images, False).unscaled))
+        return cls.known(potential)
+
+    @classmethod
+    def known(cls, potential: Potential) -> ActiveSets:
+        """Those that a potential knows.
+
+        Raises:
+            ValueError: it knows none.
+        """
+        model = graded(potential)
+        found = model.active_sets()
+        if not found:
+            raise ValueError(
+                "active sets: the potential knows none; expected training images, or a potential "
+                'trained with "model": {"active_sets": true}'
+            )
+        orders = zip(model.expansion.elements, model.expansion.functions, strict=True)
+        inverses = {name: found[name].double().cpu().numpy()[_order(own)] for name, own in orders}
         return cls(potential, inverses)
 
     @classmethod
     def read(cls, potential: Potential, path: str | Path) -> ActiveSets:
-        """Those of an ``.asi`` file.
+        """Those of an ``.asi`` file; the potential knows them from then on.
 
         Raises:
             ValueError: they belong to other functions.
         """
         with np.load(path) as file:
             inverses = dict(file)
-        model = _general(potential)
+        model = graded(potential)
+        found = {}
         for element, functions in zip(
             model.expansion.elements, model.expansion.functions, strict=True
         ):
             shape = (len(functions), len(functions))
-            found = inverses.get(element)
-            if functions and (found is None or found.shape != shape):
+            inverses.setdefault(element, np.zeros((0, 0)))
+            if inverses[element].shape != shape:
                 raise ValueError(
-                    f"{path}: expected an array {shape} of {element}, got "
-                    f"{None if found is None else found.shape}"
+                    f"{path}: expected an array {shape} of {element}, got {inverses[element].shape}"
                 )
+            own = np.empty(shape)
+            own[_order(functions)] = inverses[element]
+            found[element] = torch.from_numpy(own)
+        model.set_active_sets(found)
         return cls(potential, inverses)
 
     def write(self, path: str | Path) -> None:
@@ -101,55 +109,35 @@ class ActiveSets:
 
     def grades(self, images: Sequence[Atoms]) -> list[Array]:
         """gamma [n_atoms] of images."""
-        found = [np.zeros(len(image)) for image in images]
-        for element, rows in _rows(self.potential, images).items():
-            for grades, image, values in zip(found, images, rows, strict=True):
-                own = np.array(image.get_chemical_symbols()) == element
-                if own.any():
-                    grades[own] = np.abs(values @ self.inverses[element]).max(1)
-        return found
+        return self.potential.grades(self.potential.evaluate(images, False)) or []
 
 
-def maximum_volume(rows: Array) -> NDArray[np.int64]:
-    """Places [n] of the active set among rows [n_rows, n]."""
-    n = rows.shape[1]
-    empty = np.flatnonzero(~rows.any(0))
-    rows = rows.copy()
-    rows[empty, empty] = FLOOR
-    order, _, _ = lu(rows, p_indices=True)
-    chosen = np.argsort(order)[:n]
-    shares = np.linalg.solve(rows[chosen].T, rows.T).T
-    for _ in range(MOST_SWAPS):
-        row, column = np.unravel_index(np.abs(shares).argmax(), shares.shape)
-        if abs(shares[row, column]) <= TOLERANCE:
-            break
-        step = shares[row].copy()
-        step[column] -= 1
-        shares -= np.outer(shares[:, column], step) / shares[row, column]
-        chosen[column] = row
-    return chosen
+def read_beside(potential: Potential, path: Path) -> Potential:
+    """The potential of a file, with the active sets of an ``.asi`` file beside it."""
+    if path.with_suffix(".asi").is_file():
+        ActiveSets.read(potential, path.with_suffix(".asi"))
+    return potential
 
 
-def _general(potential: Potential) -> Ace:
-    model = potential.model.as_ace() if isinstance(potential.model, LinearAce) else potential.model
-    if not isinstance(model, Ace):
+def write_beside(potential: Potential, path: Path) -> None:
+    """Write the active sets that a potential knows into an ``.asi`` file beside its own."""
+    if graded(potential).active_sets():
+        ActiveSets.known(potential).write(path.with_suffix(".asi"))
+
+
+def graded(potential: Potential) -> Graded:
+    """The model of a potential.
+
+    Raises:
+        ValueError: it is of another family.
+    """
+    model = potential.model
+    if not isinstance(model, Graded):
         raise ValueError(f"expected a potential of the family ace, got {type(model).__name__}")
     return model
 
 
-def _rows(potential: Potential, images: Sequence[Atoms]) -> dict[str, list[Array]]:
-    """B of the atoms of each element, image by image, in the order of ``.asi`` files."""
-    model, descriptor = _general(potential), potential.descriptor
-    found: dict[str, list[Array]] = {element: [] for element in model.expansion.elements}
-    for image in images:
-        environment = descriptor.environment(image)
-        with torch.no_grad():
-            features = descriptor.fingerprints(environment).to(model.coefficients)
-            for index, (element, functions) in enumerate(
-                zip(model.expansion.elements, model.expansion.functions, strict=True)
-            ):
-                keys = [(len(each.ns), each.mus, each.ns, each.ls) for each in functions]
-                order = sorted(range(len(keys)), key=keys.__getitem__)
-                values = model.basis(features[environment.species == index], index)
-                found[element].append(values.double().cpu().numpy()[:, order])
-    return found
+def _order(functions: Sequence[Function]) -> list[int]:
+    """Places of an element's functions in the order of files."""
+    keys = [(len(each.ns), each.mus, each.ns, each.ls) for each in functions]
+    return sorted(range(len(keys)), key=keys.__getitem__)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...descriptor.ace import Ace as Descriptor
+from ..potential import Potential
 from ..precision import dtype_of, name_of
 from ..registry import GRADIENTS, LEAST_SQUARES, Family, Format, Inputs
 from .embeddings import Embedding
+from .extrapolation import read_beside, write_beside
 from .files.contents import is_file
 from .files.yace import read_yace, write_yace
 from .files.yaml_form import read_yaml, write_yaml
@@ -52,7 +55,7 @@ def make(
         )
     expansion = _expansion(settings, inputs, descriptor)
     more = {} if settings.name == "ace" else {"covariance": settings.covariance}
-    return MODELS[settings.name](
+    model = MODELS[settings.name](
         expansion,
         descriptor.n_radial,
         descriptor.l_max,
@@ -61,6 +64,9 @@ def make(
         dtype=dtype,
         **more,
     )
+    if settings.active_sets:
+        model.expect_active_sets()
+    return model
 
 
 def _expansion(settings: AceSettings, inputs: Inputs, descriptor: Descriptor) -> Expansion:
@@ -95,15 +101,27 @@ def to_json(model: Ace | LinearAce) -> dict[str, Any]:
         "get_forces": model.get_forces,
         "get_stress": model.get_stress,
         "dtype": name_of(model.coefficients.dtype),
+        "active_sets": model.expects_active_sets,
     }
 
 
 def from_json(values: Mapping[str, Any]) -> Ace | LinearAce:
     """The model of :func:`to_json`."""
     arguments = dict(values)
-    kind = MODELS[arguments.pop("name")]
+    kind, graded = MODELS[arguments.pop("name")], arguments.pop("active_sets", False)
     expansion, dtype = Expansion.from_json(values["expansion"]), dtype_of(values["dtype"])
-    return kind(**{**arguments, "expansion": expansion, "dtype": dtype})
+    model = kind(**{**arguments, "expansion": expansion, "dtype": dtype})
+    if graded:
+        model.expect_active_sets()
+    return model
+
+
+def _with_active_sets(write: Callable[[Potential, Path], None]) -> Callable[..., None]:
+    def both(potential: Potential, path: Path) -> None:
+        write(potential, path)
+        write_beside(potential, path)
+
+    return both
 
 
 FAMILY = Family(
@@ -121,14 +139,14 @@ FAMILY = Family(
             lambda path: is_file(path, (".yace",), "functions"),
             read_yace,
             key="yace",
-            write=write_yace,
+            write=_with_active_sets(write_yace),
         ),
         Format(
             "a .yaml of ACE",
             lambda path: is_file(path, (".yaml", ".yml"), "speciesblock"),
-            read_yaml,
+            lambda path, device: read_beside(read_yaml(path, device), path),
             key="ace-yaml",
-            write=write_yaml,
+            write=_with_active_sets(write_yaml),
         ),
     ),
 )

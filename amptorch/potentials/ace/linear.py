@@ -19,6 +19,7 @@ from ...kernels.capability import in_cpp
 from ...kernels.force_pass import Pass, Scaling
 from ..model import LinearModel, Rows
 from .functions import Expansion
+from .graded import Graded
 from .model import Ace
 from .row_tables import RowTables
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ...descriptor.base_descriptor import BaseDescriptor
 
 
-class LinearAce(LinearModel):
+class LinearAce(Graded, LinearModel):
     """Args:
         expansion: functions of each element; its embeddings are linear.
         n_radial, l_max: of the descriptor.
@@ -71,6 +72,9 @@ class LinearAce(LinearModel):
             with torch.no_grad():
                 inner.coefficients[:, 0] = values
         return inner
+
+    def functions(self, fingerprint: Tensor, number: int) -> Tensor:
+        return self.as_ace().functions(fingerprint, number)
 
     def basis(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         inner, blocks = self.as_ace(), []

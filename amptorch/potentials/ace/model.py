@@ -27,9 +27,9 @@ from ...kernels.capability import in_cpp
 from ...kernels.force_pass import Pass, Scaling
 from ...kernels.reference.spherical_expansion import step
 from ..elements import places_by_number
-from ..model import Model
 from .compiled import AcePass, Compiled, Graph
 from .functions import Expansion
+from .graded import Graded
 from .products import Layout, Products
 
 
@@ -60,7 +60,7 @@ class Terms(nn.Module):
         return zeros.index_add(1, self.functions, values)
 
 
-class Ace(Model):
+class Ace(Graded):
     """Args:
         expansion: functions and embeddings.
         n_radial, l_max: of the descriptor.
@@ -167,6 +167,12 @@ class Ace(Model):
             return share * energies + (1 - share) * repulsion
         ends = repulsion.new_tensor([embedding.core_cutoff, embedding.core_width])
         return step(repulsion, ends[0], ends[1]) * energies + repulsion
+
+    def functions(self, fingerprint: Tensor, number: int) -> Tensor:
+        element = int(self._places[number])
+        if self._is_compiled(fingerprint) and not torch.is_grad_enabled():
+            return self.compiled().functions(fingerprint, element)
+        return self.basis(fingerprint, element)
 
     def basis(self, fingerprint: Tensor, element: int) -> Tensor:
         """B [n_atoms, functions of the element] of atoms of an element."""

@@ -17,17 +17,21 @@ class AceSettings(ModelSettings):
     functions: number of them for an element, at most.
     densities: exponents of the densities of "ace"; "linear_ace" has one, of exponent 1.
     covariance: of "linear_ace", see :class:`amptorch.potentials.linear.settings.LinearSettings`.
+    active_sets: find active sets of the training atoms when training ends, of which extrapolation
+        grades are made.
     """
 
     name: str = "ace"
     functions: int = 700
     densities: tuple[float, ...] = (1.0, 0.5)
     covariance: bool = True
+    active_sets: bool = False
 
     def __post_init__(self) -> None:
         self.name = str(self.name).lower()
         check_choice(self, "name", NAMES, "model")
         check_choice(self, "covariance", (True, False), "model")
+        check_choice(self, "active_sets", (True, False), "model")
         check_integer(self, "functions", "model", least=1)
         self.densities = (1.0,) if self.name == "linear_ace" else tuple(self.densities)
         if not self.densities or not all(is_number(m) and m > 0 for m in self.densities):

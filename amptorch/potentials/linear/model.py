@@ -72,6 +72,9 @@ class Linear(LinearModel):
         assert self._pairs is not None
         return torch.where(self._pairs[0] == self._pairs[1], 0.5, 1.0).to(like)
 
+    def functions(self, fingerprint: Tensor, number: int) -> Tensor:
+        return self.terms(fingerprint)
+
     def basis(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         terms, own = self.terms(fingerprint), self.elements_of(numbers)
         n_elements = self.num_params // self.n_terms
