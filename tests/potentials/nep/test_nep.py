@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ from amptorch.potentials.nep.model import Nep
 from amptorch.potentials.nep.shape import INVARIANTS, Shape
 from amptorch.potentials.nep.zbl import NepZbl
 from amptorch.potentials.potential import Potential
+from amptorch.preprocessing import baselines
 from amptorch.preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
-from amptorch.recipe import PRESETS, Facts, choose
+from amptorch.recipe import PRESETS, Facts, choose, nep
 from amptorch.trainer import AtomsTrainer
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -298,6 +300,49 @@ def test_the_repulsion_is_its_own_slope() -> None:
     assert -(energies[0] - energies[1]) / 2e-5 == pytest.approx(found.forces[0][1, 2], rel=1e-7)
 
 
+REPULSIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "of all pairs": ({"outer": 2.0}, "zbl 1 2"),
+    "by type": ({"outer": 2.5, "share": 0.7, "elements": ["Cu", "Pd"]}, "zbl 0 2.5 0.7"),
+}
+
+
+@pytest.mark.parametrize(("options", "line"), REPULSIONS.values(), ids=REPULSIONS)
+def test_the_repulsion_of_a_configuration_goes_into_the_file(
+    options: dict[str, Any], line: str, tmp_path: Path
+) -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64)
+    potential.scalers["fixed"] = baselines.Wanted.of({"nep_zbl": options}).fixed
+    pair = Atoms("CuPd", [(0, 0, 0), (0.9, 0, 0)], cell=(9, 9, 9), pbc=True)
+    potential.export(tmp_path / "nep.txt", "nep")
+    assert (tmp_path / "nep.txt").read_text().splitlines()[1] == line
+    found, wanted = (p.predict([pair]) for p in (amptorch.load(tmp_path / "nep.txt"), potential))
+    assert wanted.energy[0] > 100  # eV: the nuclei
+    assert found.energy[0] == pytest.approx(wanted.energy[0], abs=1e-4)
+    np.testing.assert_allclose(found.forces, wanted.forces, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found.stress, wanted.stress, rtol=0, atol=1e-6)
+
+
+def test_a_repulsion_beyond_the_angular_cutoff_is_refused(tmp_path: Path) -> None:
+    potential = potential_of(("Pd", "Cu"), torch.float64)
+    potential.scalers["fixed"] = baselines.Wanted.of({"nep_zbl": 4.5}).fixed
+    with pytest.raises(ValueError, match=r"nep_zbl: expected pairs within the angular cutoffs"):
+        potential.export(tmp_path / "nep.txt", "nep")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"outer": 1.0, "inner": 2.0}, "expected cutoffs 0 <= inner < outer"),
+        ({"outer": "2"}, "expected cutoffs 0 <= inner < outer"),
+        ({"share": -1.0}, "expected share > 0"),
+        ({"cutoff": 1.0}, "baseline: nep_zbl: .*'cutoff'"),
+    ],
+)
+def test_errors_of_repulsions(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        baselines.Wanted.of({"nep_zbl": options})
+
+
 def frames(n: int) -> list[Atoms]:
     found = []
     for k in range(n):
@@ -398,6 +443,19 @@ def test_the_recipe_is_a_configuration(preset: str, tmp_path: Path) -> None:
     settings = Config.from_dict(with_classes(chosen.config))
     assert settings.model.name == "nep"
     assert all(chosen.config[section][key] is not None for section, key in chosen.reasons)
+
+
+def test_the_recipe_looks_at_close_pairs_and_stresses() -> None:
+    facts = Facts(100, {"Cu": 400}, True, volume=12.0, stresses=0.9, closest=0.5)
+    config = choose(facts, potential="nep").config
+    assert config["optim"]["stress_coefficient"] == pytest.approx(nep.STRESS * 144.0, rel=1e-2)
+    linear, repulsion = config["dataset"]["baseline"]
+    assert linear == "linear"
+    assert repulsion["nep_zbl"]["outer"] == nep.OUTER
+    for changes in ({"closest": 0.9, "stresses": 0.4}, {"closest": None, "volume": None}):
+        config = choose(replace(facts, **changes), potential="nep").config
+        assert config["dataset"]["baseline"] == "linear"
+        assert "stress_coefficient" not in config["optim"]
 
 
 def test_the_recipe_reads_forces_of_gpumd(tmp_path: Path) -> None:
