@@ -1,7 +1,7 @@
 """The rules of neuroevolution potentials; ``docs/nep.md`` tells them in words.
 
-Numbers are those of GPUMD where it has defaults; those of the fit by
-the errors of the PbTe frames that were trained on, none kept apart.
+Numbers are those of GPUMD where it has defaults; those of the fit by the errors of the PbTe frames
+that were trained on, none kept apart, and weights by validation parts of mlearn's training frames.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MOST_A_BATCH = 32
 STEPS = 4000
 EPOCHS = (10, 1000)
 RATE = 0.01
-# Share of frames with a stress from which on stresses are trained; of errors of virials per atom.
-MANY_STRESSES, STRESS = 0.5, 1.0
+# Weight of forces, and of virials of atoms where this share of the frames has a stress.
+FORCE, MANY_STRESSES = 0.1, 0.5
 # Sums of covalent radii: nearer pairs than this ask for the repulsion of nuclei, which ends at this
 # share of GPUMD's radii, but at this distance, Å, at most.
 CLOSE, SHARE, OUTER = 2 / 3, 0.7, 2.5
@@ -58,10 +58,10 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "epochs", max(1, round(preset.epochs * epochs)), f"{steps} steps each"
     yield "optim", "energy_loss", "per_atom", "frames of all sizes count alike"
     if facts.forces:
-        yield "optim", "force_coefficient", 1.0, "of errors over the spread of forces"
+        yield "optim", "force_coefficient", FORCE, "energies, which are far fewer, fit as well"
     if facts.forces and facts.volume is not None and facts.stresses >= MANY_STRESSES:
-        weight = float(f"{STRESS * facts.volume**2:.3g}")
-        why = f"{facts.stresses:.0%} of the frames have stress; errors times the volume of an atom"
+        weight = float(f"{FORCE * facts.volume**2:.3g}")
+        why = f"{facts.stresses:.0%} of frames have stress; virials of atoms count as forces do"
         yield "optim", "stress_coefficient", weight, why
     yield "optim", "cp_metric", "loss", "the schedule ends with small steps"
     yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"

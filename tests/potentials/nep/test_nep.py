@@ -448,7 +448,7 @@ def test_the_recipe_is_a_configuration(preset: str, tmp_path: Path) -> None:
 def test_the_recipe_looks_at_close_pairs_and_stresses() -> None:
     facts = Facts(100, {"Cu": 400}, True, volume=12.0, stresses=0.9, closest=0.5)
     config = choose(facts, potential="nep").config
-    assert config["optim"]["stress_coefficient"] == pytest.approx(nep.STRESS * 144.0, rel=1e-2)
+    assert config["optim"]["stress_coefficient"] == pytest.approx(nep.FORCE * 144.0, rel=1e-2)
     linear, repulsion = config["dataset"]["baseline"]
     assert linear == "linear"
     assert repulsion["nep_zbl"]["outer"] == nep.OUTER
