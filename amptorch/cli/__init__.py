@@ -24,6 +24,7 @@ from . import (
     nep,
     predict,
     relax,
+    select_frames,
     train,
     tune,
     verify,
@@ -33,6 +34,7 @@ from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (
     *(train, tune, evaluate, predict, finetune, committee, relax, md, nep, data),
+    select_frames,
     *(export, lammps, init),
     *(fingerprint, info, verify, merge, convert, machine, completion),
 )
