@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent / "amptorch"
 # Each row imports only rows below it, and its own room.
 LAYERS = [
     {"cli"},
-    {"search", "uncertainty", "lammps"},
+    {"search", "selection", "uncertainty", "lammps"},
     {"trainer"},
     {"config", "recipe"},
     {"fit", "report", "ase_utils"},

@@ -24,6 +24,7 @@ from . import (
     nep,
     predict,
     relax,
+    select,
     select_frames,
     train,
     tune,
@@ -34,7 +35,7 @@ from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (
     *(train, tune, evaluate, predict, finetune, committee, relax, md, nep, data),
-    select_frames,
+    *(select, select_frames),
     *(export, lammps, init),
     *(fingerprint, info, verify, merge, convert, machine, completion),
 )

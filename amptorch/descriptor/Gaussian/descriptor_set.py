@@ -150,8 +150,8 @@ class GaussianDescriptorSet:
                 "cutoff": Å}}``; keys are centre elements, or "default" for all others. ``etas`` of
                 G2 and G4 are in units of 1 / cutoff^2, those of G5 in 1/Å^2. G4 and G5 may have
                 ``"rs_s"`` too. With ``"weighted": True`` beside the lists of a type its functions
-                are element-weighted. ``"grids"`` beside the types is a list of rows, see
-                :class:`.functions.Grid`.
+                are element-weighted. ``"grids"`` and ``"functions"`` beside the types are lists of
+                rows, see :class:`.functions.Grid` and :func:`.listed.listed`.
         """
         if not isinstance(Gs, Mapping):
             raise ValueError(f"fp_params: expected a dict of symmetry functions, got {Gs!r}")
@@ -163,8 +163,8 @@ class GaussianDescriptorSet:
                     f"{nearest(element, Gs)}"
                 )
             for each in functions_of(element, Gs.get(element, Gs.get("default"))):
-                number, weighted, cutoff, eta, third, fourth, rs = each
-                for others in _partners(self.elements, number, weighted):
+                number, weighted, cutoff, eta, third, fourth, rs, given = each
+                for others in [given] if given else _partners(self.elements, number, weighted):
                     self._add(number, element, others, eta, third, fourth, cutoff, rs)
 
     def _add(

@@ -1,11 +1,11 @@
-"""What the ``Gs`` dict says of one centre element: combinations of lists, and grids."""
+"""What the ``Gs`` dict says of one centre element: combinations of lists, grids, and lists."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...errors import check_choice, check_keys
 from .checks import check_cutoff, check_weighted
 from .grids import gastegger_centered, gastegger_shifted, imbalzano_centered, imbalzano_shifted
+from .listed import Function, listed
 
 _KEYS = {
     "G2": ("etas", "rs_s"),
@@ -23,27 +24,6 @@ _DEFAULTS = {"G2": {}, "G4": {"rs_s": 0.0}, "G5": {"rs_s": 0.0}}
 _TYPES = {"radial": 2, "narrow": 4, "wide": 5}
 
 
-class Function(NamedTuple):
-    """A symmetry function of any neighbour elements.
-
-    Attributes:
-        number: 2, 4 or 5.
-        weighted: whether it is element-weighted.
-        cutoff: Å; None for that of the set.
-        eta: in units of 1 / cutoff^2 for 2 and 4, in 1/Å^2 for 5.
-        third, fourth: r_s (Å) and 0 for 2, else zeta and lambda.
-        rs: Å, of 4 and 5.
-    """
-
-    number: int
-    weighted: bool
-    cutoff: float | None
-    eta: float
-    third: float
-    fourth: float
-    rs: float
-
-
 def functions_of(element: str, setup: Mapping[str, Any]) -> Iterator[Function]:
     """The functions of an element from its part of the ``Gs`` dict.
 
@@ -51,14 +31,20 @@ def functions_of(element: str, setup: Mapping[str, Any]) -> Iterator[Function]:
         ValueError: an unknown or missing key, or a value that is none.
     """
     where = f"fp_params of {element}"
-    check_keys(setup, [*_KEYS, "grids", "cutoff"], where)
+    check_keys(setup, [*_KEYS, "grids", "functions", "cutoff"], where)
     for name in sorted(set(setup) & set(_KEYS)):
         yield from _combinations(name, setup[name], setup.get("cutoff"), f"{where}, {name}")
-    rows = setup.get("grids", [])
-    if not isinstance(rows, Sequence) or isinstance(rows, str):
-        raise ValueError(f"{where}: expected grids to be a list of rows, got {rows!r}")
-    for place, row in enumerate(rows):
+    for place, row in enumerate(_rows(setup, "grids", where)):
         yield from Grid.of(row, f"{where}, row {place} of grids").functions()
+    for place, row in enumerate(_rows(setup, "functions", where)):
+        yield from listed(row, setup.get("cutoff"), f"{where}, row {place} of functions")
+
+
+def _rows(setup: Mapping[str, Any], name: str, where: str) -> Sequence[Any]:
+    rows = setup.get(name, [])
+    if not isinstance(rows, Sequence) or isinstance(rows, str):
+        raise ValueError(f"{where}: expected {name} to be a list of rows, got {rows!r}")
+    return rows
 
 
 def _combinations(

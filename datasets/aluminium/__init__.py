@@ -1,0 +1,1 @@
+"""Frames of solid and liquid aluminium, made by ``python -m datasets.aluminium.generate``."""
