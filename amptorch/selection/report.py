@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -171,8 +172,9 @@ def _with_forces(report: Report) -> bool:
 
 
 def _spread(values: Sequence[float], factor: float) -> str:
-    mean, wide = factor * np.mean(values), factor * np.std(values, ddof=1)
-    return f"{mean:.3g} ± {wide:.2g}"
+    mean, wide = factor * float(np.mean(values)), factor * float(np.std(values, ddof=1))
+    digits = max(0, 1 - math.floor(math.log10(wide))) if wide else 3
+    return f"{mean:.{digits}f} ± {wide:.{digits}f}"
 
 
 def _error(own: Report) -> str:
