@@ -45,7 +45,7 @@ CUTOFF = 6.0  # Å
 FUNCTIONS: tuple[dict[str, Any], ...] = (
     {"radial": 18, "narrow": 5, "wide": 0, "zetas": [1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32]},
     {"radial": 14, "narrow": 3, "wide": 0, "zetas": [1, 2, 4, 8, 16]},
-    {"radial": 11, "narrow": 3, "wide": 0, "zetas": [1, 4]},
+    {"radial": 14, "narrow": 3, "wide": 0, "zetas": [1, 4]},
     {"radial": 9, "narrow": 2, "wide": 0, "zetas": [1, 4]},
     {"radial": 7, "narrow": 2, "wide": 0, "zetas": [1]},
 )
