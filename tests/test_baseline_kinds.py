@@ -37,6 +37,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.Ex
 
 CURVES = SHARED / "golden" / "snap" / "zbl_curves.npz"
 ZBL = {"zbl": {"inner": 1.5, "outer": 3.6}}
+ENDS = {
+    "zbl": {"zbl": {"inner": 1.4, "outer": 3.3}},
+    "nep_zbl": {"nep_zbl": {"inner": 1.4, "outer": 3.3}},
+    "nep_zbl by type": {"nep_zbl": {"outer": 3.3, "share": 1.2}},
+}
 LJ = {"calculator": {"make": "ase.calculators.lj:LennardJones", "sigma": 2.3, "epsilon": 0.03}}
 
 
@@ -77,8 +82,10 @@ def folder(tmp_path_factory) -> Path:
     return Path(run.cp_dir)
 
 
-@pytest.fixture(params=["zbl", "calculator", "potential", "sum"])
+@pytest.fixture(params=["zbl", "nep_zbl", "calculator", "potential", "sum"])
 def setting(request, folder) -> Any:
+    if request.param == "nep_zbl":
+        return {"nep_zbl": 3.6}
     kinds = {"zbl": ZBL, "calculator": LJ, "potential": {"potential": str(folder)}}
     return kinds.get(request.param) or ["linear", *kinds.values()]
 
@@ -124,9 +131,10 @@ def test_zbl_of_a_frame_is_that_of_lammps(golden: Golden):
         np.testing.assert_allclose(sign * ours, theirs, rtol=0, atol=GOLDEN_FINGERPRINT * scale)
 
 
+@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_zbl_is_the_gradient_of_its_energy(name):
-    image, kind = SYSTEMS[name](), fixed({"zbl": {"inner": 1.4, "outer": 3.3}})
+def test_zbl_is_the_gradient_of_its_energy(name, end):
+    image, kind = SYSTEMS[name](), fixed(ENDS[end])
     found = kind.evaluate([image])
     assert found.energies[0].sum() == pytest.approx(found.energy[0], rel=1e-14)
     random, step = np.random.default_rng(0), 1e-5

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from ase.build import bulk, molecule
+from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
@@ -30,7 +30,6 @@ from amptorch.potentials.model import Model
 from amptorch.potentials.nep import invariants
 from amptorch.potentials.nep.model import Nep
 from amptorch.potentials.nep.shape import INVARIANTS, Shape
-from amptorch.potentials.nep.zbl import NepZbl
 from amptorch.potentials.potential import Potential
 from amptorch.preprocessing import baselines
 from amptorch.preprocessing.utils import AtomicCorrectionScaler, FeatureScaler, TargetScaler
@@ -286,18 +285,6 @@ def test_invariants_of_complex_sums(name: str) -> None:
     one, other = (invariants.values(each, 4, (name,)) for each in sums)
     assert one[-1].abs() > 1e-6
     torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
-
-
-def test_the_repulsion_is_its_own_slope() -> None:
-    image = molecule("CO")
-    zbl = NepZbl(["C", "O"], 0.6, 1.4, [3.0, 3.0])
-    image.set_distance(0, 1, 1.0)
-    found = zbl.evaluate([image])
-    ahead, behind = image.copy(), image.copy()
-    ahead.positions[1, 2] += 1e-5
-    behind.positions[1, 2] -= 1e-5
-    energies = zbl.evaluate([ahead, behind], forces=False).energy
-    assert -(energies[0] - energies[1]) / 2e-5 == pytest.approx(found.forces[0][1, 2], rel=1e-7)
 
 
 REPULSIONS: dict[str, tuple[dict[str, Any], str]] = {
