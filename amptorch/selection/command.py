@@ -62,7 +62,7 @@ def selected(
     sizes = options.sizes_of(len(names))
     reader = TargetReader(forces=options.forces, keys=keys or Keys())
     out.mkdir(parents=True, exist_ok=True)
-    about = _about(images, made, options)
+    about = _about(images, reader, made, options)
     journal = Journal(out / JOURNAL, {**about, **options.of_sets()})
     raw, seconds = _samples(out / SAMPLES, about, images, made, reader, options, show)
     raw = with_noise(raw, options.noise, options.seed)
@@ -130,10 +130,14 @@ def _some(images: Sequence[Atoms], number: int) -> list[Atoms]:
     return [images[each] for each in np.linspace(0, len(images) - 1, number).round().astype(int)]
 
 
-def _about(images: Sequence[Atoms], pool: Pool, options: Options) -> dict[str, Any]:
+def _about(
+    images: Sequence[Atoms], reader: TargetReader, pool: Pool, options: Options
+) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for image in images:
-        for part in (image.numbers, image.positions, image.cell.array, image.pbc):
+    for index, image in enumerate(images):
+        targets = reader.read(image, f"image {index}")
+        values = [image.numbers, image.positions, image.cell.array, image.pbc, targets.energy]
+        for part in [*values, *([] if targets.forces is None else [targets.forces])]:
             digest.update(np.ascontiguousarray(part).tobytes())
     return {
         "images": digest.hexdigest(),

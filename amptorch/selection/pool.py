@@ -107,8 +107,8 @@ class Pool:
 
     def section(self, kept: Sequence[int]) -> dict[str, Any] | None:
         """``fp_scheme``, ``fp_params`` and ``cutoff_params`` of some of the functions; None for a
-        descriptor whose parameters cannot say which."""
-        if not isinstance(self.descriptor, Gaussian):
+        descriptor whose parameters cannot say which, and of none of its functions."""
+        if not isinstance(self.descriptor, Gaussian) or not set(kept) & set(range(len(self))):
             return None
         tables = self.descriptor.descriptor_setup
         wanted = set(kept)

@@ -76,6 +76,8 @@ def test_pools_have_as_many_functions_as_they_say():
     assert (table[:, 0] == 5).sum() == 60
     assert (table[:, 3] == 6.8).all()
     assert set(POOLS) == {"auto", "thesis"}
+    assert pool.part([]) is pool.section([329]) is None  # noise alone
+    assert pool.part([0, 200, 328]).n_features == 3
 
 
 @pytest.mark.parametrize("scheme", ["gaussian", "snap"])
