@@ -50,7 +50,7 @@ class DatasetConfig:
             ("cache", ("no", "partial", "full")),
             ("derivatives", ("auto", "cached", "on_the_fly")),
             ("val_split_mode", ("cv", "inorder")),
-            ("target_scaling", ("energy", "per_atom", "forces")),
+            ("target_scaling", ("energy", "per_atom", "forces", "none")),
         ):
             check_choice(self, name, known, "dataset")
         if self.elements is not None:

@@ -5,6 +5,10 @@ products of contracted densities A, sums rho_p = sum c_p Re(product), embedding,
 Products are a graph of nodes (:mod:`amptorch.kernels.product_graph`), each one complex
 multiplication, and are walked for as many atoms of an element at a time as a vector has lanes;
 backwards for slopes.
+
+Derivatives in what is trained are those of sum_i (w_i E_i + h_i . dE_i/dG_i), w and h of a loss
+in energies and forces: changes of nodes along h are worked out beside their values, and both are
+walked backwards together.
 """
 
 from __future__ import annotations
@@ -16,8 +20,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from .. import _native
+from .registration import Context
 
 MOST_DENSITIES = 4
 """Of an atom."""
@@ -66,6 +73,7 @@ class ClusterProducts:
         n, l_max, n_max, n_radial = elements[0].radial.shape
         self.dtype = dtype
         self._terms = [len(each.terms) for each in elements]
+        self._shapes = [(each.radial.shape, each.coefficients.shape) for each in elements]
         self._native = _CLASSES[dtype](n, n_radial, harmonics, n_max, l_max - 1, zbl)
         for each in elements:
             self._native.add(
@@ -105,3 +113,76 @@ class ClusterProducts:
         values = features.detach().contiguous()
         self._native.terms(element, values, rows, torch.get_num_threads())
         return rows
+
+    def differentiate(
+        self, features: Tensor, species: Tensor, weights: Tensor, changes: Tensor
+    ) -> list[Tensor]:
+        """Derivatives of sum_i (w_i E_i + h_i . dE_i/dG_i) in ``radial`` and ``coefficients`` of
+        each element in turn.
+
+        Args:
+            features, species: as above.
+            weights: w [n_atoms].
+            changes: h [n_atoms, n_features].
+        """
+        values = features.contiguous(), species.contiguous(), weights.contiguous()
+        found = []
+        for element, shapes in enumerate(self._shapes):
+            radial, coefficients = (features.new_zeros(each) for each in shapes)
+            arrays = *values, changes.contiguous(), radial, coefficients
+            self._native.differentiate(element, *arrays, torch.get_num_threads())
+            found += [radial, coefficients]
+        return found
+
+
+class _Kept(Context):
+    """What a backward needs of its forward."""
+
+    products: ClusterProducts
+    features: Tensor
+    species: Tensor
+
+
+def energies_and_slopes(
+    products: ClusterProducts,
+    elements: Sequence[Element],
+    features: Tensor,
+    species: Tensor,
+    with_slopes: bool,
+) -> tuple[Tensor, Tensor]:
+    """Those of :meth:`ClusterProducts.run`, that can be differentiated once in ``radial`` and
+    ``coefficients`` of the elements.
+
+    Args:
+        products: of the elements as they are.
+        elements, features, species: as there.
+        with_slopes: else these are empty.
+    """
+    numbers = [each for one in elements for each in (one.radial, one.coefficients)]
+    found: tuple[Tensor, Tensor] = _Energies.apply(
+        products, features, species, with_slopes, *numbers
+    )
+    return found
+
+
+class _Energies(Function):
+    @staticmethod
+    def forward(
+        ctx: _Kept,
+        products: ClusterProducts,
+        features: Tensor,
+        species: Tensor,
+        with_slopes: bool,
+        *numbers: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        ctx.products, ctx.features, ctx.species = products, features, species
+        return products.run(features, species, with_slopes)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: _Kept, energies: Tensor, slopes: Tensor) -> tuple[Tensor | None, ...]:
+        features = ctx.features
+        if len(slopes) < len(features):
+            slopes = torch.zeros_like(features)
+        found = ctx.products.differentiate(features, ctx.species, energies, slopes)
+        return None, None, None, None, *found

@@ -88,21 +88,23 @@ class ClusterRows:
         self._order = torch.argsort(torch.cat(orders))
 
     def run(
-        self, environment: Environment, first_atoms: Tensor, forces: bool
+        self, environment: Environment, first_atoms: Tensor, forces: bool, virials: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """E [p, n_frames], F [p, 3 n_atoms] and W [p, 6 n_frames] (xx yy zz yz xz xy), the last two
-        empty where not asked for.
+        without rows where not asked for.
 
         Args:
             environment: of frames one after the other, on the CPU.
             first_atoms: [n_frames + 1], int64, where the frames begin, and the number of atoms.
-            forces: whether F and W are wanted.
+            forces: whether F is wanted.
+            virials: whether W is, beside F.
         """
         n_frames, p = len(first_atoms) - 1, self.n_functions
         rows = p if forces else 0
+        more = p if forces and virials else 0
         energies = torch.zeros(p, n_frames, dtype=self.dtype)
         found = torch.zeros(rows, 3 * environment.n_atoms, dtype=self.dtype)
-        virials = torch.zeros(rows, 6 * n_frames, dtype=self.dtype)
+        stresses = torch.zeros(more, 6 * n_frames, dtype=self.dtype)
         self._native.run(
             environment.vectors.detach().to(self.dtype).contiguous(),
             environment.first,
@@ -111,8 +113,12 @@ class ClusterRows:
             first_atoms,
             energies,
             found,
-            virials,
+            stresses,
             torch.get_num_threads(),
         )
-        moved = (found[self._order], virials[self._order]) if forces else (found, virials)
-        return energies[self._order], *moved
+        order = self._order
+        return (
+            energies[order],
+            found[order] if rows else found,
+            stresses[order] if more else stresses,
+        )

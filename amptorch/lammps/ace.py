@@ -21,7 +21,7 @@ def entries(potential: Potential) -> dict[str, Any]:
     Raises:
         ValueError: more densities than the kernel has.
     """
-    model, constants = _general(potential)
+    model = _general(potential)
     if model.expansion.n_densities > MOST_DENSITIES:
         raise ValueError(
             f"pair_style amptorch has ACE of up to {MOST_DENSITIES} densities, got "
@@ -30,7 +30,7 @@ def entries(potential: Potential) -> dict[str, Any]:
     descriptor = cast("Descriptor", potential.descriptor)
     found: dict[str, Any] = {
         "potential": "ace",
-        "ace.constants": constants.double(),
+        "ace.constants": model.constants.detach().double(),
         **_descriptor(descriptor),
         "ace.n_radial": model.n_radial,
         "ace.harmonics": (model.l_max + 1) ** 2,
@@ -38,7 +38,9 @@ def entries(potential: Potential) -> dict[str, Any]:
         "ace.l_max": model.expansion.l_max,
     }
     active = cast("Graded", potential.model).active_sets()
-    elements, graphs = elements_of(model), zip(model.graphs, model.products, strict=True)
+    with torch.no_grad():
+        elements = elements_of(model)
+    graphs = zip(model.graphs, model.products, strict=True)
     for symbol, element, (graph, products) in zip(
         model.expansion.elements, elements, graphs, strict=True
     ):
@@ -54,13 +56,12 @@ def entries(potential: Potential) -> dict[str, Any]:
     return found
 
 
-def _general(potential: Potential) -> tuple[Ace, torch.Tensor]:
-    """The model, and energies (scaled) of atoms that are added."""
+def _general(potential: Potential) -> Ace:
     model = potential.model
     if isinstance(model, LinearAce):
-        return model.as_ace(), model.coefficients.detach()[model.constants()]
+        return model.as_ace()
     assert isinstance(model, Ace)
-    return model, torch.zeros(len(model.expansion.elements))
+    return model
 
 
 def _descriptor(descriptor: Descriptor) -> dict[str, Any]:

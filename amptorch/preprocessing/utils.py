@@ -227,7 +227,7 @@ class TargetScaler:
 
     That number is, by ``scaling``, the standard deviation (Bessel's correction) of the energies
     ("energy"; they get deviation 1) or of the energies per atom ("per_atom"), or the root mean
-    square of the force components ("forces").
+    square of the force components ("forces"); "none" has the number 1.
 
     Where it is 0, as with one frame, mean 0 and deviation 1 leave targets as they are.
 
@@ -294,6 +294,8 @@ class TargetScaler:
 
 
 def _spread(statistics: Statistics, scaling: str) -> Tensor:
+    if scaling == "none":
+        return torch.ones((), dtype=torch.float64)
     if scaling == "forces":
         mean = statistics.force_squares / max(statistics.force_count, 1)
         return torch.tensor(mean, dtype=torch.float64).sqrt()

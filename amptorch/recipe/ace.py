@@ -2,7 +2,8 @@
 
 The penalty and radial functions are those of cross-validation on frames of mlearn's silicon; the
 weight of energies is 100 as for other linear potentials: cross-validation had 300, which was worse
-on the tenths kept apart that were looked at, so that these judge this choice no more.
+on the tenths kept apart that were looked at, so that these judge this choice no more. The larger
+penalty of what is not linear is that of a validation part of the same frames.
 """
 
 from __future__ import annotations
@@ -22,29 +23,61 @@ FUNCTIONS = (300, 700)
 FEWEST, VALUES_A_COEFFICIENT = 20, 20.0
 ENERGY_WEIGHT = 100.0
 ALPHA = 1e-9
+# Of what is not linear.
+DENSITIES = [1.0, 0.5]
+PENALTY, ITERATIONS = 1e-7, 400
 
 
 def ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
-    """All values for data, with their reasons."""
+    """Two densities and radial functions that are trained."""
+    yield "model", "name", "ace", "two densities, radial functions that are trained"
+    yield from _functions(facts, preset)
+    yield "model", "densities", DENSITIES, "energies linear in one, and a root of the other"
+    yield "optim", "fit", "quasi_newton", "from the linear solution"
+    why = f"energies per atom count {ENERGY_WEIGHT:g} times as much as components of forces"
+    yield "optim", "kappa", kappa(facts), why
+    yield "optim", "alpha", PENALTY, "of columns scaled to norm 1"
+    for name in ("l1", "l2"):
+        yield "optim", name, 0.0, "alpha is in their place"
+    iterations = max(1, round(preset.epochs * ITERATIONS))
+    yield "optim", "max_iterations", iterations, "errors of other frames hardly fall after that"
+    yield from _rest(facts)
+    yield "dataset", "target_scaling", "none", "eV, in which files have densities"
+
+
+def linear_ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
+    """One density, linear in its coefficients."""
     yield "model", "name", "linear_ace", "an expansion linear in its coefficients"
+    yield from _functions(facts, preset)
+    yield "optim", "fit", "least_squares", "one pass over the frames"
+    yield from shared.least_squares(facts, ALPHA, ENERGY_WEIGHT)
+    yield from _rest(facts)
+    yield "dataset", "target_scaling", "forces" if facts.forces else "per_atom", "numbers near 1"
+
+
+def _functions(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield from shared.forces(facts)
     why = f"{VALUES_A_COEFFICIENT:g} values for each coefficient"
     yield "model", "functions", functions(facts, preset), why
-    yield "optim", "fit", "least_squares", "one pass over the frames"
-    yield from shared.least_squares(facts, ALPHA, ENERGY_WEIGHT)
-    yield from _dataset(facts)
-    yield "cmd", "dtype", "float64", "normal equations need it"
-    yield "cmd", "seed", 0, "of the validation part"
 
 
-def _dataset(facts: Facts) -> Iterator[Rule]:
+def kappa(facts: Facts) -> float:
+    """Weight of forces by which energies count as in a linear fit, where weights of both are of
+    means over all frames."""
+    if not facts.forces:
+        return 0.0
+    return float(f"{1 / (1 + ENERGY_WEIGHT**2 / facts.size):.2g}")
+
+
+def _rest(facts: Facts) -> Iterator[Rule]:
     yield from shared.frames(facts, "all are fitted")
     yield "dataset", "fp_scheme", "ace", "densities of which functions are products"
     params: dict[str, Any] = {"cutoff": cutoff(facts), "n_radial": 15, "l_max": 3}
     yield "dataset", "fp_params", params, f"{NEIGHBORS:g} neighbours within the cutoff"
-    yield "dataset", "target_scaling", "forces" if facts.forces else "per_atom", "numbers near 1"
     yield "dataset", "baseline", "linear", "numbers near 0; constants are fitted anyway"
     yield "dataset", "save_fps", False, "to compute densities anew takes seconds"
+    yield "cmd", "dtype", "float64", "normal equations need it"
+    yield "cmd", "seed", 0, "of the validation part"
 
 
 def functions(facts: Facts, preset: Preset) -> int:

@@ -16,16 +16,17 @@ from .test_rules import facts
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("elements", [1, 3, 6])
-def test_every_configuration_is_one(preset, elements):
+@pytest.mark.parametrize("potential", ["ace", "linear_ace"])
+def test_every_configuration_is_one(preset, elements, potential):
     for n_frames, forces in ((1, True), (200, True), (50_000, False)):
-        chosen = choose(facts(n_frames, 50, elements, forces), preset, "ace")
+        chosen = choose(facts(n_frames, 50, elements, forces), preset, potential)
         settings = Config.from_dict(with_classes(chosen.config))
-        assert settings.optim.fit == "least_squares"
+        assert settings.optim.fit == {"ace": "quasi_newton"}.get(potential, "least_squares")
         assert all(chosen.config[section][key] is not None for section, key in chosen.reasons)
 
 
 def test_the_descriptor_has_what_the_functions_need():
-    chosen = choose(facts(2000, 50, 1, True), "accurate", "ace").config
+    chosen = choose(facts(2000, 50, 1, True), "accurate", "linear_ace").config
     assert chosen["model"]["functions"] == 700
     descriptor = construct_descriptor(("ace", chosen["dataset"]["fp_params"], None, ["Si"]))
     settings = FAMILY.Settings(**chosen["model"])

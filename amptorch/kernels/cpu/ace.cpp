@@ -51,6 +51,17 @@ public:
                         rows.data(), threads);
     }
 
+    void differentiate(int element, Matrix<const T> features, Indices species,
+                       Array<const T, -1> weights, Matrix<const T> changes,
+                       Array<T, -1, -1, -1, -1> radial, Matrix<T> coefficients, int threads) const {
+        const nb::gil_scoped_release release;
+        const auto atoms = Products<T>::atoms_of(element, species.data(),
+                                                 static_cast<Index>(species.shape(0)));
+        products_.differentiate(features.data(), static_cast<int>(features.shape(1)), element, atoms,
+                                weights.data(), changes.data(), coefficients.data(), radial.data(),
+                                threads);
+    }
+
 private:
     Products<T> products_;
 };
@@ -63,7 +74,9 @@ void bind(nb::module_& module, const char* name) {
         .def("add", &ClusterProducts<T>::add, strict, strict, strict, strict, strict, strict, nb::arg(),
              nb::arg(), nb::arg())
         .def("run", &ClusterProducts<T>::run, strict, strict, strict, strict, nb::arg())
-        .def("terms", &ClusterProducts<T>::terms, nb::arg(), strict, strict, nb::arg());
+        .def("terms", &ClusterProducts<T>::terms, nb::arg(), strict, strict, nb::arg())
+        .def("differentiate", &ClusterProducts<T>::differentiate, nb::arg(), strict, strict, strict,
+             strict, strict, strict, nb::arg());
 }
 
 }  // namespace

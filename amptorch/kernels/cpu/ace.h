@@ -31,7 +31,8 @@ struct Element {
     double core_cutoff, core_width;
 };
 
-// One call for atoms of one element; `gradient` may be null.
+// One call for atoms of one element; `gradient` may be null. The last four are those of derivatives
+// in parameters.
 template <typename T>
 struct Task {
     Sizes sizes;
@@ -42,6 +43,10 @@ struct Task {
     const T* features;  // [., n_features], the last two of the core repulsion
     T* energies;
     T* gradient;        // [., n_features]
+    const T* weights;   // of energies
+    const T* changes;   // [., n_features], weights of slopes
+    T* of_coefficients;  // as in Element, as many numbers for each as there are lanes
+    T* of_radial;        // likewise
 };
 
 template <typename T>
@@ -50,8 +55,11 @@ struct Kernel {
     void (*run)(const Task<T>&, Index begin, int number, T* scratch);
     // Of these atoms alone the real parts of all terms, into rows [., n_terms] by place.
     void (*terms)(const Task<T>&, Index begin, int number, T* scratch, T* rows);
-    // Numbers of scratch memory, which is aligned.
+    // Adds the derivatives of weights times energies plus changes times slopes.
+    void (*differentiate)(const Task<T>&, Index begin, int number, T* scratch);
+    // Numbers of scratch memory, which is aligned, of the first two and of the last.
     Index (*scratch_size)(const Task<T>&);
+    Index (*differentiation_size)(const Task<T>&);
     int width;
 };
 

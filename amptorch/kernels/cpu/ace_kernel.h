@@ -51,11 +51,11 @@ struct Block {
         return (4 * n + 2 * task.n_features + 2 * task.element.n_densities) * width<T>;
     }
 
-    void read(Index begin, int number) {
+    void read(Index begin, int number, const T* all, Vec<T>* into) const {
         for (int lane = 0; lane < width<T>; ++lane) {
             const Index atom = task.atoms[begin + (lane < number ? lane : 0)];
-            const T* from = task.features + atom * task.n_features;
-            T* to = reinterpret_cast<T*>(features) + lane;
+            const T* from = all + atom * task.n_features;
+            T* to = reinterpret_cast<T*>(into) + lane;
             for (int f = 0; f < task.n_features; ++f) to[f * width<T>] = from[f];
         }
     }
@@ -66,31 +66,30 @@ struct Block {
         return element.radial + ((mu * (s.l_max + 1) + l) * s.n_max + n) * s.n_radial;
     }
 
-    void contract() {
+    // Leaves, but for the first, from features.
+    void contract(const Vec<T>* from, Complex<T>* to) const {
         const Sizes& s = task.sizes;
-        values[0] = {broadcast<T>(1), Vec<T>{}};
         for (int mu = 0; mu < s.n_elements; ++mu) {
             for (int k = 0; k < s.n_radial; ++k) {
-                values[places.first(mu) + k] = {T(root_4pi) * features[places.feature(mu, k)],
-                                                Vec<T>{}};
+                to[places.first(mu) + k] = {T(root_4pi) * from[places.feature(mu, k)], Vec<T>{}};
             }
             for (int n = 0; n < s.n_max; ++n) {
-                for (int l = 0; l <= s.l_max; ++l) contract(mu, n, l);
+                for (int l = 0; l <= s.l_max; ++l) contract(mu, n, l, from, to);
             }
         }
     }
 
-    void contract(int mu, int n, int l) {
+    void contract(int mu, int n, int l, const Vec<T>* from, Complex<T>* all) const {
         const T* c = weights(mu, l, n);
         const int center = l * (l + 1);
         const auto sum = [&](int i) {
             Vec<T> total{};
             for (int k = 0; k < task.sizes.n_radial; ++k) {
-                total += c[k] * features[places.feature(mu, k) + i];
+                total += c[k] * from[places.feature(mu, k) + i];
             }
             return total;
         };
-        Complex<T>* to = values + places.contracted(mu, n) + center;
+        Complex<T>* to = all + places.contracted(mu, n) + center;
         to[0] = {T(root_4pi) * sum(center), Vec<T>{}};
         for (int m = 1; m <= l; ++m) {
             const Vec<T> re = T(root_2pi) * sum(center + m), im = T(root_2pi) * sum(center - m);
@@ -106,6 +105,14 @@ struct Block {
             const Complex<T> a = values[node[0]], b = values[node[1]];
             to[i] = {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
         }
+    }
+
+    // All nodes.
+    void evaluate(Index begin, int number) {
+        read(begin, number, task.features, features);
+        values[0] = {broadcast<T>(1), Vec<T>{}};
+        contract(features, values);
+        multiply();
     }
 
     template <int n>
@@ -181,18 +188,24 @@ struct Block {
 
     void pull_contraction(int mu, int n, int l) {
         const T* c = weights(mu, l, n);
-        const int center = l * (l + 1);
-        const auto spread = [&](int i, Vec<T> slope) {
+        for_harmonics(mu, n, l, slopes, [&](int i, Vec<T> slope) {
             for (int k = 0; k < task.sizes.n_radial; ++k) {
                 pulled[places.feature(mu, k) + i] += c[k] * slope;
             }
-        };
-        const Complex<T>* from = slopes + places.contracted(mu, n) + center;
-        spread(center, T(root_4pi) * from[0].re);
+        });
+    }
+
+    // Calls each(i, slope) with what contracted slopes are of the real harmonics i of l.
+    template <typename Each>
+    AMPTORCH_INLINE void for_harmonics(int mu, int n, int l, const Complex<T>* all,
+                                       const Each& each) const {
+        const int center = l * (l + 1);
+        const Complex<T>* from = all + places.contracted(mu, n) + center;
+        each(center, T(root_4pi) * from[0].re);
         for (int m = 1; m <= l; ++m) {
             const T sign = m % 2 ? -1 : 1;
-            spread(center + m, T(root_2pi) * (sign * from[m].re + from[-m].re));
-            spread(center - m, T(root_2pi) * (sign * from[m].im - from[-m].im));
+            each(center + m, T(root_2pi) * (sign * from[m].re + from[-m].re));
+            each(center - m, T(root_2pi) * (sign * from[m].im - from[-m].im));
         }
     }
 
@@ -225,9 +238,7 @@ struct Block {
 
     template <int n>
     void run(Index begin, int number) {
-        read(begin, number);
-        contract();
-        multiply();
+        evaluate(begin, number);
         sum_densities<n>();
         embed_all(begin, number);
         if (!task.gradient) return;
@@ -242,9 +253,11 @@ struct Block {
     Vec<T> cores[2];
 };
 
-template <typename T>
-void run(const Task<T>& task, Index begin, int number, T* scratch) {
-    Block<T> block(task, scratch);
+#include "ace_derivatives.h"
+
+template <typename T, template <typename> class Of>
+void with_densities(const Task<T>& task, Index begin, int number, T* scratch) {
+    Of<T> block(task, scratch);
     switch (task.element.n_densities) {
     case 1: return block.template run<1>(begin, number);
     case 2: return block.template run<2>(begin, number);
@@ -256,15 +269,17 @@ void run(const Task<T>& task, Index begin, int number, T* scratch) {
 template <typename T>
 void write_terms(const Task<T>& task, Index begin, int number, T* scratch, T* rows) {
     Block<T> block(task, scratch);
-    block.read(begin, number);
-    block.contract();
-    block.multiply();
+    block.evaluate(begin, number);
     block.write_terms(begin, number, rows);
 }
 
-const Kernel<double> double_kernel{run<double>, write_terms<double>, Block<double>::size,
-                                   width<double>};
-const Kernel<float> float_kernel{run<float>, write_terms<float>, Block<float>::size,
-                                 width<float>};
+template <typename T>
+constexpr Kernel<T> made() {
+    return {with_densities<T, Block>, write_terms<T>, with_densities<T, Derivatives>,
+            Block<T>::size,           Derivatives<T>::size, width<T>};
+}
+
+const Kernel<double> double_kernel = made<double>();
+const Kernel<float> float_kernel = made<float>();
 
 }  // namespace amptorch::ace::AMPTORCH_ISA

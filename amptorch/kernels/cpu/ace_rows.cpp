@@ -96,7 +96,7 @@ public:
         shared.species = species.data();
         shared.energies = energies.data();
         shared.forces = forces.shape(0) ? forces.data() : nullptr;
-        shared.virials = virials.data();
+        shared.virials = virials.shape(0) ? virials.data() : nullptr;
         shared.n_frames = static_cast<Index>(first_atoms.shape(0)) - 1;
         shared.n_atoms = static_cast<Index>(species.shape(0));
         const Kernel<T>& compiled = kernel<T>();

@@ -54,7 +54,7 @@ struct Task {
     Index begin, end, frame;
     const T* vectors;
     const Index *first, *neighbors, *species;
-    T *energies, *forces, *virials;  // [n_functions, .], transposed; forces may be null
+    T *energies, *forces, *virials;  // [n_functions, .], transposed; the last two may be null
     Index n_frames, n_atoms;         // of the batch
 };
 

@@ -224,17 +224,17 @@ struct Block {
         }
         const auto& u = factors.unit;
         const Vec<T> across = value * factors.inverse, along = slope * y;
-        Vec<T> g[3], r[3];
-        for (int i = 0; i < 3; ++i) {
-            g[i] = along * u[i] + across * turn[i];
-            r[i] = u[i] * load(pairs.distance);
-        }
+        Vec<T> g[3];
+        for (int i = 0; i < 3; ++i) g[i] = along * u[i] + across * turn[i];
         for (int k = 0; k < pairs.number; ++k) {
             T* other = at(to, task.neighbors[pairs.pair[k]]);
             for (int i = 0; i < 3; ++i) other[i] -= g[i][k];
         }
         T* own = at(to, atom);
         for (int i = 0; i < 3; ++i) own[i] += sum<T>(g[i]);
+        if (!task.virials) return;
+        Vec<T> r[3];
+        for (int i = 0; i < 3; ++i) r[i] = u[i] * load(pairs.distance);
         T* row = slopes_of(columns.n_tiles, to);
         for (int i = 0; i < 3; ++i) row[i] += sum<T>(r[i] * g[i]);
         row[3] += T(0.5) * sum<T>(r[1] * g[2] + r[2] * g[1]);
@@ -299,7 +299,7 @@ struct Block {
         for (Index i = 0; i < columns.n_tiles; ++i) {
             if (touched[i]) spread<tile>(i);
         }
-        spread<virial<T>>(columns.n_tiles);
+        if (task.virials) spread<virial<T>>(columns.n_tiles);
     }
 
     template <int n>
@@ -345,7 +345,7 @@ struct Block {
                 for (Index k = first; k < (last < n ? last : n); ++k) to[k] = from[k - first];
             }
             const T* from = row_of(columns.n_tiles, row);
-            for (int i = 0; i < 6; ++i) {
+            for (int i = 0; task.virials && i < 6; ++i) {
                 task.virials[(row * task.n_frames + task.frame) * 6 + i] = from[i];
             }
         }

@@ -51,16 +51,20 @@ public:
         Task<T> task = task_of(features, n_features);
         task.energies = energies;
         task.gradient = gradient;
-        std::vector<Index> atoms;
         for (std::size_t element = 0; element < tables_.size(); ++element) {
-            atoms.clear();
-            for (Index atom = 0; atom < n_atoms; ++atom) {
-                if (species[atom] == Index(element)) atoms.push_back(atom);
-            }
+            const std::vector<Index> atoms = atoms_of(element, species, n_atoms);
             in_blocks(task, element, atoms, threads, [&](const Kernel<T>& kernel, auto... block) {
                 kernel.run(block...);
             });
         }
+    }
+
+    static std::vector<Index> atoms_of(std::size_t element, const Index* species, Index n_atoms) {
+        std::vector<Index> atoms;
+        for (Index atom = 0; atom < n_atoms; ++atom) {
+            if (species[atom] == Index(element)) atoms.push_back(atom);
+        }
+        return atoms;
     }
 
     // Real parts [atoms, n_terms] of the terms of some atoms of an element.
@@ -70,7 +74,45 @@ public:
                   [&](const Kernel<T>& kernel, auto... block) { kernel.terms(block..., rows); });
     }
 
+    // Adds the derivatives of weights times energies plus changes times slopes in the coefficients and
+    // radial coefficients of an element. Sums are of the same atoms in the same order every time.
+    void differentiate(const T* features, int n_features, std::size_t element,
+                       const std::vector<Index>& atoms, const T* weights, const T* changes,
+                       T* coefficients, T* radial, int threads) const {
+        Task<T> task = task_of(features, n_features);
+        task.weights = weights;
+        task.changes = changes;
+        task.atoms = atoms.data();
+        task.element = tables_[element].element();
+        const Kernel<T>& compiled = kernel<T>();
+        const auto n = static_cast<Index>(tables_[element].coefficients.size());
+        const auto n_radial = static_cast<Index>(tables_[element].radial.size());
+        const Index size = (n + n_radial) * compiled.width;
+        std::vector<Aligned<T>> sums;
+        for (int thread = 0; thread < std::max(threads, 1); ++thread) {
+            sums.emplace_back(size);
+            std::fill_n(sums.back().data(), size, T(0));
+        }
+        in_parts(threads, compiled.differentiation_size(task), static_cast<Index>(atoms.size()),
+                 [&](int thread, Index begin, int number, T* scratch) {
+            Task<T> own = task;
+            own.of_coefficients = sums[thread].data();
+            own.of_radial = own.of_coefficients + n * compiled.width;
+            compiled.differentiate(own, begin, number, scratch);
+        });
+        for (const Aligned<T>& each : sums) {
+            add_lanes(each.data(), n, compiled.width, coefficients);
+            add_lanes(each.data() + n * compiled.width, n_radial, compiled.width, radial);
+        }
+    }
+
 private:
+    static void add_lanes(const T* from, Index n, int width, T* to) {
+        for (Index i = 0; i < n; ++i) {
+            for (int lane = 0; lane < width; ++lane) to[i] += from[i * width + lane];
+        }
+    }
+
     Task<T> task_of(const T* features, int n_features) const {
         Task<T> task{};
         task.sizes = sizes_;
@@ -87,18 +129,23 @@ private:
         task.atoms = atoms.data();
         task.element = tables_[element].element();
         const Kernel<T>& compiled = kernel<T>();
-        const auto n_atoms = static_cast<Index>(atoms.size());
-        const Index width = compiled.width, n_blocks = (n_atoms + width - 1) / width;
-        const Index size = compiled.scratch_size(task);
-        threads = static_cast<int>(std::max<Index>(1, std::min<Index>(threads, n_blocks)));
-#pragma omp parallel num_threads(threads)
-        {
+        in_parts(threads, compiled.scratch_size(task), static_cast<Index>(atoms.size()),
+                 [&](int, Index begin, int number, T* scratch) {
+            each(compiled, task, begin, number, scratch);
+        });
+    }
+
+    // Calls each(thread, begin, number, scratch) for blocks of atoms, in turn.
+    template <typename Each>
+    static void in_parts(int threads, Index size, Index n_atoms, const Each& each) {
+        const Index width = kernel<T>().width, n_blocks = (n_atoms + width - 1) / width;
+        const auto most = static_cast<int>(std::max<Index>(1, std::min<Index>(threads, n_blocks)));
+#pragma omp parallel for schedule(static, 1) num_threads(most)
+        for (int part = 0; part < most; ++part) {
             const Aligned<T> scratch(size);
-#pragma omp for schedule(dynamic, 1)
-            for (Index block = 0; block < n_blocks; ++block) {
+            for (Index block = part; block < n_blocks; block += most) {
                 const Index begin = block * width;
-                const int number = static_cast<int>(std::min(width, n_atoms - begin));
-                each(compiled, task, begin, number, scratch.data());
+                each(part, begin, static_cast<int>(std::min(width, n_atoms - begin)), scratch.data());
             }
         }
     }

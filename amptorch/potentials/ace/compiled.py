@@ -78,27 +78,34 @@ class Compiled:
 
     def __init__(self, model: Ace) -> None:
         zbl, harmonics = model.expansion.inner_cutoff == "zbl", (model.l_max + 1) ** 2
+        self._elements = elements_of(model)
         dtype = model.coefficients.dtype
-        kernel = ace.ClusterProducts(elements_of(model), harmonics, zbl, dtype)
-        self.run, self._terms = kernel.run, kernel.terms
+        self._kernel = ace.ClusterProducts(self._elements, harmonics, zbl, dtype)
+        self.run = self._kernel.run
         self._graphs, self._products = model.graphs, model.products
 
     def functions(self, features: Tensor, element: int) -> Tensor:
         """B [n_atoms, functions] of atoms of an element."""
-        terms = self._terms(features, element)
+        terms = self._kernel.terms(features, element)
         return self._graphs[element].functions(self._products[element], terms)
+
+    def differentiable(
+        self, features: Tensor, species: Tensor, gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Energies and slopes, where gradients of the model's parameters are recorded."""
+        return ace.energies_and_slopes(self._kernel, self._elements, features, species, gradient)
 
 
 def elements_of(model: Ace) -> list[ace.Element]:
-    """What the kernel reads of each element."""
+    """What the kernel reads of each element, differentiable in the model's parameters."""
     first, elements = 0, []
     for index, (products, graph) in enumerate(zip(model.products, model.graphs, strict=True)):
-        own = model.coefficients.detach()[first : first + products.n_functions]
+        own = model.coefficients[first : first + products.n_functions]
         first += products.n_functions
         embedding = model.expansion.embeddings[index]
         elements.append(
             ace.Element(
-                radial=model.radial.detach()[model.pairs[index]].transpose(1, 2),
+                radial=model.radial[model.pairs[index]].transpose(1, 2),
                 nodes=graph.nodes,
                 terms=graph.terms,
                 coefficients=graph.coefficients(products, own[:, : len(embedding.exponents)]),

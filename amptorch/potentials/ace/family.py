@@ -131,8 +131,12 @@ FAMILY = Family(
     make=make,
     to_json=to_json,
     from_json=from_json,
-    fits={"gradients": GRADIENTS, "least_squares": LEAST_SQUARES},
-    recipes={"ace": "amptorch.recipe.ace:ace"},
+    fits={
+        "gradients": GRADIENTS,
+        "least_squares": LEAST_SQUARES,
+        "quasi_newton": "amptorch.fit.quasi_newton.fit:QuasiNewton",
+    },
+    recipes={"ace": "amptorch.recipe.ace:ace", "linear_ace": "amptorch.recipe.ace:linear_ace"},
     formats=(
         Format(
             "a .yace of ACE",

@@ -61,16 +61,19 @@ class LinearAce(Graded, LinearModel):
         return counts.cumsum(0) - counts
 
     def as_ace(self) -> Ace:
-        """The same energies, without the constants, as a general expansion."""
+        """The same energies as a general expansion."""
         inner = self._inner[0]
         own = torch.ones(self.num_params, dtype=torch.bool)
         own[self.constants()] = False
-        values = self.coefficients.detach()[own.to(self.coefficients.device)]
+        own = own.to(self.coefficients.device)
+        values, constants = (self.coefficients.detach()[each] for each in (own, ~own))
         if inner.coefficients.device != values.device or inner.coefficients.dtype != values.dtype:
             inner.to(values)
         if not torch.equal(inner.coefficients[:, 0], values):
             with torch.no_grad():
                 inner.coefficients[:, 0] = values
+        with torch.no_grad():
+            inner.constants.copy_(constants)
         return inner
 
     def functions(self, fingerprint: Tensor, number: int) -> Tensor:
@@ -92,16 +95,12 @@ class LinearAce(Graded, LinearModel):
     ) -> tuple[Tensor, Tensor]:
         if torch.is_grad_enabled():
             return super().atomic_energies_and_gradient(batch, gradient)
-        inner = self.as_ace()
-        energies, slope = inner.atomic_energies_and_gradient(batch, gradient)
-        constants = self.coefficients[self.constants().to(energies.device)]
-        return energies + constants[inner.species(batch.atomic_numbers)], slope
+        return self.as_ace().atomic_energies_and_gradient(batch, gradient)
 
     def force_pass(
         self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
     ) -> Pass | None:
-        constants = self.coefficients.detach()[self.constants()]
-        return self.as_ace().pass_above(constants, descriptor, scaling)
+        return self.as_ace().force_pass(descriptor, scaling, numbers)
 
     def rows(self, batch: AtomsBatch, forces: bool = True, virials: bool = True) -> Rows:
         primes = batch.primes
@@ -117,9 +116,8 @@ class LinearAce(Graded, LinearModel):
         if self._rows is None:
             self._rows = self._made(primes.descriptor)
         first = torch.cat([batch.natoms.new_zeros(1), batch.natoms.cumsum(0)])
-        return self._with_constants(
-            batch, *self._rows.run(primes.environment, first, forces), forces
-        )
+        found = self._rows.run(primes.environment, first, forces, virials)
+        return self._with_constants(batch, *found)
 
     def _made(self, descriptor: BaseDescriptor) -> ClusterRows:
         inner = self.as_ace()
@@ -132,7 +130,7 @@ class LinearAce(Graded, LinearModel):
         return ClusterRows(descriptor.parameters.expansion, elements, self.coefficients.dtype)
 
     def _with_constants(
-        self, batch: AtomsBatch, energies: Tensor, forces: Tensor, virials: Tensor, wanted: bool
+        self, batch: AtomsBatch, energies: Tensor, forces: Tensor, virials: Tensor
     ) -> Rows:
         own = torch.ones(self.num_params, dtype=torch.bool)
         own[self.constants()] = False
@@ -140,16 +138,15 @@ class LinearAce(Graded, LinearModel):
         counts = energies.new_zeros(len(self.constants()), batch.num_graphs)
         counts.index_put_((species, batch.batch), energies.new_ones(()), accumulate=True)
 
-        def whole(values: Tensor, constants: Tensor | None) -> Tensor:
+        def whole(values: Tensor, constants: Tensor | None = None) -> Tensor:
             rows = values.new_zeros(self.num_params, values.shape[1])
             rows[own] = values
             if constants is not None:
                 rows[~own] = constants
             return rows.T
 
-        if not wanted:
-            return Rows(whole(energies, counts))
-        return Rows(whole(energies, counts), whole(forces, None), whole(virials, None))
+        others = [whole(each) if len(each) else None for each in (forces, virials)]
+        return Rows(whole(energies, counts), *others)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_rows": None}

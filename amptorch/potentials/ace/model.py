@@ -4,7 +4,7 @@ With A0 the densities of an atom in radial functions and harmonics (:mod:`spheri
 <amptorch.kernels.spherical_expansion>`) and c_nlk trained for each pair of elements,
 
     A_(mu n l m) = sum_k c_nlk A0_(mu k l m),    B_f = Re sum_m C_f(m) prod_t A_(mu_t n_t l_t m_t),
-    rho_p = sum_f c_fp B_f,                      E = f sum_p a_p F(rho_p; m_p) + (core repulsion)
+    rho_p = sum_f c_fp B_f,            E = f sum_p a_p F(rho_p; m_p) + (core repulsion) + E0_mu
 
 with complex harmonics in the phase of Condon and Shortley times sqrt(4 pi); functions of one factor
 are A0_(mu k 0 0) themselves. R. Drautz, Phys. Rev. B 99, 014104 (2019); Y. Lysogorskiy et al., npj
@@ -13,6 +13,8 @@ Comput. Mater. 7, 97 (2021).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import pi
 from typing import Any
@@ -71,6 +73,7 @@ class Ace(Graded):
         coefficients: c_fp [functions of all elements, densities]; where an element has fewer
             densities than another the rest counts for nothing.
         radial: c_nlk [pairs of elements, n, l, k], at first 1 where n = k.
+        constants: E0 [n_elements].
     """
 
     pairs: Tensor
@@ -94,6 +97,7 @@ class Ace(Graded):
         shape = (n * (n + 1) // 2, -1, expansion.l_max + 1, -1)
         blocks = identity[None, :, None, :].expand(shape).clone()
         self.radial = nn.Parameter(blocks)
+        self.constants = nn.Parameter(torch.zeros(n, dtype=dtype))
         self.products = [Products.of(each, self.layout) for each in expansion.functions]
         self.terms = nn.ModuleList(Terms(each, dtype) for each in self.products)
         self._compiled: tuple[object, Compiled] | None = None
@@ -108,25 +112,23 @@ class Ace(Graded):
     def atomic_energies_and_gradient(
         self, batch: AtomsBatch, gradient: bool
     ) -> tuple[Tensor, Tensor]:
-        features = batch.fingerprint
-        if torch.is_grad_enabled() or not self._is_compiled(features):
+        features = batch.fingerprint.detach()
+        if features.dtype != self.coefficients.dtype or not self._is_compiled(features):
             return super().atomic_energies_and_gradient(batch, gradient)
-        return self.compiled().run(features, self.species(batch.atomic_numbers), gradient)
+        species = self.species(batch.atomic_numbers)
+        if not torch.is_grad_enabled():
+            energies, slopes = self.compiled().run(features, species, gradient)
+        else:
+            energies, slopes = Compiled(self).differentiable(features, species, gradient)
+        return energies + self.constants[species], slopes
 
     def force_pass(
         self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
     ) -> Pass | None:
-        constants = self.coefficients.new_zeros(len(self.expansion.elements))
-        return self.pass_above(constants, descriptor, scaling)
-
-    def pass_above(
-        self, constants: Tensor, descriptor: BaseDescriptor, scaling: Scaling
-    ) -> Pass | None:
-        """The pass, with energies of atoms [n_elements] that are added."""
         plain = not bool((scaling.factors != 1).any() or scaling.shifts.any())
         if not (plain and self._is_compiled(self.coefficients)):
             return None
-        return AcePass(descriptor, self.compiled(), constants.detach())
+        return AcePass(descriptor, self.compiled(), self.constants.detach())
 
     def _is_compiled(self, features: Tensor) -> bool:
         return in_cpp(features) and self.expansion.n_densities <= MOST_DENSITIES
@@ -135,8 +137,46 @@ class Ace(Graded):
         """The kernel, made again where parameters changed."""
         state = [(each.data_ptr(), each._version) for each in (self.coefficients, self.radial)]
         if self._compiled is None or self._compiled[0] != state:
-            self._compiled = state, Compiled(self)
+            with torch.no_grad():
+                self._compiled = state, Compiled(self)
         return self._compiled[1]
+
+    def part(self, chosen: Sequence[Sequence[int]]) -> Ace:
+        """A model of some of the functions, with their numbers; itself where that is all.
+
+        Args:
+            chosen: places of functions of each element, ascending.
+        """
+        own = self.expansion
+        if all(len(a) == len(b) for a, b in zip(chosen, own.functions, strict=True)):
+            return self
+        functions = [
+            [every[k] for k in places] for every, places in zip(own.functions, chosen, strict=True)
+        ]
+        expansion = replace(own, functions=functions)
+        made = Ace(expansion, self.n_radial, self.l_max, self.get_forces, self.get_stress)
+        made.to(self.coefficients)
+        with torch.no_grad():
+            made.coefficients.copy_(self.coefficients[self._rows(chosen)])
+            made.radial.copy_(self.radial)
+            made.constants.copy_(self.constants)
+        return made
+
+    def take(self, part: Ace, chosen: Sequence[Sequence[int]]) -> None:
+        """Take up the numbers of a model of :meth:`part`."""
+        if part is not self:
+            with torch.no_grad():
+                self.coefficients[self._rows(chosen)] = part.coefficients
+                self.radial.copy_(part.radial)
+                self.constants.copy_(part.constants)
+
+    def _rows(self, chosen: Sequence[Sequence[int]]) -> list[int]:
+        """Of the coefficients."""
+        rows, first = [], 0
+        for functions, places in zip(self.expansion.functions, chosen, strict=True):
+            rows += [first + place for place in places]
+            first += len(functions)
+        return rows
 
     def species(self, numbers: Tensor) -> Tensor:
         """Places of atomic numbers among the elements."""
@@ -157,7 +197,7 @@ class Ace(Graded):
                 densities = self.basis(part, element) @ own
                 found = self._combined(densities, part[:, -2:], element)
                 energies = energies.index_add(0, chosen, found)
-        return energies
+        return energies + self.constants[species]
 
     def _combined(self, densities: Tensor, core: Tensor, element: int) -> Tensor:
         """Energies with the repulsion of :mod:`amptorch.kernels.core_repulsion`."""

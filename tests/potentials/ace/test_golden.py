@@ -10,9 +10,10 @@ import torch
 
 import amptorch
 from amptorch.ase_utils import AmpTorch
-from amptorch.kernels import pair_jacobian
+from amptorch.data.frame import collate
 from amptorch.potentials.ace.couplings import invariants
 from amptorch.potentials.ace.ladder import Label, functions_of
+from amptorch.preprocessing import AtomsToData
 
 from ...tolerances import GOLDEN_ACE, GOLDEN_ACE_PARAMETERS, GOLDEN_FLOOR
 from . import golden
@@ -58,18 +59,21 @@ def test_functions_are_those_of_the_program(case):
         np.testing.assert_allclose(found, values[f"B_{atom}"], rtol=1e-9, atol=1e-9)
 
 
-def test_gradients_in_parameters_are_those_of_the_program():
+@pytest.mark.parametrize("compiled", [True, False])
+def test_gradients_in_parameters_are_those_of_the_program(compiled):
     golden.index()
     with np.load(golden.FOLDER / "parameter_gradients.npz") as file:
         expected = dict(file)
     potential = amptorch.load(golden.FOLDER / "si_chebexpcos_fs.yaml")
     model, descriptor = potential.model, potential.descriptor
     frame = golden.frame(golden.arrays("si_chebexpcos_fs--si_cluster"))
-    environment = descriptor.environment(frame)
-    features = descriptor.fingerprints(environment).requires_grad_()
-    energy = model.atomic_energies(features, torch.from_numpy(frame.numbers)).sum()
-    (slope,) = torch.autograd.grad(energy, features, create_graph=True)
-    forces = pair_jacobian.forces(environment, descriptor.vjp(environment, slope))
+    converter = AtomsToData(descriptor, fprimes=True, derivatives="on_the_fly")
+    batch = collate(converter.convert_all([frame], True))
+    if compiled:
+        energy, forces = model(batch)
+    else:
+        atomic, slope = model.by_autograd(batch.fingerprint, batch.atomic_numbers, True)
+        energy, forces = atomic.sum(), batch.primes.forces(slope)
     projected = (forces * torch.from_numpy(expected["v"])).sum()
     parameters = [model.radial, model.coefficients]
     for name, value in (("dE", energy), ("dFv", projected)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from amptorch import AtomsTrainer
 from amptorch.data.frame import collate
 from amptorch.descriptor import Ace
 from amptorch.kernels.product_graph import ProductGraph
+from amptorch.potentials.ace.embeddings import KINDS
 from amptorch.potentials.ace.settings import AceSettings
 from amptorch.potentials.model import LinearModel
 from amptorch.preprocessing import AtomsToData
@@ -22,6 +25,9 @@ from amptorch.preprocessing import AtomsToData
 from ...ace import BONDS, potential_of
 from ...kernels.finite_differences import STEP
 from ...tolerances import FINITE_DIFFERENCE, KERNEL, SYMMETRY
+
+# Of the core repulsion, so that atoms of "core" are inside its step.
+IN_CORE = {"core_cutoff": 2.0, "core_width": 1.9}
 
 
 def salt() -> Atoms:
@@ -50,6 +56,31 @@ def test_the_kernel_is_the_model_in_torch(bonds, name, dtype):
     for found, exact in ((energies, expected), (slopes[:, :last], gradient[:, :last])):
         assert found.dtype == dtype
         assert (found - exact).abs().max() <= 10 * KERNEL[dtype] * exact.abs().max()
+
+
+@pytest.mark.parametrize("bonds", BONDS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_in_parameters_are_those_of_autograd(bonds, dtype, kind):
+    potential = potential_of(BONDS[bonds], dtype=dtype)
+    own = potential.model.expansion.embeddings
+    own[:] = [replace(each, kind=kind, **IN_CORE) for each in own]
+    model, batch = potential.model, batch_of(potential.descriptor, [salt(), salt()[:5]]).to(dtype)
+    generator = torch.Generator().manual_seed(5)
+    weights, changes = (
+        torch.randn(size, generator=generator).to(dtype)
+        for size in (batch.num_nodes, batch.fingerprint.shape)
+    )
+    compiled = model.atomic_energies_and_gradient(batch, True)
+    plain = model.by_autograd(batch.fingerprint, batch.atomic_numbers, True)
+    found, expected = (
+        torch.autograd.grad((weights * energies).sum() + (changes * slopes).sum(), parameters)
+        for (energies, slopes), parameters in (
+            (each, [*model.parameters()]) for each in (compiled, plain)
+        )
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert (one - other).abs().max() <= 10 * KERNEL[dtype] * other.abs().max()
 
 
 @pytest.mark.parametrize("bonds", BONDS)
@@ -105,6 +136,9 @@ def test_rows_are_what_each_coefficient_alone_gives(bonds, dtype):
         one, other = getattr(found, name), getattr(expected, name)
         assert (one - other).abs().max() <= KERNEL[dtype] * other.abs().max()
     assert potential.model.rows(batch, forces=False).forces is None
+    without = potential.model.rows(batch, virials=False)
+    assert without.virials is None
+    assert torch.equal(without.forces, found.forces)
 
 
 def test_a_linear_fit_finds_the_potential_that_made_the_data(tmp_path):

@@ -131,7 +131,7 @@ class Contents:
             [_scaled(each, scale) for each in expansion.embeddings],
             expansion.functions,
             _coefficients(model),
-            _energies(potential),
+            _energies(potential, model),
             expansion.inner_cutoff,
         )
 
@@ -150,7 +150,7 @@ def _scaled(embedding: Embedding, scale: float) -> Embedding:
     return Embedding(**{**asdict(embedding), "prefactors": prefactors})
 
 
-def _energies(potential: Potential) -> list[float]:
+def _energies(potential: Potential, model: Ace) -> list[float]:
     """Of an atom of each element, eV."""
     mean = float(potential.scalers["target"].target_mean)
     if abs(mean) > NO_CONSTANT:
@@ -166,11 +166,9 @@ def _energies(potential: Potential) -> list[float]:
             )
         for element in energies:
             energies[element] += baseline.energies.get(atomic_numbers[element], 0.0)
-    if isinstance(potential.model, LinearAce):
-        own = potential.model.coefficients.detach()[potential.model.constants()]
-        scale = float(potential.scalers["target"].target_std)
-        for element, constant in zip(potential.model.expansion.elements, own.tolist(), strict=True):
-            energies[element] += scale * constant
+    scale = float(potential.scalers["target"].target_std)
+    for element, constant in zip(model.expansion.elements, model.constants.tolist(), strict=True):
+        energies[element] += scale * constant
     return list(energies.values())
 
 

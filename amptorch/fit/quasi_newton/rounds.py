@@ -1,0 +1,141 @@
+"""A fit of one set of functions: linear first, then all that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...descriptor.base_descriptor import BaseDescriptor
+from ...potentials.ace.model import Ace
+from .coordinates import Coordinates
+from .densities import fill
+from .loss import Errors, Loss
+from .minimizer import Minimizer
+from .penalties import Penalties
+from .settings import QuasiNewtonSettings
+from .start import FRAMES, LinearProblem, coordinates_of
+from .vector import gradient_of, set_vector, vector_of
+
+
+@dataclass
+class Round:
+    """Attributes:
+    model: which has the accepted parameters between iterations.
+    loss: of the training frames.
+    penalties: beside it.
+    coordinates: of the minimizer.
+    minimizer: in these.
+    errors: of the accepted parameters.
+    """
+
+    model: Ace
+    loss: Loss
+    penalties: Penalties
+    coordinates: Coordinates
+    minimizer: Minimizer
+    errors: Errors
+
+    @classmethod
+    def start(
+        cls,
+        model: Ace,
+        loss: Loss,
+        settings: QuasiNewtonSettings,
+        descriptor: BaseDescriptor,
+        seed: int,
+    ) -> Round:
+        """From a model's parameters, the first density by least squares where asked for."""
+        problem = LinearProblem(model, loss)
+        penalties = Penalties.of(settings, problem.squares, descriptor)
+        if settings.trained != "radial":
+            _begin(problem, penalties, settings)
+        origin = vector_of(model)
+        coordinates = coordinates_of(problem, penalties.curvature, settings.trained, origin, seed)
+        return cls._of(model, loss, penalties, coordinates, settings, None)
+
+    @classmethod
+    def resumed(
+        cls,
+        model: Ace,
+        loss: Loss,
+        settings: QuasiNewtonSettings,
+        descriptor: BaseDescriptor,
+        state: dict[str, Any],
+    ) -> Round:
+        """From :meth:`state`."""
+        penalties = Penalties.of(settings, state["squares"], descriptor)
+        coordinates = Coordinates.from_state(state["coordinates"])
+        made = cls._of(model, loss, penalties, coordinates, settings, state["minimizer"])
+        made.errors = Errors(**state["errors"])
+        return made
+
+    @classmethod
+    def _of(
+        cls,
+        model: Ace,
+        loss: Loss,
+        penalties: Penalties,
+        coordinates: Coordinates,
+        settings: QuasiNewtonSettings,
+        state: dict[str, Any] | None,
+    ) -> Round:
+        made = cls(model, loss, penalties, coordinates, None, Errors(0.0, 0.0, 0.0))  # type: ignore[arg-type]
+        zeros = torch.zeros(coordinates.size, dtype=torch.float64)
+        if state is None:
+            made.minimizer = Minimizer.start(made._value, settings.memory, zeros)
+        else:
+            made.minimizer = Minimizer.from_state(made._value, settings.memory, state)
+        made.settle()
+        return made
+
+    def iterations(self) -> Iterator[tuple[float, Errors]]:
+        """Go on, and give the value, with penalties, and errors after each; ends where no step is
+        found."""
+        while self.minimizer.step():
+            yield self.minimizer.value, self.errors
+
+    def settle(self) -> None:
+        """Give the model what was accepted; a line search may have been interrupted anywhere."""
+        set_vector(self.model, self.coordinates.parameters(self.minimizer.x))
+
+    def _value(self, x: Tensor) -> tuple[float, Tensor]:
+        set_vector(self.model, self.coordinates.parameters(x))
+        value, gradient, self.errors = evaluate(self.model, self.loss, self.penalties)
+        return value, self.coordinates.gradient(gradient)
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and tensors, to go on from."""
+        return {
+            "squares": self.penalties.squares,
+            "coordinates": self.coordinates.state(),
+            "minimizer": self.minimizer.state(),
+            "errors": vars(self.errors),
+        }
+
+
+def evaluate(model: Ace, loss: Loss, penalties: Penalties) -> tuple[float, Tensor, Errors]:
+    """Loss with penalties, its gradient in the parameters, and errors."""
+    model.zero_grad()
+    errors = loss.evaluate(model, gradient=True)
+    penalty = penalties(model)
+    penalty.backward()  # type: ignore[no-untyped-call]
+    return errors.loss + float(penalty.detach()), gradient_of(model), errors
+
+
+def _begin(problem: LinearProblem, penalties: Penalties, settings: QuasiNewtonSettings) -> None:
+    """Fill densities that are 0, and solve for the first one, or for constants alone."""
+    model, loss = problem.model, problem.loss
+    _, batch = next(loss.batches(range(len(loss.sizes)), FRAMES, model))
+    fill(model, batch)
+    vector = vector_of(model)
+    _, gradient, _ = evaluate(model, loss, penalties)
+    if settings.start == "linear":
+        vector[problem.places] += problem.solve(penalties.curvature, gradient)
+    else:
+        n = len(model.constants)
+        vector[:n] -= torch.linalg.pinv(problem.gram[:n, :n], hermitian=True) @ gradient[:n]
+    set_vector(model, vector)
