@@ -118,6 +118,8 @@ setup(
         "tqdm>=4.60",
         "xxhash>=3.2",
         "safetensors>=0.4",
+        "optuna>=4.4",
+        "cmaes>=0.11",
     ],
     extras_require={
         "plots": ["matplotlib>=3.7"],

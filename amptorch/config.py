@@ -10,13 +10,24 @@ from typing import Any, TypeVar
 import torch
 
 from .dataset.settings import DatasetConfig
-from .errors import check_integer, check_keys, is_number
+from .errors import check_integer, check_keys, is_number, nearest
+from .fit.losses import CustomLoss, PerAtomLoss
+from .fit.nep_loss import NepLoss
 from .fit.settings import FitSettings, OptimConfig
 from .plain import plain
+from .potentials.networks.activations import ACTIVATIONS
 from .potentials.precision import dtype_of
 from .potentials.registry import family_named, model_name
 from .potentials.settings import ModelSettings
 from .preprocessing import baselines
+
+_NAMES: dict[tuple[str, str], dict[str, Any]] = {
+    ("model", "activation"): {name.lower(): kind for name, kind in ACTIVATIONS.items()},
+    ("optim", "loss_fn"): {
+        kind.__name__.lower(): kind for kind in (CustomLoss, PerAtomLoss, NepLoss)
+    },
+    ("cmd", "dtype"): {"float64": torch.DoubleTensor, "float32": torch.FloatTensor},
+}
 
 
 @dataclass
@@ -131,3 +142,23 @@ def plain_sections(config: Mapping[str, Any]) -> dict[str, Any]:
             rest["baseline"] = baselines.written(rest["baseline"])
         sections[name] = {**plain(rest), **kept}
     return sections
+
+
+def with_classes(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A configuration with the classes that it names; it is not changed.
+
+    Raises:
+        ValueError: a name that is not known; the nearest is given.
+    """
+    made = {name: dict(section) for name, section in config.items()}
+    for (section, key), known in _NAMES.items():
+        value = made.get(section, {}).get(key)
+        if isinstance(value, str):
+            made[section][key] = _named(value, known, f"{section}: {key}")
+    return made
+
+
+def _named(value: str, known: Mapping[str, Any], where: str) -> Any:
+    if value.lower() not in known:
+        raise ValueError(f"{where}: unknown name {value!r}; {nearest(value.lower(), known)}")
+    return known[value.lower()]

@@ -20,8 +20,9 @@ from ase.io import read
 from numpy.typing import NDArray
 
 from amptorch import AtomsTrainer
-from amptorch.cli.config_file import apply, read_config, with_classes
+from amptorch.cli.config_file import apply, read_config
 from amptorch.cli.settings import given_keys
+from amptorch.config import with_classes
 from amptorch.data.keys import Keys
 from amptorch.potentials.registry import recipes
 from amptorch.recipe import PRESETS, Facts, choose

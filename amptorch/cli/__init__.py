@@ -8,6 +8,7 @@ from importlib import metadata
 
 from . import (
     committee,
+    compare_families,
     completion,
     convert,
     data,
@@ -24,6 +25,7 @@ from . import (
     nep,
     predict,
     relax,
+    search,
     select,
     select_frames,
     train,
@@ -34,9 +36,8 @@ from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (
-    *(train, tune, evaluate, predict, finetune, committee, relax, md, nep, data),
-    *(select, select_frames),
-    *(export, lammps, init),
+    *(train, search, compare_families, tune, evaluate, predict, finetune, committee),
+    *(select, select_frames, relax, md, nep, data, export, lammps, init),
     *(fingerprint, info, verify, merge, convert, machine, completion),
 )
 STATUS = "exit status: 0 good, 1 failed, 2 wrong usage, 130 interrupted"

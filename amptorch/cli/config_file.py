@@ -6,23 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
-from ..errors import nearest
-from ..fit.losses import CustomLoss, PerAtomLoss
-from ..fit.nep_loss import NepLoss
-from ..potentials.networks.activations import ACTIVATIONS
+from ..config import with_classes
 from .parser import WrongUsage
 from .settings import Loader, read_settings
-
-_LOSSES = {kind.__name__.lower(): kind for kind in (CustomLoss, PerAtomLoss, NepLoss)}
-_DTYPES = {"float64": torch.DoubleTensor, "float32": torch.FloatTensor}
-_NAMES: dict[tuple[str, str], dict[str, Any]] = {
-    ("model", "activation"): {name.lower(): kind for name, kind in ACTIVATIONS.items()},
-    ("optim", "loss_fn"): _LOSSES,
-    ("cmd", "dtype"): _DTYPES,
-}
 
 
 def read_config(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
@@ -68,20 +56,6 @@ def apply(config: dict[str, dict[str, Any]], changes: Sequence[str]) -> None:
         _apply(config, change)
 
 
-def with_classes(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A configuration with the classes that it names; it is not changed.
-
-    Raises:
-        ValueError: a name that is not known; the nearest is given.
-    """
-    made = {name: dict(section) for name, section in config.items()}
-    for (section, key), known in _NAMES.items():
-        value = made.get(section, {}).get(key)
-        if isinstance(value, str):
-            made[section][key] = _named(value, known, f"{section}: {key}")
-    return made
-
-
 def _apply(config: dict[str, dict[str, Any]], change: str) -> None:
     place, equals, value = change.partition("=")
     section, dot, key = place.partition(".")
@@ -91,9 +65,3 @@ def _apply(config: dict[str, dict[str, Any]], change: str) -> None:
         config.setdefault(section, {})[key] = yaml.load(value, Loader)
     except yaml.YAMLError as error:
         raise WrongUsage(f"--set: {value!r} is not a value in YAML: {error}") from error
-
-
-def _named(value: str, known: Mapping[str, Any], where: str) -> Any:
-    if value.lower() not in known:
-        raise ValueError(f"{where}: unknown name {value!r}; {nearest(value.lower(), known)}")
-    return known[value.lower()]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from amptorch.cli.config_file import with_classes
-from amptorch.config import Config
+from amptorch.config import Config, with_classes
 from amptorch.descriptor import construct_descriptor
 from amptorch.potentials.ace.family import FAMILY
 from amptorch.potentials.registry import Inputs

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from amptorch.cli.config_file import with_classes
-from amptorch.config import Config
+from amptorch.config import Config, with_classes
 from amptorch.descriptor import construct_descriptor
 from amptorch.potentials.registry import recipes
 from amptorch.recipe import PRESETS, Facts, choose

@@ -11,8 +11,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
-from amptorch.cli.config_file import with_classes
-from amptorch.config import Config
+from amptorch.config import Config, with_classes
 from amptorch.fit.nets import make_loss
 from amptorch.recipe import PRESETS, Facts, choose, complete, rules
 from amptorch.recipe.facts import MEASURED

@@ -1,0 +1,1 @@
+"""Search over families of potentials: trials of configurations, and what came of them."""

@@ -1,0 +1,59 @@
+"""What a force call costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from ase import Atoms
+
+from ...ase_utils import AmpTorch
+from ...potentials.potential import Potential
+
+# Frames that are timed, calls of each before, calls of each at least, and seconds that are enough.
+FRAMES, WARM, LEAST, ENOUGH = 3, 2, 5, 0.3
+MOVE = 0.004  # Å, of every atom between calls
+
+
+def microseconds_an_atom(potential: Potential, images: Sequence[Atoms]) -> float:
+    """Median time of a force call (of an energy, without forces) through ASE, by one thread.
+
+    It is that thread's own time: what else the machine does, such as other trials, counts less.
+
+    Args:
+        potential: any.
+        images: the three of them that are nearest the median size are timed.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return float(
+            np.median([each for image in _typical(images) for each in _timed(potential, image)])
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _typical(images: Sequence[Atoms]) -> list[Atoms]:
+    middle = float(np.median([len(image) for image in images]))
+    return sorted(images, key=lambda image: abs(len(image) - middle))[:FRAMES]
+
+
+def _timed(potential: Potential, image: Atoms) -> Iterator[float]:
+    """Of calls, µs an atom."""
+    image = Atoms(image.symbols, image.positions, cell=image.cell, pbc=image.pbc)
+    image.calc = AmpTorch(potential)
+    image.calc.n_outside = 1  # it warns of the first atom outside the range of training
+    move = np.random.default_rng(0).normal(0.0, MOVE, image.positions.shape)
+    spent, calls = 0.0, 0
+    while calls < WARM + LEAST or spent < ENOUGH:
+        image.positions += move if calls % 2 else -move
+        begun = time.thread_time()
+        _ = image.get_forces() if potential.forces else image.get_potential_energy()
+        seconds = time.thread_time() - begun
+        calls += 1
+        if calls > WARM:
+            spent += seconds
+            yield 1e6 * seconds / len(image)

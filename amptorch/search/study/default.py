@@ -1,0 +1,78 @@
+"""The space that is searched where none is given: around the recipe of each family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .dimension import place_of, value_at
+from .space import POTENTIAL, Sections
+
+Entries = Mapping[str, Mapping[str, Any]]
+
+_BY_GRADIENTS: Entries = {
+    "optim.lr": {"factor": [0.3, 3.0]},
+    "optim.batch_size": {"factor": [0.4, 2.5]},
+    "optim.force_coefficient": {"factor": [0.1, 10.0]},
+}
+_BY_LEAST_SQUARES: Entries = {
+    "optim.alpha": {"low": 1e-10, "high": 1e-3, "log": True},
+    "optim.weights.energy": {"factor": [0.1, 10.0]},
+}
+_BISPECTRUM: Entries = {
+    "dataset.fp_params.rcutfac": {"factor": [0.75, 1.4]},
+    "dataset.fp_params.rfac0": {"low": 0.8, "high": 0.995},
+    "dataset.fp_params.wj": {"factor": [0.3, 1.5]},
+    **_BY_LEAST_SQUARES,
+}
+ENTRIES: Mapping[str, Entries] = {
+    "networks": {
+        "model.hidden_layers": {"factor": [0.4, 2.0]},
+        "model.activation": {"choices": ["softplus", "tanh"]},
+        "dataset.fp_params.auto.cutoff": {"factor": [0.65, 1.2]},
+        "dataset.fp_params.auto.size.radial": {"factor": [0.5, 1.5]},
+        "dataset.fp_params.auto.size.narrow": {"factor": [0.6, 1.7]},
+        "dataset.fp_params.MCSHs.sigmas": {"factor": [0.6, 1.4]},
+        **_BY_GRADIENTS,
+    },
+    "snap": {"dataset.fp_params.twojmax": {"choices": [4, 6, 8]}, **_BISPECTRUM},
+    "qsnap": {"dataset.fp_params.twojmax": {"choices": [2, 4, 6]}, **_BISPECTRUM},
+    "nep": {
+        "model.n_max": {"factor": [0.5, 1.4]},
+        "model.neurons": {"factor": [0.3, 2.0]},
+        "dataset.fp_params.cutoff": {"factor": [0.8, 1.2]},
+        "dataset.fp_params.basis_size": {"factor": [0.6, 1.4]},
+        **_BY_GRADIENTS,
+    },
+    "ace": {
+        "model.functions": {"factor": [0.2, 2.0]},
+        "dataset.fp_params.cutoff": {"factor": [0.75, 1.3]},
+        "dataset.fp_params.n_radial": {"factor": [0.5, 1.3]},
+        **_BY_LEAST_SQUARES,
+    },
+}
+
+
+def default_space(
+    bases: Mapping[str, Sections], families: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """The space for data, as a file would have it.
+
+    Args:
+        bases: by family, what its recipe chooses for them; what a recipe lacks is not searched.
+        families: those to search, default all.
+    """
+    names = [name for name in bases if families is None or name in families]
+    found: dict[str, Any] = {POTENTIAL: {"choices": names}}
+    for name in names:
+        entries = ENTRIES.get(name, {})
+        found[name] = {key: dict(e) for key, e in entries.items() if _has(bases[name], key)}
+    return found
+
+
+def _has(config: Sections, key: str) -> bool:
+    try:
+        value_at(config, place_of(key))
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
