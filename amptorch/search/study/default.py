@@ -25,10 +25,16 @@ _BISPECTRUM: Entries = {
     "dataset.fp_params.wj": {"factor": [0.3, 1.5]},
     **_BY_LEAST_SQUARES,
 }
+_EXPANSION: Entries = {
+    "model.functions": {"factor": [0.2, 2.0]},
+    "dataset.fp_params.cutoff": {"factor": [0.75, 1.3]},
+    "dataset.fp_params.n_radial": {"factor": [0.5, 1.3]},
+}
 ENTRIES: Mapping[str, Entries] = {
     "networks": {
         "model.hidden_layers": {"factor": [0.4, 2.0]},
         "model.activation": {"choices": ["softplus", "tanh"]},
+        "model.members": {"choices": [1, 3]},
         "dataset.fp_params.auto.cutoff": {"factor": [0.65, 1.2]},
         "dataset.fp_params.auto.size.radial": {"factor": [0.5, 1.5]},
         "dataset.fp_params.auto.size.narrow": {"factor": [0.6, 1.7]},
@@ -45,11 +51,11 @@ ENTRIES: Mapping[str, Entries] = {
         **_BY_GRADIENTS,
     },
     "ace": {
-        "model.functions": {"factor": [0.2, 2.0]},
-        "dataset.fp_params.cutoff": {"factor": [0.75, 1.3]},
-        "dataset.fp_params.n_radial": {"factor": [0.5, 1.3]},
-        **_BY_LEAST_SQUARES,
+        "optim.kappa": {"factor": [0.3, 3.0]},
+        "optim.alpha": _BY_LEAST_SQUARES["optim.alpha"],
+        **_EXPANSION,
     },
+    "linear_ace": {**_EXPANSION, **_BY_LEAST_SQUARES},
 }
 
 
