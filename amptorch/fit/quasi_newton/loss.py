@@ -55,8 +55,7 @@ class Loss:
     ) -> None:
         self._frames, self._settings, self._device = frames, settings, device
         self.unit = float(frames.target_scaler.target_std)
-        images = (unscaled(frames[k], frames.scalers) for k in range(len(frames)))
-        targets = [_targets(each, elements) for each in images]
+        targets = [_targets(frames[k], frames, elements) for k in range(len(frames))]
         self.kappa = _kappa(settings, targets)
         self.weights: Weights = settings.policy.weights(targets)
         self.sizes = np.array([len(each.squares) for each in targets])
@@ -124,13 +123,15 @@ class Loss:
         return loss, (float(per_atom.square().sum()), squares)
 
 
-def _targets(image: AtomsData, elements: Sequence[int]) -> Targets:
+def _targets(scaled: AtomsData, frames: Frames, elements: Sequence[int]) -> Targets:
+    image = unscaled(scaled, frames.scalers)
     numbers, size = image.atomic_numbers.numpy(), float(image.num_nodes)
     shares = np.array([(numbers == each).sum() / size for each in elements])
     squares = np.zeros(image.num_nodes)
     if "forces" in image:
         squares = image.forces.square().sum(1).numpy()
-    return Targets(float(image.energy) / size, shares, squares)
+    weight = float(scaled.weight) if "weight" in scaled else 1.0
+    return Targets(float(image.energy) / size, shares, squares, weight)
 
 
 def _kappa(settings: QuasiNewtonSettings, targets: Sequence[Targets]) -> float:

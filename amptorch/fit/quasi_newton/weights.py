@@ -78,29 +78,33 @@ class Weighting:
         Raises:
             ValueError: all frames are left out.
         """
-        energies = np.array([each.energy for each in frames])
-        compositions = np.array([each.composition for each in frames])
-        largest = np.array([float(np.sqrt(each.squares.max(initial=0))) for each in frames])
-        if self.scheme == "uniform":
-            of_frames, kept = np.ones(len(frames)), np.ones(len(frames), bool)
-            shapes = [np.ones(len(each.squares)) for each in frames]
-        else:
-            above = distances(energies, compositions, self.reference)
-            kept = above < self.highest
-            if self.highest_force is not None:
-                kept &= largest <= self.highest_force
-            of_frames = self._tiers(above, kept)
-            shapes = [
-                weight / (each.squares + abs(self.force_offset))
-                for weight, each in zip(of_frames, frames, strict=True)
-            ]
-        if not kept.any():
+        of_frames, shapes = self._of_policy(frames)
+        own = np.array([each.weight for each in frames])
+        of_frames = of_frames * own
+        if not of_frames.any():
             raise ValueError(
                 f"optim, weighting: no frame lies under {self.highest} eV per atom and the highest "
                 "force; expected higher ones"
             )
+        shapes = [weight * each for weight, each in zip(own, shapes, strict=True)]
         total = sum(float(each.sum()) for each in shapes)
         return Weights(of_frames / of_frames.sum(), [each / total for each in shapes])
+
+    def _of_policy(self, frames: Sequence[Targets]) -> tuple[Array, list[Array]]:
+        """Weights of frames, and of the atoms of each, in proportion."""
+        if self.scheme == "uniform":
+            return np.ones(len(frames)), [np.ones(len(each.squares)) for each in frames]
+        energies = np.array([each.energy for each in frames])
+        compositions = np.array([each.composition for each in frames])
+        above = distances(energies, compositions, self.reference)
+        kept = above < self.highest
+        if self.highest_force is not None:
+            largest = np.array([each.squares.max(initial=0) for each in frames]) ** 0.5
+            kept &= largest <= self.highest_force
+        of_frames = self._tiers(above, kept)
+        offset = abs(self.force_offset)
+        pairs = zip(of_frames, frames, strict=True)
+        return of_frames, [weight / (each.squares + offset) for weight, each in pairs]
 
     def _tiers(self, above: Array, kept: NDArray[np.bool_]) -> Array:
         found = np.where(kept, (above + abs(self.energy_offset)) ** -2.0, 0.0)
@@ -119,12 +123,14 @@ class Targets:
     Attributes:
         energy: eV per atom.
         composition: [n_elements], shares of the elements.
-        squares: [n_atoms], |F|^2, (eV/Å)^2; empty without forces.
+        squares: [n_atoms], |F|^2, (eV/Å)^2; 0 without forces.
+        weight: of the frame beside the policy's.
     """
 
     energy: float
     composition: Array
     squares: Array
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,13 @@ def test_weights_are_those_of_the_program(policy):
 def test_three_elements_have_a_hull_of_mixtures():
     shares = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0], [0.25, 0.25, 0.5]])
     energies = [-1.0, -2.0, -3.0, -2.5, -2.5]
-    targets = [Targets(e, s, np.ones(1)) for e, s in zip(energies, shares, strict=True)]
-    found = Weighting.of({"scheme": "energy", "energy_offset": 1.0}).weights(targets).frames
+    own = [1.0, 1.0, 1.0, 1.0, 3.0]
+    targets = [Targets(*each) for each in zip(energies, shares, 5 * [np.ones(1)], own, strict=True)]
+    found = Weighting.of({"scheme": "energy", "energy_offset": 1.0}).weights(targets)
     # The last lies 0.25 above the mixture of the third and the fourth.
-    assert found[4] / found[0] == pytest.approx(1.25**-2)
+    assert found.frames[4] / found.frames[0] == pytest.approx(3 * 1.25**-2)
+    assert found.atoms[4] / found.atoms[0] == pytest.approx(3 * 1.25**-2)
+    assert found.frames.sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
