@@ -97,6 +97,7 @@ class QuasiNewton:
                 self._run.say(
                     f"round {number + 1} of {count}: {part.expansion.n_functions} functions"
                 )
+            self._run.say("linear solution, then coordinates, as long as tens of iterations")
             seed = self._run.settings.cmd.seed
             going = Round.start(part, self._loss, settings, descriptor, seed)
             self._best, self._first = None, len(self._history)

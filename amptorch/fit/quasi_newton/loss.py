@@ -60,6 +60,7 @@ class Loss:
         self.weights: Weights = settings.policy.weights(targets)
         self.sizes = np.array([len(each.squares) for each in targets])
         self.stress = settings.stress_coefficient
+        self.has_forces = self.kappa > 0 or self.stress > 0
 
     def evaluate(self, model: Ace, gradient: bool) -> Errors:
         """L and errors; adds the gradient to ``grad`` of the parameters where asked for."""

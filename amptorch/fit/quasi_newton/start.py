@@ -58,8 +58,7 @@ class LinearProblem:
 
     def rows(self, places: Sequence[int], batch: AtomsBatch) -> Tensor:
         """J of a batch."""
-        stress = self.loss.stress > 0
-        found = self._linear.rows(batch, self.loss.kappa > 0 or stress, virials=stress)
+        found = self._linear.rows(batch, self.loss.has_forces, virials=self.loss.stress > 0)
         given = [each for each in (found.energies, found.forces, found.virials) if each is not None]
         return self.loss.rooted(places, batch, given)[:, self._order]
 
@@ -134,7 +133,7 @@ class Sample:
     def _values(self) -> Tensor:
         energies, *others = self.model(self.batch)
         rows = [energies[:, None]]
-        if self.model.get_forces:
+        if self.loss.has_forces:
             rows.append(others[0].reshape(-1, 1))
         if self.loss.stress > 0:
             virials = others[1] * self.batch.volume[:, None]

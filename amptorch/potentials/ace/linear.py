@@ -103,7 +103,7 @@ class LinearAce(Graded, LinearModel):
         return self.as_ace().force_pass(descriptor, scaling, numbers)
 
     def rows(self, batch: AtomsBatch, forces: bool = True, virials: bool = True) -> Rows:
-        primes = batch.primes
+        primes = batch.primes if "fprimes" in batch else None
         longest = max(len(each.ns) for of in self.expansion.functions for each in of)
         compiled = in_cpp(self.coefficients) and longest <= MOST_FACTORS
         if not (isinstance(primes, OnTheFly) and compiled):

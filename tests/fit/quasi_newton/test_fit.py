@@ -135,6 +135,13 @@ def test_batches_and_what_is_not_trained(tmp_path):
         assert torch.equal(getattr(going.model, kept), getattr(one.model, kept))
 
 
+@pytest.mark.parametrize("model", [{}, {"get_forces": False}])
+def test_energies_alone_are_fitted(tmp_path, model):
+    trainer = run(tmp_path, model=model, kappa=0.0, max_iterations=3)
+    assert trainer.history[-1]["train_loss"] < trainer.history[0]["train_loss"]
+    assert trainer.history[-1]["train_energy_rmse"] < 1e-3
+
+
 @pytest.mark.parametrize("weighting", ["uniform", "energy"])
 def test_gradients_are_slopes_of_the_loss_with_stresses_and_penalties(tmp_path, weighting):
     given = {"stress_coefficient": 0.3, "weighting": weighting, "l1": 1e-4, "l2": 1e-3}
