@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import nearest
 from .space import Space
-from .turn import Lock
+from .turn import Lock, held
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -64,20 +64,31 @@ def sampler_named(name: str, seed: int, objectives: int) -> BaseSampler:
 def storage_at(url: str | None, folder: Path) -> BaseStorage:
     """A database, or without a URL the journal in a folder, which several processes may write."""
     from optuna import storages
-    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+    from optuna.storages.journal import JournalFileBackend
 
     if url is not None:
-        return storages.RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of heartbeats, which are experimental
+            return storages.RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / JOURNAL
-    lock = JournalFileSymlinkLock(str(path))
-    if path.is_file():
-        lock.acquire()
-        try:
+    lock = _JournalLock(folder / "journal.lock")
+    with held(lock.path):
+        if path.is_file():
             _cut_torn_line(path)
-        finally:
-            lock.release()
     return storages.JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+class _JournalLock(Lock):
+    """Under the names that optuna has for it. Its own locks outlive a process that is killed."""
+
+    def acquire(self) -> bool:
+        """Wait for it."""
+        return self.take()
+
+    def release(self) -> None:
+        """Give it back."""
+        self.give_back()
 
 
 def _cut_torn_line(path: Path) -> None:

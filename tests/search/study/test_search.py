@@ -1,0 +1,245 @@
+"""``amptorch search`` and ``compare-families`` as a user types them, small as they go."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+import yaml
+
+import amptorch
+from amptorch.cli import main
+from amptorch.search.study.storage import JOURNAL
+
+from ...made_potentials import alloy_frames
+
+SPACE = {
+    "potential": {"choices": ["networks", "snap"]},
+    "networks": {
+        "model.hidden_layers": {"choices": [[4, 4], [8, 8]]},
+        "optim.lr": {"factor": [0.5, 2.0]},
+        "optim.epochs": 4,
+        "dataset.fp_params": {
+            "choices": [{"default": {"G2": {"etas": [0.5, 4.0], "rs_s": [0.0]}, "cutoff": 4.5}}]
+        },
+    },
+    "snap": {
+        "dataset.fp_params.rcutfac": {"factor": [0.8, 1.2]},
+        "dataset.fp_params.twojmax": 2,
+    },
+}
+GIVEN = ("search", "data.extxyz", "space.yaml", "--quiet")
+
+
+@pytest.fixture
+def folder(run_dir: Path) -> Path:
+    ase.io.write("data.extxyz", alloy_frames(12))
+    (run_dir / "space.yaml").write_text(yaml.safe_dump(SPACE))
+    return run_dir
+
+
+def report(folder: Path):
+    return json.loads((folder / "report.json").read_text())
+
+
+def test_search_confirm_and_go_on(folder, capsys):
+    given = [*GIVEN, "--trials", "5", "--test", "3", "--confirm", "2"]
+    assert main(given) == 0
+    assert "configuration: search/config.yaml" in capsys.readouterr().out
+    out = folder / "search"
+    found = report(out)
+    trials = found["trials"]
+    assert [each["number"] for each in trials] == list(range(5))
+    assert {each["state"] for each in trials} <= {"complete", "pruned"}
+    done = [each for each in trials if each["state"] == "complete"]
+    # Recipes come first, and the front is what nothing dominates.
+    assert [each["family"] for each in trials[:2]] == ["networks", "snap"]
+    points = {each["number"]: np.array(list(each["scores"].values())) for each in done}
+    front = [
+        a
+        for a, p in points.items()
+        if not any((q <= p).all() and (q < p).any() for q in points.values())
+    ]
+    assert sorted(front) == sorted(found["front"])
+    assert found["best"] == min(done, key=lambda each: each["scores"]["error"])["number"]
+    for each in done:
+        errors, cost = each["errors"], each["scores"]["cost"]
+        assert each["scores"]["error"] == pytest.approx(
+            (errors["energy"] * errors["forces"]) ** 0.5
+        )
+        assert cost == each["cost"] > 0
+    check_potential(out, done[0])
+    confirmed = found["confirmed"]
+    assert (confirmed["unseen"], confirmed["frames"]) == (True, 3)
+    assert len(confirmed["outcomes"]) == 2
+    assert main(["predict", "search/confirmed", "data.extxyz", "-o", "p.extxyz", "--quiet"]) == 0
+    page = (out / "report.html").read_text()
+    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+    assert page.count("<figure>") >= 2
+    # The configuration names the frames of the search alone.
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert config["dataset"]["raw_data"] == "data.extxyz@:-3"
+    assert main(["train", "search/config.yaml", "--no-plots", "--quiet"]) == 0
+    assert main(given) == 0
+    assert report(out)["trials"] == trials
+    assert main([*given[:-2], "--confirm", "0", "--folds", "3"]) == 1
+    assert "is another search, with another folds" in capsys.readouterr().err
+
+
+def check_potential(out: Path, trial) -> None:
+    """A trial's folder is a potential, with the errors that are told on every fifth frame."""
+    potential = amptorch.load(out / "trials" / f"{trial['number']:04d}")
+    images = ase.io.read("data.extxyz", ":9")[::5]
+    energies = potential.predict(images).energy
+    errors = [
+        (e - i.get_potential_energy()) / len(i) for e, i in zip(energies, images, strict=True)
+    ]
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(trial["errors"]["energy"], rel=1e-6)
+
+
+@pytest.mark.parametrize("sampler", ["random", "cmaes"])
+def test_frames_kept_apart_choose_nothing(folder, sampler):
+    """Other energies and forces of these change the confirmation, and no trial."""
+    found = []
+    for spoiled in (False, True):
+        images = alloy_frames(12)
+        for image in images[9:] if spoiled else ():
+            image.calc.results["energy"] += 50.0
+            image.calc.results["forces"] = -3.0 * image.calc.results["forces"]
+        ase.io.write("data.extxyz", images)
+        out = f"spoiled-{spoiled}"
+        given = ["--trials", "4", "--test", "3", "--objectives", "error", "--sampler", sampler]
+        assert main([*GIVEN, *given, "--confirm", "1", "--out", out]) == 0
+        found.append(report(folder / out))
+    keys = ("family", "values", "scores", "state")
+    first, second = ([{k: t.get(k) for k in keys} for t in each["trials"]] for each in found)
+    assert first == second
+    errors = [each["confirmed"]["outcomes"]["seed-0"]["errors"]["energy"] for each in found]
+    assert errors[1] > 1.0 + errors[0]
+
+
+def started(*more: str) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": str(Path(amptorch.__file__).parents[1])}
+    environment.pop("PYTHONWARNINGS", None)
+    return subprocess.Popen(
+        [sys.executable, "-m", "amptorch", *GIVEN, *more], env=environment, start_new_session=True
+    )
+
+
+def wait_for(path: Path, text: str, times: int) -> None:
+    until = time.monotonic() + 120
+    while not (path.is_file() and path.read_text().count(text) >= times):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_killed_searches_lose_their_trial_alone(folder):
+    """Killed in a trial, then two processes at once: all that was asked for, each number once."""
+    first = started("--trials", "60", "--confirm", "0")
+    wait_for(folder / "search" / JOURNAL, '"worker"', 3)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    number = 8
+    assert main([*GIVEN, "--trials", str(number), "--confirm", "0", "--workers", "2"]) == 0
+    trials = report(folder / "search")["trials"]
+    states = [each["state"] for each in trials]
+    assert states.count("lost") <= 1
+    assert len(states) - states.count("lost") == number
+    assert not {"running", "failed"} & set(states)
+    for lost in (each for each in trials if each["state"] == "lost" and each["values"]):
+        again = [each for each in trials if each["values"] == lost["values"] and each is not lost]
+        assert again
+    workers = (folder / "search" / JOURNAL).read_text()
+    names = {
+        json.loads(line)["user_attr"]["worker"]
+        for line in workers.splitlines()
+        if '"worker":"' in line
+    }
+    assert len(names) >= 2
+
+
+def test_values_that_cannot_be_are_told(folder, capsys):
+    space = {"snap": {"dataset.fp_params.twojmax": {"choices": [2, -3]}}}
+    Path("space.yaml").write_text(yaml.safe_dump(space))
+    assert main([*GIVEN, "--trials", "6", "--sampler", "random", "--confirm", "0"]) == 0
+    trials = report(folder / "search")["trials"]
+    failed = [each for each in trials if each["state"] == "failed"]
+    assert failed
+    assert all(each["values"] == {"dataset.fp_params.twojmax": -3} for each in failed)
+    assert "twojmax" in failed[0]["failure"]
+    assert "What failed" in (folder / "search" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "--minutes, --trials: expected one of them, got neither"),
+        (["--trials", "3", "--workers", "0"], "--workers: expected 1 or more, got 0"),
+        (["--trials", "3", "--test", "12"], "--test: expected fewer than the 12 frames, got 12"),
+        (["--trials", "3", "--families", "snip"], "--families: unknown 'snip'"),
+        (["--trials", "3", "--objectives", "eror"], "objectives: unknown 'eror'; .*error"),
+        (["--trials", "3", "--sampler", "cmaes"], "cmaes has one objective, expected one, got 2"),
+    ],
+)
+def test_wrong_usage(folder, capsys, more, message):
+    assert main([*GIVEN, *more]) in (1, 2)
+    import re
+
+    assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.fixture
+def postgresql(tmp_path):
+    """URL of a server that is started here."""
+    if importlib.util.find_spec("psycopg2") is None:
+        pytest.skip("needs the package psycopg2")
+    if not all(map(shutil.which, ("initdb", "pg_ctl"))):
+        pytest.skip("needs initdb and pg_ctl of PostgreSQL")
+    data, port = tmp_path / "pg", 50000 + os.getpid() % 10000
+    options = f"-p {port} -k {tmp_path} -c listen_addresses=''"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if subprocess.run(["initdb", "-D", data, "-U", "a", "-A", "trust"], **quiet).returncode:
+        pytest.skip("initdb of PostgreSQL does not run for this user")
+    subprocess.run(["pg_ctl", "-D", data, "-w", "-o", options, "start"], check=True, **quiet)
+    yield f"postgresql+psycopg2://a@/postgres?host={tmp_path}&port={port}"
+    subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
+
+
+def test_postgresql(folder, postgresql):
+    given = ["--trials", "4", "--confirm", "0", "--workers", "2", "--storage", postgresql]
+    assert main([*GIVEN, *given]) == 0
+    assert len(report(folder / "search")["trials"]) == 4
+    assert not (folder / "search" / JOURNAL).exists()
+
+
+def test_families_are_compared_on_the_same_folds(folder, capsys):
+    given = [
+        "compare-families",
+        "data.extxyz",
+        "--families",
+        "snap,qsnap",
+        "--folds",
+        "2",
+        "--quiet",
+    ]
+    given += ["--set", "dataset.fp_params.twojmax=2"]
+    assert main(given) == 0
+    assert "| snap |" in capsys.readouterr().out
+    rows = report(folder / "families")["results"]
+    assert [(each["fold"], each["family"]) for each in rows] == [
+        (fold, family) for fold in (0, 1) for family in ("snap", "qsnap")
+    ]
+    assert amptorch.load(folder / "families" / "qsnap" / "fold-1").elements == ["Cu", "Pd"]
+    assert "<svg" in (folder / "families" / "report.html").read_text()
+    assert main(given) == 0
+    assert report(folder / "families")["results"] == rows
