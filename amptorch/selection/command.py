@@ -68,7 +68,7 @@ def selected(
     raw = with_noise(raw, options.noise, options.seed)
     parts = split(len(images), options.seed)
     material, test = _material(raw, parts, len(made.descriptor.elements), sizes, options)
-    result = study(material, test, options.methods, sizes, journal, show)
+    result = study(material, test, options.methods, sizes, journal, show, options.noise)
     spent = {"fingerprints": seconds, "memory": raw.memory}
     report = content(made, names, result, options, images, [len(each) for each in parts], spent)
     return write(out, report, made)

@@ -44,7 +44,7 @@ def content(
     best = {method: result.best(options.keep, method) for method in methods}
     cost = {method: _cost(pool.part(each.kept), images[0]) for method, each in best.items()}
     return {
-        "name": f"{chosen.size} of {len(names)} functions",
+        "name": f"{chosen.size} of {result.pool.size} functions",
         "level": LEVEL,
         "settings": asdict(options),
         "data": {

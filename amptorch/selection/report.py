@@ -191,7 +191,10 @@ def _noise(report: Report) -> Iterator[Section]:
         [name, str(sum(place >= first for place in own["best"]["kept"]))]
         for name, own in report["methods"].items()
     ]
-    text = f"{report['noise']} functions of random numbers were added to the pool."
+    text = (
+        f"Methods chose from {report['noise']} functions of random numbers besides; the networks "
+        "on all functions do not see these."
+    )
     yield Section("Noise", [text], [Table(["method", "noise in the best set"], rows)])
 
 

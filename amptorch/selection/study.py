@@ -126,6 +126,7 @@ def study(
     sizes: Sequence[int],
     journal: Journal | None = None,
     show: bool = False,
+    noise: int = 0,
 ) -> Result:
     """All methods and sizes.
 
@@ -136,11 +137,12 @@ def study(
         sizes: numbers of functions.
         journal: of what is found, and is not made twice.
         show: show a progress bar.
+        noise: how many of the functions, the last ones, are none of the pool: what methods choose
+            is compared with networks that do not see them.
     """
     check_methods(methods)
     runner = _Runner(material, test, journal or Journal(None, {}))
-    everything = list(range(material.n_functions))
-    result = Result(runner.trained("pool", everything))
+    result = Result(runner.trained("pool", list(range(material.n_functions - noise))))
     with tqdm(total=len(methods), desc="methods", disable=not show) as bar:
         for method in methods:
             bar.set_postfix_str(method)
