@@ -126,8 +126,8 @@ def _explained(report: Report) -> str:
         f"The best set of each method of at most {report['settings']['keep']} functions, by the "
         f"loss on validation frames. Errors are root mean squares on test frames, means and "
         f"standard deviations over {seeds} networks of different first weights. p is that of "
-        f"Welch's t-test against the pool, on the geometric mean of both errors; under "
-        f"{report['level']} a set is worse."
+        "Welch's t-test against the pool, one-sided, twice the smaller one of energies and forces; "
+        f"under {report['level']} a set is worse."
     )
 
 

@@ -71,7 +71,7 @@ class Found:
         kept: functions by their places, in the pool's order.
         size: that was asked for.
         validation, test: errors of networks trained on it, one a seed.
-        p: of Welch's test, that a set no worse than the pool has errors as large on test frames.
+        p: of :func:`compared`, that a set no worse than the pool has such errors on test frames.
     """
 
     method: str
@@ -164,7 +164,7 @@ class _Runner:
             order = self._order(result, method)
             sets = [self.trained(method, sorted(order[:size])) for size in sizes]
         for each in sets:
-            each.p = not_better(each.test.score, result.pool.test.score)
+            each.p = compared(each.test, result.pool.test)
         result.found += sets
 
     def _order(self, result: Result, method: str) -> Order:
@@ -211,14 +211,25 @@ def _together(parts: Sequence[Errors]) -> Errors:
     return Errors(*([v for each in parts for v in getattr(each, name)] for name in names))
 
 
+def compared(own: Errors, others: Errors) -> float:
+    """The probability that networks have errors this much larger than others', in energies or in
+    forces, where the means of both are the same: twice the smaller of both probabilities, as there
+    are two (Bonferroni); at most 1."""
+    found = [not_better(own.energy, others.energy)]
+    if any(others.force):
+        found.append(not_better(own.force, others.force))
+    return min(1.0, len(found) * min(found))
+
+
 def not_better(scores: Sequence[float], others: Sequence[float]) -> float:
     """The probability, by Welch's t-test, of scores this much larger than others where the means of
     both are the same; 1 where there are too few to say."""
-    from scipy.stats import ttest_ind
+    from scipy.stats import ttest_ind_from_stats
 
     if min(len(scores), len(others)) < 2:
         return 1.0
     if np.ptp(scores) == np.ptp(others) == 0.0:
         return float(np.mean(scores) <= np.mean(others))
-    found = ttest_ind(scores, others, equal_var=False, alternative="greater")
+    parts = [(np.mean(each), np.std(each, ddof=1), len(each)) for each in (scores, others)]
+    found = ttest_ind_from_stats(*parts[0], *parts[1], equal_var=False, alternative="greater")
     return float(found.pvalue)

@@ -10,9 +10,9 @@ import torch
 
 from amptorch.selection import columns
 from amptorch.selection.journal import Journal
-from amptorch.selection.networks import made, of_functions, predict
+from amptorch.selection.networks import Errors, made, of_functions, predict
 from amptorch.selection.samples import scaled
-from amptorch.selection.study import DRAWS, METHODS, RANKINGS, not_better, study
+from amptorch.selection.study import DRAWS, METHODS, RANKINGS, compared, not_better, study
 
 from .made import TRUE, material, problem
 
@@ -119,6 +119,11 @@ def test_p_is_that_of_welch():
     assert not_better(one, other) == pytest.approx(density[x > t].sum() / density.sum(), rel=1e-4)
     assert not_better(other, one) == pytest.approx(1 - not_better(one, other))
     assert not_better([1.0], [2.0, 3.0]) == 1.0
+    pool = Errors(other, [0.0] * 5, other)
+    assert compared(Errors(one, [0.0] * 4, one), pool) == not_better(one, other)
+    pool = Errors(other, other, other)
+    assert compared(Errors(one, [2.5] * 4, one), pool) == 2 * not_better(one, other)
+    assert compared(Errors([2.5] * 4, [2.5] * 4, one), pool) == 1.0
 
 
 def test_all_methods_have_names():
