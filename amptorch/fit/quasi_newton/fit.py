@@ -87,39 +87,54 @@ class QuasiNewton:
         """One round: until it has settled or its time is over."""
         count, self._number, self._chosen = len(self._rounds), number, self._rounds[number]
         part = self._model.part(self._chosen)
-        settings, descriptor = self._settings, self._potential.descriptor
+        if state is None and count > 1:
+            size = part.expansion.n_functions
+            self._run.say(f"round {number + 1} of {count}: {size} functions")
         if state is not None:
             set_vector(part, state["model"])
-            going = Round.resumed(part, self._loss, settings, descriptor, state)
+        if state is not None and "coordinates" in state:
             self._best, self._first = state["best"], state["first"]
+            settings, descriptor = self._settings, self._potential.descriptor
+            going = Round.resumed(part, self._loss, settings, descriptor, state)
         else:
-            if count > 1:
-                self._run.say(
-                    f"round {number + 1} of {count}: {part.expansion.n_functions} functions"
-                )
-            self._run.say("linear solution, then coordinates, as long as tens of iterations")
-            seed = self._run.settings.cmd.seed
-            going = Round.start(part, self._loss, settings, descriptor, seed)
-            self._best, self._first = None, len(self._history)
-            self._record(going, going.minimizer.value, going.errors)
+            self._best, self._first = None, len(self._history) if state is None else state["first"]
+            del self._history[self._first :]
+            going = self._start(part)
         ended = False
         try:
             ended = self._iterate(going)
             if ended and self._judge is not None and "valid_loss" not in self._history[-1]:
                 row = dict(self._history[-1])
-                row["event_cp"] = self._look(going, row)
+                row["event_cp"] = self._look(going.model, row)
                 self._history[-1] = row
         finally:
             going.settle()
             self._keep(going, finished=ended and number == count - 1)
             self._leave_best(going)
 
+    def _start(self, part: Ace) -> Round:
+        """A round from the beginning; the linear solution is kept before coordinates are made."""
+        before = vector_of(part)
+
+        def begun(value: float, errors: Errors) -> None:
+            self._record(part, value, errors)
+            self._model.take(part, self._chosen)
+            state = {"rounds": self._rounds, "round": self._number, "first": self._first}
+            state |= {"model": before, "finished": False}
+            self._run.keep(self._potential, self._history, state)
+
+        seed = self._run.settings.cmd.seed
+        descriptor = self._potential.descriptor
+        return Round.start(part, self._loss, self._settings, descriptor, seed, begun)
+
     def _iterate(self, going: Round) -> bool:
         """Whether the round has come to its end, and not its time."""
         if self._ends():
             return True
         for value, errors in going.iterations():
-            self._record(going, value, errors)
+            looks = self._record(going.model, value, errors)
+            if looks and self._clock.is_time_to_write():
+                self._keep(going, finished=False)
             if self._ends():
                 return True
             if self._clock.is_over:
@@ -136,8 +151,8 @@ class QuasiNewton:
         valid = [row["valid_loss"] for row in self._rows if "valid_loss" in row]
         return Stopping(self._settings, self._judge is not None).ends(train, valid)
 
-    def _record(self, going: Round, value: float, errors: Errors) -> None:
-        """A row of the history, a line, and now and then a checkpoint."""
+    def _record(self, model: Ace, value: float, errors: Errors) -> bool:
+        """A row of the history and a line; whether the validation part was to be looked at."""
         if not value < float("inf"):
             raise Diverged("quasi_newton: losses are not finite; see the data")
         iteration = len(self._rows)
@@ -145,21 +160,20 @@ class QuasiNewton:
         row |= {"event_cp": True, "train_loss": value, **_named("train", errors)}
         looks = iteration % self._settings.interval == 0
         if self._judge is not None:
-            row["event_cp"] = looks and self._look(going, row)
+            row["event_cp"] = looks and self._look(model, row)
         self._history.append(row)
         self._say(row, iteration)
-        if looks and self._clock.is_time_to_write():
-            self._keep(going, finished=False)
         self._clock.tick()
+        return looks
 
-    def _look(self, going: Round, row: dict[str, Any]) -> bool:
+    def _look(self, model: Ace, row: dict[str, Any]) -> bool:
         """Judge by the validation part, and say whether it is the best so far."""
         assert self._judge is not None
-        found = self._judge.evaluate(going.model, gradient=False)
+        found = self._judge.evaluate(model, gradient=False)
         row |= {"valid_loss": found.loss, **_named("valid", found)}
         better = self._best is None or found.loss < self._best["loss"]
         if better:
-            self._best = {"loss": found.loss, "model": vector_of(going.model)}
+            self._best = {"loss": found.loss, "model": vector_of(model)}
         return better
 
     def _keep(self, going: Round, finished: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,24 @@ class Round:
         settings: QuasiNewtonSettings,
         descriptor: BaseDescriptor,
         seed: int,
+        begun: Callable[[float, Errors], None],
     ) -> Round:
-        """From a model's parameters, the first density by least squares where asked for."""
+        """From a model's parameters, the first density by least squares where asked for.
+
+        Args:
+            model: the model.
+            loss: of the training frames.
+            settings: of the fit.
+            descriptor: of the fingerprints.
+            seed: of the frames that coordinates are made of.
+            begun: called with loss and penalties, and errors, before these are, which takes long.
+        """
         problem = LinearProblem(model, loss)
         penalties = Penalties.of(settings, problem.squares, descriptor)
         if settings.trained != "radial":
             _begin(problem, penalties, settings)
+        value, _, errors = evaluate(model, loss, penalties)
+        begun(value, errors)
         origin = vector_of(model)
         coordinates = coordinates_of(problem, penalties.curvature, settings.trained, origin, seed)
         return cls._of(model, loss, penalties, coordinates, settings, None)
