@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from ase import Atoms
-from skorch.callbacks import Callback
 
 from ...config import with_classes
 from ...potentials.potential import Potential
@@ -26,7 +25,7 @@ from .cost import microseconds_an_atom
 from .space import Sections
 
 # A fit that knows nothing of its time ends after so many times as long.
-PATIENCE = 1.5
+PATIENCE = 3.0
 
 Watch = Callable[[Potential, int, int], bool]
 """From a potential, the epoch and how many there are to whether it is worth going on."""
@@ -166,7 +165,9 @@ class _Watched(AtomsTrainer):
     def load_extras(self) -> None:
         super().load_extras()
         if self.watch is not None:
-            self.callbacks = [("watch", _Look(self)), *self.callbacks]
+            from .watching import AfterEpoch
+
+            self.callbacks = [("watch", AfterEpoch(self.go_on)), *self.callbacks]
 
     def go_on(self, epoch: int, epochs: int) -> bool:
         """Whether training is worth going on with."""
@@ -176,15 +177,6 @@ class _Watched(AtomsTrainer):
         self.given_up = not self.watch(potential, epoch, epochs)
         self.model.train(training)
         return not self.given_up
-
-
-class _Look(Callback):
-    def __init__(self, trainer: _Watched) -> None:
-        self._trainer = trainer
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if not self._trainer.go_on(len(net.history), net.max_epochs):
-            raise KeyboardInterrupt  # as skorch's own callbacks end training
 
 
 @contextlib.contextmanager

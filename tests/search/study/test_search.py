@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -193,26 +195,28 @@ def test_values_that_cannot_be_are_told(folder, capsys):
 )
 def test_wrong_usage(folder, capsys, more, message):
     assert main([*GIVEN, *more]) in (1, 2)
-    import re
-
     assert re.search(message, capsys.readouterr().err)
 
 
 @pytest.fixture
-def postgresql(tmp_path):
-    """URL of a server that is started here."""
+def postgresql():
+    """URL of a server that is started here, by another user where this one is root."""
     if importlib.util.find_spec("psycopg2") is None:
         pytest.skip("needs the package psycopg2")
     if not all(map(shutil.which, ("initdb", "pg_ctl"))):
         pytest.skip("needs initdb and pg_ctl of PostgreSQL")
-    data, port = tmp_path / "pg", 50000 + os.getpid() % 10000
-    options = f"-p {port} -k {tmp_path} -c listen_addresses=''"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    home, port = Path(tempfile.mkdtemp(prefix="pg")), 50000 + os.getpid() % 10000
+    own = {} if os.getuid() else {"user": "nobody"}
+    if own:
+        shutil.chown(home, "nobody")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home, **own}
+    data, options = home / "data", f"-p {port} -k {home} -c listen_addresses=''"
     if subprocess.run(["initdb", "-D", data, "-U", "a", "-A", "trust"], **quiet).returncode:
         pytest.skip("initdb of PostgreSQL does not run for this user")
     subprocess.run(["pg_ctl", "-D", data, "-w", "-o", options, "start"], check=True, **quiet)
-    yield f"postgresql+psycopg2://a@/postgres?host={tmp_path}&port={port}"
+    yield f"postgresql+psycopg2://a@/postgres?host={home}&port={port}"
     subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
+    shutil.rmtree(home)
 
 
 def test_postgresql(folder, postgresql):
