@@ -13,7 +13,7 @@ from ...ase_utils import AmpTorch
 from ...potentials.potential import Potential
 
 # Frames that are timed, calls of each before, calls of each at least, and seconds that are enough.
-FRAMES, WARM, LEAST, ENOUGH = 3, 2, 5, 0.3
+FRAMES, WARM, LEAST, ENOUGH = 3, 2, 5, 0.1
 MOVE = 0.004  # Å, of every atom between calls
 
 

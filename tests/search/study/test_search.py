@@ -55,13 +55,13 @@ def report(folder: Path):
 
 
 def test_search_confirm_and_go_on(folder, capsys):
-    given = [*GIVEN, "--trials", "5", "--test", "3", "--confirm", "2"]
+    given = [*GIVEN, "--trials", "4", "--test", "3", "--confirm", "2"]
     assert main(given) == 0
     assert "configuration: search/config.yaml" in capsys.readouterr().out
     out = folder / "search"
     found = report(out)
     trials = found["trials"]
-    assert [each["number"] for each in trials] == list(range(5))
+    assert [each["number"] for each in trials] == list(range(4))
     assert {each["state"] for each in trials} <= {"complete", "pruned"}
     done = [each for each in trials if each["state"] == "complete"]
     # Recipes come first, and the front is what nothing dominates.
@@ -109,8 +109,7 @@ def check_potential(out: Path, trial) -> None:
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(trial["errors"]["energy"], rel=1e-6)
 
 
-@pytest.mark.parametrize("sampler", ["random", "cmaes"])
-def test_frames_kept_apart_choose_nothing(folder, sampler):
+def test_frames_kept_apart_choose_nothing(folder):
     """Other energies and forces of these change the confirmation, and no trial."""
     found = []
     for spoiled in (False, True):
@@ -120,7 +119,7 @@ def test_frames_kept_apart_choose_nothing(folder, sampler):
             image.calc.results["forces"] = -3.0 * image.calc.results["forces"]
         ase.io.write("data.extxyz", images)
         out = f"spoiled-{spoiled}"
-        given = ["--trials", "4", "--test", "3", "--objectives", "error", "--sampler", sampler]
+        given = ["--trials", "3", "--test", "3", "--objectives", "error", "--sampler", "cmaes"]
         assert main([*GIVEN, *given, "--confirm", "1", "--out", out]) == 0
         found.append(report(folder / out))
     keys = ("family", "values", "scores", "state")
@@ -151,7 +150,7 @@ def test_killed_searches_lose_their_trial_alone(folder):
     wait_for(folder / "search" / JOURNAL, '"worker"', 3)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    number = 8
+    number = 6
     assert main([*GIVEN, "--trials", str(number), "--confirm", "0", "--workers", "2"]) == 0
     trials = report(folder / "search")["trials"]
     states = [each["state"] for each in trials]
