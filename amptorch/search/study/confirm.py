@@ -69,7 +69,16 @@ def confirm(
             known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
             if known.get("head") != head:
                 place = problem.folder / FOLDER / name
-                task = Task(problem.shared(drawn), train, judge, place, problem.folder, limit, seed)
+                task = Task(
+                    problem.shared(drawn),
+                    train,
+                    judge,
+                    place,
+                    problem.folder,
+                    limit,
+                    seed,
+                    hard=False,
+                )
                 known = {"head": head, "outcome": asdict(task.run())}
                 problem.write_config(drawn, place / "config.yaml")
                 text = json.dumps(known, indent=1)

@@ -90,6 +90,7 @@ class Task:
         scratch: folder of what trainings share.
         limit: seconds.
         seed: in place of the configuration's.
+        hard: a fit that knows nothing of its time is ended long after it.
     """
 
     config: Sections
@@ -99,6 +100,7 @@ class Task:
     scratch: Path
     limit: float | None = None
     seed: int | None = None
+    hard: bool = True
 
     def run(self, watch: Watch | None = None) -> Outcome:
         """Train, judge, keep.
@@ -108,7 +110,7 @@ class Task:
             NotWorthIt: ``watch`` has said so.
             KeyboardInterrupt: Ctrl-C, which a training of its own takes as its end.
         """
-        with _quiet(), _ctrl_c(), _alarm(self.limit):
+        with _quiet(), _ctrl_c(), _alarm(self.limit if self.hard else None):
             begun = time.monotonic()
             trainer = _Watched(with_classes(self._config()), watch)
             try:
