@@ -56,13 +56,22 @@ def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> 
     if any(units.values()):
         config.setdefault("dataset", {}).update({k: v for k, v in units.items() if v is not None})
     whole = {**config, **_touched(arguments.changes, config)}
-    chosen = completed(whole, arguments.preset, arguments.potential)
+    chosen = completed(whole, arguments.preset, _kind(arguments))
     apply(chosen.config, arguments.changes)
     for change in arguments.changes:
         section, _, key = change.partition("=")[0].partition(".")
         chosen.reasons.pop((section, key), None)
     chosen.config["cmd"].setdefault("identifier", _identifier(chosen.config["dataset"]))
     return chosen
+
+
+def _kind(arguments: argparse.Namespace) -> str:
+    """The kind of potential: of ACE that which is linear, where it is asked for."""
+    if not getattr(arguments, "linear", False):
+        return arguments.potential
+    if arguments.potential not in ("ace", "linear_ace"):
+        raise WrongUsage(f"--linear: expected --potential ace, got {arguments.potential}")
+    return "linear_ace"
 
 
 def _touched(changes: Sequence[str], config: Config) -> Config:

@@ -51,6 +51,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--potential", choices=tuple(recipes()), default="networks", help="kind of potential"
     )
     group.add_argument(
+        "--linear", action="store_true", help="of ACE what least squares fit: linear_ace"
+    )
+    group.add_argument(
         "--set",
         dest="changes",
         action="append",

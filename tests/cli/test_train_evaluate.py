@@ -275,3 +275,11 @@ def test_as_a_program(folder):
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "amptorch train: config: file not found: none.yaml\n"
+
+
+def test_linear_is_said_of_ace(folder, capsys):
+    train = ("init", "train.extxyz", "--linear", "--force", "-o", "chosen.yaml")
+    run(*train, "--potential", "ace")
+    assert read_config("chosen.yaml")["model"]["name"] == "linear_ace"
+    assert main([*train, "--potential", "snap"]) == 2
+    assert "expected --potential ace, got snap" in capsys.readouterr().err
