@@ -223,7 +223,7 @@ def test_completion_in_bash(run_dir, capsys):
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda module: module.__name__.split(".")[-1])
 def test_every_command_has_help(command, capsys):
-    name = command.__name__.split(".")[-1]
+    name = command.__name__.split(".")[-1].replace("_", "-")
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
     assert ended.value.code == 0
