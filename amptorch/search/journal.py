@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..files.journal import Lines
 from .space import Values
 
 
@@ -45,16 +45,8 @@ class Journal:
     """
 
     def __init__(self, path: Path | None = None, about: Mapping[str, Any] | None = None) -> None:
-        self.path = path
-        self.known: list[Trial] = []
-        head = {"about": json.loads(json.dumps(about or {}))}
-        if path is None:
-            return
-        if path.is_file():
-            self.known = _read(path, head)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(head) + "\n", encoding="utf-8")
+        self._lines = Lines(path, about or {}, "journal", "search", "configuration or options")
+        self.known = [_trial(row) for row in self._lines.rows]
 
     def find(self, number: int, values: Values) -> Trial | None:
         """What is known of this trial of a search, if it had the same values."""
@@ -66,41 +58,14 @@ class Journal:
         """Write a trial; those of a search that went another way from here on are dropped."""
         if trial.number < len(self.known):
             self.known = self.known[: trial.number]
-            self._rewrite()
+            self._lines.write(map(_row, self.known))
         self.known.append(trial)
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(_line(trial))
-
-    def _rewrite(self) -> None:
-        if self.path is not None:
-            head = self.path.read_text(encoding="utf-8").splitlines()[0]
-            lines = "".join(_line(each) for each in self.known)
-            self.path.write_text(f"{head}\n{lines}", encoding="utf-8")
+        self._lines.add(_row(trial))
 
 
-def _line(trial: Trial) -> str:
-    row = asdict(trial)
-    row["score"] = trial.score if math.isfinite(trial.score) else None
-    return json.dumps(row) + "\n"
+def _row(trial: Trial) -> dict[str, Any]:
+    return {**asdict(trial), "score": trial.score if math.isfinite(trial.score) else None}
 
 
-def _read(path: Path, head: Mapping[str, Any]) -> list[Trial]:
-    first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
-    try:
-        known = json.loads(first)
-        rows = [json.loads(line) for line in lines]
-    except json.JSONDecodeError as error:
-        if not lines or error.doc != lines[-1]:
-            raise ValueError(f"journal: {path} is no journal of a search: {error}") from error
-        # A run that was killed while it wrote.
-        path.write_text("".join(f"{line}\n" for line in [first, *lines[:-1]]), encoding="utf-8")
-        return _read(path, head)
-    if known != head:
-        raise ValueError(
-            f"journal: {path} is of another search: other data, configuration or options; give "
-            "another folder, or remove it"
-        )
-    for row in rows:
-        row["score"] = math.inf if row["score"] is None else row["score"]
-    return [Trial(**row) for row in rows]
+def _trial(row: dict[str, Any]) -> Trial:
+    return Trial(**{**row, "score": math.inf if row["score"] is None else row["score"]})
