@@ -89,7 +89,4 @@ def functions(facts: Facts, preset: Preset) -> int:
 
 def cutoff(facts: Facts) -> float:
     """Radius (Å) of the sphere that so many atoms share."""
-    if facts.volume is None:
-        return CUTOFF
-    radius = shared.radius(NEIGHBORS, facts.volume)
-    return round(min(max(radius, 4.0), 7.0), 1)
+    return shared.cutoff(facts, NEIGHBORS, (4.0, 7.0), CUTOFF)

@@ -59,10 +59,7 @@ def _dataset(model: str, facts: Facts, preset: Preset) -> Iterator[Rule]:
 
 def default_cutoff(model: str, facts: Facts) -> float:
     """Radius (Å) of the sphere that so many atoms share."""
-    if facts.volume is None:
-        return CUTOFF
-    radius = shared.radius(NEIGHBORS[model], facts.volume)
-    return round(min(max(radius, 3.0), 8.0), 2)
+    return shared.cutoff(facts, NEIGHBORS[model], (3.0, 8.0), CUTOFF, digits=2)
 
 
 def band_limit(model: str, facts: Facts, preset: Preset) -> int:

@@ -88,10 +88,5 @@ def _baseline(facts: Facts) -> tuple[Any, str]:
 
 def cutoffs(facts: Facts) -> list[float]:
     """Radial and angular, Å: radii of spheres that so many atoms share."""
-    if facts.volume is None:
-        return list(CUTOFFS)
-    radii = [shared.radius(number, facts.volume) for number in NEIGHBORS]
-    return [
-        round(min(max(radius, least), most), 1)
-        for radius, (least, most) in zip(radii, BOUNDS, strict=True)
-    ]
+    each = zip(NEIGHBORS, BOUNDS, CUTOFFS, strict=True)
+    return [shared.cutoff(facts, *numbers) for numbers in each]

@@ -36,6 +36,12 @@ def least_squares(facts: Facts, alpha: float, energy_weight: float) -> Iterator[
     yield "optim", "weights", weights, "of energies per atom beside components of forces"
 
 
-def radius(neighbors: float, volume: float) -> float:
-    """Of the sphere (Å) that so many atoms share, each with a volume (Å^3)."""
-    return (neighbors * volume * 3 / (4 * math.pi)) ** (1 / 3)
+def cutoff(
+    facts: Facts, neighbors: float, bounds: tuple[float, float], otherwise: float, digits: int = 1
+) -> float:
+    """Radius (Å) of the sphere that so many atoms share, within bounds; ``otherwise`` where nothing
+    is dense."""
+    if facts.volume is None:
+        return otherwise
+    radius = (neighbors * facts.volume * 3 / (4 * math.pi)) ** (1 / 3)
+    return round(min(max(radius, bounds[0]), bounds[1]), digits)
