@@ -1,6 +1,7 @@
 """HTML pages that need no other file and no network.
 
-Pages of every kind of report are made of these parts: ``document``, ``prose`` and ``table``.
+Pages of every kind of report are made of these parts: ``document``, ``prose``, ``table`` and
+``grid``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 
+from .figures.svg import Figure
 from .sections import Table
 
 STYLE = """
@@ -32,6 +34,12 @@ th { border-bottom: 2px solid var(--faint); font-weight: 600; }
 th.number, td.number { text-align: right; }
 .wide { overflow-x: auto; }
 img { max-width: 100%; margin: .3rem; background: #fff; }
+"""
+# Of figures in a :func:`grid`.
+GRID = """
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }
+figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
+         padding: .7rem .8rem; } figcaption { color: var(--faint); font-size: 13px; }
 """
 # A browser that obeys it asks for nothing, whatever the page holds, and runs no script but the one
 # whose checksum is added.
@@ -76,6 +84,16 @@ def table(content: Table) -> str:
         f'<div class="wide"><table>\n<thead>{_row("th", content.header, kinds)}</thead>\n'
         f"<tbody>\n{rows}\n</tbody></table></div>"
     )
+
+
+def grid(figures: Sequence[Figure]) -> list[str]:
+    """Figures side by side, or nothing where there are none."""
+    shown = "".join(
+        f'<figure id="{escape(each.name)}"><h3>{escape(each.title)}</h3>{each.svg}'
+        f"<figcaption>{escape(each.caption)}</figcaption></figure>"
+        for each in figures
+    )
+    return [f'<div class="grid">{shown}</div>'] if shown else []
 
 
 def _row(tag: str, cells: Sequence[str], kinds: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from .errors import Evaluation, Frame, Name
 from .figures.style import STYLE
 from .figures.svg import Figure
 from .histograms import folded
-from .html import document, prose, table
+from .html import document, grid, prose, table
 from .sections import (
     Section,
     checksums,
@@ -112,16 +112,8 @@ def _sets(report: words.Report) -> str:
 
 def _rows(figures: Sequence[Figure]) -> Iterator[str]:
     for row, heading in ROWS.items():
-        own = [_figure(each) for each in figures if each.row == row]
-        if own:
-            yield f'<h2>{heading}</h2><div class="grid">{"".join(own)}</div>'
-
-
-def _figure(figure: Figure) -> str:
-    return (
-        f'<figure id="{escape(figure.name)}"><h3>{escape(figure.title)}</h3>{figure.svg}'
-        f"<figcaption>{escape(figure.caption)}</figcaption></figure>"
-    )
+        for own in grid([each for each in figures if each.row == row]):
+            yield f"<h2>{heading}</h2>{own}"
 
 
 def _worst(report: words.Report, frames: Sequence[tuple[str, Frame, list[Name]]]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ..files.whole import write_whole
 from ..report import markdown
 from ..report.figures.style import STYLE, standalone
 from ..report.figures.svg import Figure
-from ..report.html import document, prose, table
+from ..report.html import GRID, document, grid, prose, table
 from ..report.sections import Section, Table
 from ..report.words import machine
 from . import figures
@@ -25,11 +25,6 @@ from .pool import Pool
 
 Report = Mapping[str, Any]
 SETTINGS = "chosen.yaml"
-_PAGE = """
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }
-figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
-         padding: .7rem .8rem; } figcaption { color: var(--faint); font-size: 13px; }
-"""
 
 
 def write(out: Path, report: Report, pool: Pool) -> str:
@@ -73,15 +68,8 @@ def _page(title: str, sections: Sequence[Section], drawn: Sequence[Figure]) -> s
         body += [f"<h2>{escape(section.heading)}</h2>"] if section.heading else []
         body += [f"<p>{prose(each)}</p>" for each in section.text]
         body += [table(each) for each in section.tables]
-        own = [each for each in drawn if each.row == rows.get(section.heading)]
-        if own:
-            shown = (
-                f'<figure id="{escape(each.name)}"><h3>{escape(each.title)}</h3>{each.svg}'
-                f"<figcaption>{escape(each.caption)}</figcaption></figure>"
-                for each in own
-            )
-            body.append(f'<div class="grid">{"".join(shown)}</div>')
-    return document(title, body, STYLE + _PAGE)
+        body += grid([each for each in drawn if each.row == rows.get(section.heading)])
+    return document(title, body, STYLE + GRID)
 
 
 def _sections(report: Report) -> list[Section]:
