@@ -116,8 +116,7 @@ def configured(arguments: argparse.Namespace) -> Configure:
     if arguments.config:
         config = read_config(arguments.config, arguments.set)
         return lambda train: config
-    keys = vars(given_keys(arguments.key, Keys()))
-    names = {kind: name for kind, name in keys.items() if name is not None}
+    names = given_keys(arguments.key, Keys()).given()
 
     def chosen(train: list[Atoms]) -> Mapping[str, Any]:
         facts = Facts.of(train, names or None)

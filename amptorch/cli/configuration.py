@@ -18,7 +18,7 @@ from .parser import WrongUsage
 from .settings import given_keys
 
 SECTIONS = ("model", "optim", "dataset", "cmd")
-_UNITS = ("length_unit", "energy_unit")
+UNITS = ("length_unit", "energy_unit")
 Config = dict[str, dict[str, Any]]
 
 
@@ -51,8 +51,8 @@ def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> 
     config = _given(arguments.data, resume)
     if arguments.keys:
         section = config.setdefault("dataset", {})
-        section["keys"] = _named(given_keys(arguments.keys, Keys.of(section.get("keys"))))
-    units = {name: getattr(arguments, name, None) for name in _UNITS}
+        section["keys"] = given_keys(arguments.keys, Keys.of(section.get("keys"))).given()
+    units = {name: getattr(arguments, name, None) for name in UNITS}
     if any(units.values()):
         config.setdefault("dataset", {}).update({k: v for k, v in units.items() if v is not None})
     whole = {**config, **_touched(arguments.changes, config)}
@@ -77,7 +77,7 @@ def _kind(arguments: argparse.Namespace) -> str:
 def _touched(changes: Sequence[str], config: Config) -> Config:
     """Sections ``dataset`` with the data that changes name, which the rules look at."""
     section = {"dataset": dict(config.get("dataset", {}))}
-    looked_at = tuple(f"dataset.{name}=" for name in ("raw_data", *_UNITS))
+    looked_at = tuple(f"dataset.{name}=" for name in ("raw_data", *UNITS))
     apply(section, [each for each in changes if each.startswith(looked_at)])
     return section if section["dataset"] else {}
 
@@ -88,7 +88,7 @@ def completed(config: Config, preset: str, potential: str) -> Recipe:
     source = dataset.get("raw_data")
     if source is None or (set(SECTIONS) <= set(config) and "fp_params" in dataset):
         return Recipe({**{name: {} for name in SECTIONS}, **config})
-    source = in_units(source, *(dataset.get(name) for name in _UNITS))
+    source = in_units(source, *(dataset.get(name) for name in UNITS))
     facts = Facts.of(read_images(source, "raw_data"), dataset.get("keys"))
     if config.get("model", {}).get("get_forces") is False:
         facts = replace(facts, forces=False)
@@ -121,10 +121,6 @@ def _is_config(name: str) -> bool:
     except ValueError:
         return False
     return isinstance(values, dict) and bool(set(values) & set(SECTIONS))
-
-
-def _named(keys: Keys) -> dict[str, str]:
-    return {kind: name for kind, name in vars(keys).items() if name is not None}
 
 
 def _identifier(dataset: Mapping[str, Any]) -> str:

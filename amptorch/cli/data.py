@@ -45,7 +45,7 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print it."""
     images = load_images(arguments.data, "data")
-    facts = Facts.of(images, vars_of(given_keys(arguments.keys, Keys())) or None)
+    facts = Facts.of(images, given_keys(arguments.keys, Keys()).given() or None)
     keys = Keys.of(facts.keys)
     overview = Overview.of(images, keys)
     inspection = Inspection(TargetReader(energy=False, forces=False, keys=keys))
@@ -65,11 +65,6 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"shortest distances (Å): {text or f'none under {CUTOFF:g}'}")
     print(memory(images, facts))
     inspection.warn()
-
-
-def vars_of(keys: Keys) -> dict[str, str]:
-    """The names that are given."""
-    return {kind: name for kind, name in vars(keys).items() if name is not None}
 
 
 def groups(overview: Overview) -> Iterator[str]:

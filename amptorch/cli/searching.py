@@ -15,12 +15,11 @@ from ..data.keys import Keys
 from ..data.reading import in_units, load_images
 from ..errors import nearest
 from ..potentials.registry import recipes
-from ..recipe import Facts, choose
+from ..recipe import PRESETS, Facts, choose
+from .configuration import UNITS
 from .options import DATA
 from .parser import WrongUsage
 from .settings import Loader, add_keys, add_units, given_keys
-
-_UNITS = ("length_unit", "energy_unit")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def add_frames(parser: argparse.ArgumentParser, more: str = "") -> None:
     parser.add_argument(
         "--families", metavar="A,B", help=f"potentials, default all: {','.join(recipes())}"
     )
-    parser.add_argument("--preset", default="standard", choices=("fast", "standard", "accurate"))
+    parser.add_argument("--preset", default="standard", choices=tuple(PRESETS))
     parser.add_argument(
         "--set",
         dest="changes",
@@ -93,7 +92,7 @@ def frames_of(
         test: number of the last frames that are kept apart.
         test_data: others to judge by.
     """
-    units = {name: getattr(arguments, name) for name in _UNITS if getattr(arguments, name)}
+    units = {name: getattr(arguments, name) for name in UNITS if getattr(arguments, name)}
     both = units.get("length_unit"), units.get("energy_unit")
     images = load_images(in_units(list(names), *both), "DATA")
     if not 0 <= test < len(images):
@@ -101,9 +100,7 @@ def frames_of(
     images, apart = images[: len(images) - test], images[len(images) - test :]
     if test_data is not None:
         apart = load_images(in_units(test_data, *both), "--test-data")
-    given = vars(given_keys(arguments.keys, Keys()))
-    keys = {kind: name for kind, name in given.items() if name is not None}
-    facts = Facts.of(images, keys or None)
+    facts = Facts.of(images, given_keys(arguments.keys, Keys()).given() or None)
     bases = {name: choose(facts, arguments.preset, name).config for name in families_of(arguments)}
     return Frames(images, apart, _name(names, test), units, bases)
 

@@ -67,6 +67,10 @@ class Keys:
         conventions(given.get("stress_convention", "ase"))
         return cls(**given)
 
+    def given(self) -> dict[str, str]:
+        """The mapping of a configuration: the names that are not ASE's own."""
+        return {kind: name for kind, name in vars(self).items() if name is not None}
+
 
 DEFAULT_KEYS = Keys()
 
