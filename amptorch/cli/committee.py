@@ -40,7 +40,10 @@ def add_command(commands: Any) -> None:
         ),
     )
     parser.add_argument(
-        "data", nargs="*", metavar="DATA", help=f"{DATA}; none where --out is a committee already"
+        "data",
+        nargs="*",
+        metavar="DATA",
+        help=f"{DATA}; none where --out is a committee already, or a run with model: members",
     )
     add_keys(parser)
     add_units(parser)
@@ -61,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise WrongUsage(f"-n: expected 2 or more potentials, got {arguments.number}")
     if arguments.data:
         _train(arguments)
-    elif not (arguments.out / COMMITTEE).is_file():
+    elif not arguments.out.exists():
         raise WrongUsage(f"DATA: expected data, as {arguments.out} is no committee yet")
     if arguments.pool is not None:
         query(arguments)

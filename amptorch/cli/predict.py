@@ -29,8 +29,9 @@ def add_command(commands: Any) -> None:
         "predict",
         help="write energies, forces and stresses of frames",
         description="Predict energies (eV), those of atoms, forces (eV/Å) and stresses (eV/Å³) and "
-        "write them with the frames. Of a committee the means, with standard deviations energy_std "
-        "and forces_std. info['outside'] counts atoms outside the range seen in training; gamma "
+        "write them with the frames. Of a committee, and of a run with model: members, the means, "
+        "with standard deviations energy_std and forces_std. info['outside'] counts atoms outside "
+        "the range seen in training; gamma "
         "and info['gamma_max'] are extrapolation grades, of potentials that know active sets.",
         epilog=examples(
             "amptorch predict checkpoints/RUN frames.extxyz -o predicted.extxyz",

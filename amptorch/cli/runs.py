@@ -12,7 +12,7 @@ COMMITTEE = "committee.json"
 
 
 def open_runs(name: str | Path) -> list[Potential]:
-    """The potential at a path, or those of a committee.
+    """The potential at a path, its members where it is their mean, or those of a committee.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -20,6 +20,6 @@ def open_runs(name: str | Path) -> list[Potential]:
     """
     path = Path(name)
     if not (path / COMMITTEE).is_file():
-        return [load(path)]
+        return load(path).members()
     members = json.loads((path / COMMITTEE).read_text(encoding="utf-8"))["members"]
     return [load(path / member) for member in members]

@@ -24,7 +24,12 @@ class Model(nn.Module):
     Args:
         get_forces: whether ``forward`` gives forces.
         get_stress: whether ``forward`` gives stresses too.
+
+    Attributes:
+        mean_of: models whose mean it is, trained side by side; empty of most.
     """
+
+    mean_of: tuple[Model, ...] = ()
 
     def __init__(self, get_forces: bool = True, get_stress: bool = False) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +110,15 @@ class Potential:
     def without_data(self) -> Potential:
         """Itself: it holds no training data."""
         return self
+
+    def members(self) -> list[Potential]:
+        """Potentials whose mean this one is, of a run with ``model: members``; itself alone of
+        others, and of files that hold the mean only."""
+        copies = [copy.deepcopy(each) for each in self.model.mean_of]
+        return [
+            Potential(each.to(self.device, self.dtype), self.descriptor, self.scalers, self.keys)
+            for each in copies
+        ] or [self]
 
     @property
     def elements(self) -> list[str]:

@@ -23,13 +23,18 @@ class Committee:
 
     Args:
         trainers: at least two trained trainers, potentials or paths of these, either all with
-            forces or all without.
+            forces or all without; or one that was trained with ``model: members``.
     """
 
     def __init__(self, trainers: Sequence[HasPotential | str | Path]) -> None:
         self.trainers = [opened(each) for each in trainers]
+        if len(self.trainers) == 1:
+            self.trainers = list(self.trainers[0].potential.members())
         if len(self.trainers) < 2:
-            raise ValueError(f"trainers: expected at least 2, got {len(self.trainers)}")
+            raise ValueError(
+                "trainers: expected at least 2, or one trained with model: members, "
+                f"got {len(self.trainers)}"
+            )
         with_forces = sum(trainer.potential.forces for trainer in self.trainers)
         if with_forces not in (0, len(self.trainers)):
             raise ValueError(

@@ -71,6 +71,9 @@ def test_each_is_trained_as_if_alone_and_the_mean_predicts(model, dtype, run_dir
     assert not torch.equal(*(torch.cat([*w.values()]) for w in _flat(together.first[:2])))
     found = together.predict(FRAMES)
     each = [one.predict(FRAMES) for one in alone]
+    members = [member.predict(FRAMES).energy for member in together.potential.members()]
+    for ours, theirs in zip(members, each, strict=True):
+        np.testing.assert_array_equal(ours, theirs["energy"])
     for what in ("energy", "forces"):
         mean = np.mean([np.concatenate([np.ravel(e) for e in one[what]]) for one in each], 0)
         values = np.concatenate([np.ravel(e) for e in found[what]])

@@ -77,6 +77,7 @@ class Members(Model):
             network.set_linear(_side_by_side(parts))
         if isinstance(model, BPNN):
             model.element_mask = copy.deepcopy(cast("BPNN", members[0]).element_mask)
+        model.mean_of = tuple(members)
         return model
 
 
