@@ -13,7 +13,7 @@ import yaml
 
 from ..files.config_text import CONFIG_TEXT
 from ..files.whole import write_whole
-from ..search.study.confirm import FOLDER, Confirmation, confirm
+from ..search.study.confirm import FOLDER, Confirmation, Confirming
 from ..search.study.default import default_space
 from ..search.study.found import best_of, importance, trials_of
 from ..search.study.page import Content, write_search
@@ -28,9 +28,9 @@ from .runs import COMMITTEE
 from .searching import Frames, add_frames, changes_of, frames_of
 from .settings import read_settings
 
-# Of the minutes, for what is searched where something is confirmed after it; and the parts of them
-# that one trial may take.
-SHARE, TRIALS_IN_TIME = 0.7, 20
+# Of the minutes, for what is searched where something is confirmed after it; and for what is not
+# training. Parts of the first that one trial may take.
+SHARE, SPARE, TRIALS_IN_TIME = 0.6, 0.01, 30
 SPACE = "space.yaml"
 
 
@@ -88,14 +88,17 @@ def _add_trials(parser: argparse.ArgumentParser) -> None:
         "--trial-time",
         type=seconds,
         metavar="TIME",
-        help="of one trial, default 1/20 of the minutes",
+        help="of one trial, default 1/30 of the minutes for trials, of all workers",
     )
     group.add_argument(
         "--test", type=int, default=0, metavar="N", help="last frames that choose nothing"
     )
     group.add_argument("--test-data", metavar="DATA", help="the same, from elsewhere")
     group.add_argument(
-        "--confirm", type=int, default=3, metavar="SEEDS", help="train the best again, default 3"
+        "--confirm",
+        type=int,
+        metavar="SEEDS",
+        help="train the best again, default one for each worker, at least 2",
     )
     group.add_argument(
         "--at-most", type=float, metavar="COST", help="µs an atom that the best may cost"
@@ -126,8 +129,9 @@ def run(arguments: argparse.Namespace) -> None:
 
         path = write(None)
         if arguments.confirm:
-            limit = _left(arguments, begun)
-            confirmed = confirm(problem, drawn, best.number, frames.test, arguments.confirm, limit)
+            given = (drawn, best.number, frames.test, arguments.confirm)
+            end = _end(arguments, begun)
+            confirmed = Confirming(problem, *given, end, arguments.workers).run()
             members = json.dumps({"members": list(confirmed.outcomes)}, indent=1)
             write_whole(arguments.out / FOLDER / COMMITTEE, members.encode)
             path = write(confirmed)
@@ -142,6 +146,8 @@ def _check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and not value >= least:
             raise WrongUsage(f"--{name}: expected {least} or more, got {value}")
+    if arguments.confirm is None:
+        arguments.confirm = max(2, arguments.workers)
     if arguments.test and arguments.test_data:
         raise WrongUsage("--test, --test-data: expected one of them, got both")
 
@@ -189,9 +195,7 @@ def _plan(arguments: argparse.Namespace, begun: float) -> tuple[Plan, Frames]:
     return plan, frames
 
 
-def _left(arguments: argparse.Namespace, begun: float) -> float | None:
-    """Seconds for each seed."""
-    if arguments.minutes is None:
-        return None
-    left = 60.0 * arguments.minutes - (time.time() - begun)
-    return max(left, 1.0) / arguments.confirm
+def _end(arguments: argparse.Namespace, begun: float) -> float | None:
+    """Of trainings that confirm."""
+    minutes = arguments.minutes
+    return None if minutes is None else begun + 60.0 * minutes * (1.0 - SPARE)

@@ -11,9 +11,9 @@ from .space import POTENTIAL, Sections
 Entries = Mapping[str, Mapping[str, Any]]
 
 _BY_GRADIENTS: Entries = {
-    "optim.lr": {"factor": [0.3, 3.0]},
-    "optim.batch_size": {"factor": [0.4, 2.5]},
-    "optim.force_coefficient": {"factor": [0.1, 10.0]},
+    "optim.lr": {"factor": [0.5, 2.0]},
+    # Wider, errors of energies and forces are traded for each other, which their mean hardly sees.
+    "optim.force_coefficient": {"factor": [0.5, 2.0]},
 }
 _BY_LEAST_SQUARES: Entries = {
     "optim.alpha": {"low": 1e-10, "high": 1e-3, "log": True},
@@ -32,11 +32,9 @@ _EXPANSION: Entries = {
 }
 ENTRIES: Mapping[str, Entries] = {
     "networks": {
-        "model.hidden_layers": {"factor": [0.4, 2.0]},
-        "model.activation": {"choices": ["softplus", "tanh"]},
-        "model.members": {"choices": [1, 3]},
-        "dataset.fp_params.auto.cutoff": {"factor": [0.65, 1.2]},
-        "dataset.fp_params.auto.size.radial": {"factor": [0.5, 1.5]},
+        "model.hidden_layers": {"factor": [0.5, 1.5]},
+        "dataset.fp_params.auto.cutoff": {"factor": [0.75, 1.2]},
+        "dataset.fp_params.auto.size.radial": {"factor": [0.6, 1.5]},
         "dataset.fp_params.auto.size.narrow": {"factor": [0.6, 1.7]},
         "dataset.fp_params.MCSHs.sigmas": {"factor": [0.6, 1.4]},
         **_BY_GRADIENTS,

@@ -98,13 +98,21 @@ class Problem:
         self, drawn: Drawn, place: Path, limit: float | None = None, watch: Watch | None = None
     ) -> Outcome:
         """Train a configuration, a potential for each fold that is judged; the first is that of the
-        folder, and is watched. See :class:`.training.Task`."""
-        found = []
+        folder, and is watched. See :class:`.training.Task`. Of several members whose number the
+        space does not say one is trained."""
+        found, one = [], self._alone(drawn)
         for fold in range(self.judged):
             folder = place if fold == 0 else place / f"fold-{fold}"
             share = None if limit is None else limit / self.judged
-            found.append(self.train(drawn, fold, folder, share, watch if fold == 0 else None))
+            found.append(self.train(one, fold, folder, share, watch if fold == 0 else None))
+            self.write_config(drawn, folder / CONFIG_TEXT)
         return together(found)
+
+    def _alone(self, drawn: Drawn) -> Drawn:
+        config = copy.deepcopy(drawn.config)
+        if "members" in config["model"] and not self.space.says(drawn.family, "model", "members"):
+            config["model"]["members"] = 1
+        return replace(drawn, config=config)
 
     def train(
         self,

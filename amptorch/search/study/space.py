@@ -124,6 +124,10 @@ class Space:
             for family in self.bases
         ]
 
+    def says(self, family: str, *place: str) -> bool:
+        """Whether a value of a family is in the space, searched or not."""
+        return any(each.place == place for each in self.dimensions[family])
+
     def descriptor_is_fixed(self, family: str) -> bool:
         """Whether all trials of a family have the same fingerprints."""
         keys = ("fp_scheme", "fp_params", "cutoff_params", "prune")

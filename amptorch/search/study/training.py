@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 
 from ...config import with_classes
 from ...potentials.potential import Potential
 from ...report import evaluate
+from ...report.errors import Parity
 from ...trainer import AtomsTrainer
 from .cost import microseconds_an_atom
 from .space import Sections
@@ -118,7 +120,7 @@ class Task:
                 if trainer.given_up:
                     raise NotWorthIt
                 seconds = time.monotonic() - begun
-                errors = errors_of(trainer.potential, self.judge)
+                errors = errors_of([trainer.potential], self.judge)
                 cost = microseconds_an_atom(trainer.potential, self.judge)
             finally:
                 self._keep(trainer)
@@ -143,18 +145,22 @@ class Task:
             os.rename(trainer.cp_dir, self.folder)
 
 
-def errors_of(potential: Potential, images: Sequence[Atoms]) -> dict[str, float]:
-    """Root mean square errors: energies in eV/atom, forces in eV/Å, stresses in eV/Å^3.
+def errors_of(potentials: Sequence[Potential], images: Sequence[Atoms]) -> dict[str, float]:
+    """Root mean square errors of the mean of potentials: energies in eV/atom, forces in eV/Å,
+    stresses in eV/Å^3.
 
     Raises:
         ArithmeticError: one is not finite.
     """
-    found = {
-        name: float(e["rmse"] or 0.0) for name, e in evaluate(potential, images).errors().items()
-    }
-    if not all(map(math.isfinite, found.values())):
-        raise ArithmeticError(f"errors are not finite: {found}")
-    return found
+    found = [evaluate(potential, images) for potential in potentials]
+    errors = {}
+    for name in found[0].quantities:
+        values = [each for one in found for each in [one.parity(name)] if each is not None]
+        mean = np.mean([each.predicted for each in values], axis=0)
+        errors[str(name)] = Parity(values[0].reference, mean).rmse
+    if not all(map(math.isfinite, errors.values())):
+        raise ArithmeticError(f"errors are not finite: {errors}")
+    return errors
 
 
 class _Watched(AtomsTrainer):

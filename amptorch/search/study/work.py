@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...potentials.potential import Potential
-from ...processes import threads
-from . import storage
+from . import side_by_side, storage
 from .cost import microseconds_an_atom
 from .problem import Problem
 from .rungs import is_poor, rung_of
+from .shares import next_family
+from .space import POTENTIAL
 from .training import NotWorthIt, Outcome, errors_of
 from .turn import Lock, held
 
@@ -83,45 +82,13 @@ def search(plan: Plan, workers: int = 1) -> Study:
         ValueError: no trial came to an end.
     """
     plan.study()
-    if workers == 1:
-        work(plan)
-    else:
-        _in_processes(plan, workers)
+    side_by_side.run(work, workers, plan)
     study = plan.study()
     if not any(trial.values for trial in study.get_trials(deepcopy=False)):
         failures = [t.user_attrs.get("failure") for t in study.get_trials(deepcopy=False)]
         why = next((each for each in reversed(failures) if each), "none came to its end in time")
         raise ValueError(f"search: no trial of {len(failures)} succeeded, the last: {why}")
     return study
-
-
-def _in_processes(plan: Plan, workers: int) -> None:
-    context = multiprocessing.get_context("spawn")
-    made = [context.Process(target=work, args=(plan, k)) for k in range(workers)]
-    with _threads_shared(workers):
-        for each in made:
-            each.start()
-    try:
-        for each in made:
-            each.join()
-    except KeyboardInterrupt:
-        for each in made:  # they got Ctrl-C themselves, and mark what they were at
-            each.join(10.0)
-            each.terminate()
-        raise
-
-
-@contextmanager
-def _threads_shared(workers: int) -> Iterator[None]:
-    """Each process of those that are started its part of the cores."""
-    said = os.environ.get("OMP_NUM_THREADS")
-    if said is None:
-        os.environ["OMP_NUM_THREADS"] = str(max(1, threads.cores() // workers))
-    try:
-        yield
-    finally:
-        if said is None:
-            del os.environ["OMP_NUM_THREADS"]
 
 
 def work(plan: Plan, worker: int = 0) -> None:
@@ -149,9 +116,20 @@ def _another(plan: Plan, study: Study, worker: str) -> bool:
         begun = sum(map(storage.counts, study.get_trials(deepcopy=False)))
         if begun >= plan.trials or time.time() >= plan.until:
             return False
+        _choose_family(plan, study)
         one = _Trial(plan, study, worker, turn)
         study.optimize(one, n_trials=1, catch=(TrialFailed,))
     return True
+
+
+def _choose_family(plan: Plan, study: Study) -> None:
+    """Whose turn it is, unless there are values that wait to be tried."""
+    trials = study.get_trials(deepcopy=False)
+    families = list(plan.problem.space.bases)
+    if len(families) == 1 or any(trial.state.name == "WAITING" for trial in trials):
+        return
+    begun = [(t.params.get(POTENTIAL), t.values[0] if t.values else None) for t in trials]
+    study.enqueue_trial({POTENTIAL: next_family(families, begun)})
 
 
 @dataclass
@@ -210,7 +188,7 @@ class _Rungs:
         names = [each for each in problem.objectives if each != "seconds"]
         if "cost" in names and self._cost is None:
             self._cost = microseconds_an_atom(potential, judge)
-        errors = errors_of(potential, judge)
+        errors = errors_of([potential], judge)
         here = scores(names, Outcome(errors, self._cost or 0.0, 0.0, 0, 0))
         self._known[str(rung)] = here
         self._trial.set_user_attr("rungs", self._known)

@@ -80,11 +80,16 @@ def test_search_confirm_and_go_on(folder, capsys):
             (errors["energy"] * errors["forces"]) ** 0.5
         )
         assert cost == each["cost"] > 0
+        if each["family"] == "networks":
+            check_one_member(out, each)
     check_potential(out, done[0])
     confirmed = found["confirmed"]
     assert (confirmed["unseen"], confirmed["frames"]) == (True, 3)
     assert len(confirmed["outcomes"]) == 2
     assert main(["predict", "search/confirmed", "data.extxyz", "-o", "p.extxyz", "--quiet"]) == 0
+    pairs = zip(*(ase.io.read(name, "-3:") for name in ("p.extxyz", "data.extxyz")), strict=True)
+    squares = [np.square(mean.get_forces() - image.get_forces()) for mean, image in pairs]
+    assert confirmed["together"]["forces"] == pytest.approx(np.mean(squares) ** 0.5, rel=1e-5)
     page = (out / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
     assert page.count("<figure>") >= 2
@@ -96,6 +101,14 @@ def test_search_confirm_and_go_on(folder, capsys):
     assert report(out)["trials"] == trials
     assert main([*given[:-2], "--confirm", "0", "--folds", "3"]) == 1
     assert "is another search, with another folds" in capsys.readouterr().err
+
+
+def check_one_member(out: Path, trial) -> None:
+    """A trial trains one network an element of the three that its configuration asks for."""
+    config = yaml.safe_load((out / "trials" / f"{trial['number']:04d}" / "config.yaml").read_text())
+    assert config["model"]["members"] == 3
+    features, (width, _) = 4, config["model"]["hidden_layers"]
+    assert trial["parameters"] == 2 * ((features + 1) * width + (width + 1) * width + width + 1)
 
 
 def check_potential(out: Path, trial) -> None:

@@ -9,6 +9,7 @@ from amptorch.potentials.registry import recipes
 from amptorch.recipe import Facts, choose
 from amptorch.search.study.default import default_space
 from amptorch.search.study.rungs import dominates, is_poor, rung_of
+from amptorch.search.study.shares import next_family
 from amptorch.search.study.space import Space
 
 FACTS = Facts(40, {"Cu": 200, "Pd": 200}, True, volume=12.0)
@@ -96,7 +97,7 @@ def test_what_cannot_be_is_named(given, message):
 def test_rungs_are_reached_once_and_never_by_the_last_epoch():
     reached = {epochs: [rung_of(e + 1, epochs) for e in range(epochs)] for epochs in (1, 4, 27)}
     assert reached[1] == [None]
-    assert [k for k, r in enumerate(reached[27], 1) if r is not None] == [3, 9]
+    assert [k for k, r in enumerate(reached[27], 1) if r is not None] == [9]
     assert reached[4][-1] is None
 
 
@@ -109,3 +110,17 @@ def test_the_best_third_goes_on():
     assert not is_poor([-1.0, 99.0], both)
     assert is_poor([99.0, 99.0], both)
     assert not dominates([1.0, 2.0], [1.0, 2.0])
+
+
+def test_families_that_err_less_have_more_trials():
+    """Of scores 1 and 2 the first has its 32nd when the other has its second; none what fails."""
+    score = {"a": 2.0, "b": 1.0, "c": None}
+    names, begun = list(score), []
+    for _ in names:
+        begun.append((next_family(names, begun), None))
+    assert [family for family, _ in begun] == names
+    begun = [(family, score[family]) for family in names]
+    for _ in range(31):
+        family = next_family(names, begun)
+        begun.append((family, score[family]))
+    assert [sum(f == name for f, _ in begun) for name in names] == [2, 31, 1]
