@@ -217,10 +217,7 @@ def _confirmed(found: Confirmation | None) -> tuple[list[str], list[Table]]:
     if found is None:
         return [], []
     where = "that the search never saw" if found.unseen else "of the search, which chose it"
-    told = (
-        f"Trial {found.trial}, trained again, and judged by {found.frames} frames {where}; all "
-        "together are a committee, whose mean predicts:"
-    )
+    told = f"Trial {found.trial}, trained again, and judged by {found.frames} frames {where}:"
     rows = []
     for name, outcome in found.outcomes.items():
         force = outcome.errors.get("forces")
@@ -231,11 +228,11 @@ def _confirmed(found: Confirmation | None) -> tuple[list[str], list[Table]]:
     energies = [1000 * each.errors["energy"] for each in found.outcomes.values()]
     forces = [each.errors.get("forces", np.nan) for each in found.outcomes.values()]
     spread = [f"{np.mean(each):.4g} ± {np.std(each):.2g}" for each in (energies, forces)]
-    rows.append(["mean ± deviation", *spread, "", ""])
+    rows.append(["errors: mean ± deviation", *spread, "", ""])
     if len(energies) > 1:
         both = [1000 * found.together["energy"], found.together.get("forces", np.nan)]
         cost = sum(each.cost for each in found.outcomes.values())
-        rows.append(["[all together](confirmed)", *(f"{each:.4g}" for each in both)])
+        rows.append(["[committee](confirmed): their mean", *(f"{each:.4g}" for each in both)])
         rows[-1] += [f"{cost:.3g}", ""]
     header = ["", "energy (meV/atom)", "forces (eV/Å)", "µs an atom", "seconds"]
     return [told], [Table(header, rows)]
