@@ -132,13 +132,14 @@ class AtomsNet(NeuralNet):
             keywords["fused"] = True
         return arguments, keywords
 
-    def infer(self, x: AtomsBatch, **fit_params: object) -> tuple[Tensor, Tensor]:
-        """Scaled energies [n_images] and forces [n_atoms, 3] of a batch."""
+    def infer(self, x: AtomsBatch, **fit_params: object) -> tuple[Tensor, ...]:
+        """Scaled energies [n_images], forces [n_atoms, 3] and, of a model that gives them, stresses
+        [n_images, 6] of a batch."""
         return self.module_(x.to(self.device), **fit_params)
 
     def get_loss(
         self,
-        y_pred: tuple[Tensor, Tensor],
+        y_pred: tuple[Tensor, ...],
         y_true: tuple[Tensor, ...],
         X: AtomsBatch | None = None,
         training: bool = False,
@@ -150,8 +151,13 @@ class AtomsNet(NeuralNet):
                 return self.criterion_(y_pred, target)
             loss = self.criterion_(y_pred, target, self.images_of(X).to(self.device))
             if isinstance(self.criterion_, NepLoss):
-                loss = loss + self.criterion_.of_parameters(self.module_)
+                loss = loss + self.of_parameters(self.criterion_)
             return loss
+
+    def of_parameters(self, criterion: NepLoss) -> Tensor:
+        """What the sizes of the parameters add to the loss: of a member those of its own."""
+        model = self.module_
+        return criterion.of_parameters(model.current if isinstance(model, Members) else model)
 
     def images_of(self, batch: AtomsBatch | None) -> AtomsBatch:
         """Which atoms are of which images, for the loss."""

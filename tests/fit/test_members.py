@@ -22,6 +22,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "torch's layers": {"element_mask": "fixed", "activation": nn.ELU},
 }
 OPTIM: dict[str, Any] = {"optimizer": "soap", "batch_size": 4, "epochs": 3, "ema": 0.9}
+LOSSES: dict[str, dict[str, Any]] = {
+    "one network": {"loss": "nep", "loss_args": {"lambda_1": 0.5, "lambda_2": 0.7}},
+}
 EQUAL = {torch.DoubleTensor: 1e-12, torch.FloatTensor: 2e-5}
 
 
@@ -30,10 +33,11 @@ def sections(model: dict[str, Any], dtype: Any = torch.DoubleTensor) -> dict[str
     return {"model": model, "optim": OPTIM, "dataset": dataset, "cmd": {"dtype": dtype}}
 
 
-def to_the_end(model: dict[str, Any], dtype: Any) -> dict[str, Any]:
+def to_the_end(model: dict[str, Any], dtype: Any, loss: dict[str, Any]) -> dict[str, Any]:
     """Without a checkpoint, so that the last weights are kept and not those that were the best."""
     chosen = sections(model, dtype)
-    return {**chosen, "cmd": {**chosen["cmd"], "debug": True}}
+    cmd = {**chosen["cmd"], "debug": True}
+    return {**chosen, "optim": {**chosen["optim"], **loss}, "cmd": cmd}
 
 
 class Given(AtomsTrainer):
@@ -59,15 +63,16 @@ class Seen(AtomsTrainer):
 
 
 @pytest.mark.parametrize("dtype", EQUAL)
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_each_is_trained_as_if_alone_and_the_mean_predicts(model, dtype, run_dir):
-    together = trained(FRAMES, run_dir, Seen, **to_the_end({**model, "members": 3}, dtype))
+@pytest.mark.parametrize("name", MODELS)
+def test_each_is_trained_as_if_alone_and_the_mean_predicts(name, dtype, run_dir):
+    model, loss = MODELS[name], LOSSES.get(name, {})
+    together = trained(FRAMES, run_dir, Seen, **to_the_end({**model, "members": 3}, dtype, loss))
     alone = []
     for start, member in zip(together.first, together.model.each, strict=True):
         kind = type("One", (Given,), {"start": start})
-        alone.append(trained(FRAMES, run_dir, kind, **to_the_end(model, dtype)))
-        for name, value in weights(alone[-1]).items():
-            assert torch.equal(value, member.state_dict()[name])
+        alone.append(trained(FRAMES, run_dir, kind, **to_the_end(model, dtype, loss)))
+        for key, value in weights(alone[-1]).items():
+            assert torch.equal(value, member.state_dict()[key])
     assert not torch.equal(*(torch.cat([*w.values()]) for w in _flat(together.first[:2])))
     found = together.predict(FRAMES)
     each = [one.predict(FRAMES) for one in alone]

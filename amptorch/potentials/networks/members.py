@@ -41,6 +41,11 @@ class Members(Model):
         """The members."""
         return cast("list[AtomisticModel]", list(self.members))
 
+    @property
+    def current(self) -> Model:
+        """The member within :meth:`alone`, else this."""
+        return self._alone or self
+
     def forward(self, batch: AtomsBatch) -> tuple[Tensor, ...]:
         """As every model's: those of the mean, or of one member within :meth:`alone`."""
         return (self._alone or self.for_prediction())(batch)
