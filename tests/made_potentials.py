@@ -79,11 +79,13 @@ def alloy_frames(number: int = 6, seed: int = 0) -> list[Atoms]:
     return images
 
 
-def with_emt(image: Atoms) -> Atoms:
-    """The image with energy and forces of EMT, as numbers."""
+def with_emt(image: Atoms, stress: bool = False) -> Atoms:
+    """The image with energy and forces of EMT and, if asked for, stress, as numbers."""
     image.calc = EMT()
-    energy, forces = image.get_potential_energy(), image.get_forces()
-    image.calc = SinglePointCalculator(image, energy=energy, forces=forces)
+    results = {"energy": image.get_potential_energy(), "forces": image.get_forces()}
+    if stress:
+        results["stress"] = image.get_stress()
+    image.calc = SinglePointCalculator(image, **results)
     return image
 
 

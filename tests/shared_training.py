@@ -23,7 +23,8 @@ def frames() -> list[Atoms]:
     images = alloy_frames(10)
     for index, image in enumerate(images):
         del image[4 - index % 3 :]
-        with_emt(image)
+        with_emt(image, stress=index != 1)
+        image.info["w"] = 1.0 + index % 2
     return images
 
 
@@ -37,7 +38,10 @@ RUNS: dict[str, dict[str, dict[str, Any]]] = {
     "raw data": {},
     "single network": {"model": {"name": "singlenn"}},
     "per atom": {"optim": {"loss_fn": PerAtomLoss}},
-    "absolute errors": {"optim": {"loss": "mae", "metric": "mse", "cp_metric": "forces"}},
+    "absolute errors": {
+        "optim": {"loss": "mae", "metric": "mse", "cp_metric": "forces", "stress_coefficient": 9.0},
+        "dataset": {"weight_key": "w"},
+    },
     "energies": {"model": {"get_forces": False}, "optim": {"force_coefficient": 0}},
     "schedule": {
         "optim": {
@@ -49,8 +53,21 @@ RUNS: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "lbfgs": {"optim": {"optimizer": torch.optim.LBFGS, "lr": 0.1, "batch_size": 7}},
-    "soap": {"optim": {"optimizer": "soap", "optimizer_args": {"refresh": 2}}},
-    "members": {"model": {"name": "singlenn", "members": 2}},
+    "NEP's loss": {
+        "model": {"name": "singlenn"},
+        "optim": {
+            "optimizer": "soap",
+            "optimizer_args": {"refresh": 2},
+            "loss": "nep",
+            "stress_coefficient": 0.2,
+            "loss_args": {"force_delta": 0.4, "type_weight": {"Cu": 1.7}},
+        },
+        "dataset": {"weight_key": "w"},
+    },
+    "members": {
+        "model": {"name": "singlenn", "members": 2},
+        "optim": {"loss": "nep", "loss_args": {"lambda_1": 0.5, "lambda_2": 0.7}},
+    },
     "store": {"dataset": {"lmdb_path": True}},
     "parts of a store": {
         "dataset": {"lmdb_path": True, "cache": "partial", "val_split_mode": "inorder"}

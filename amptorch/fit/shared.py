@@ -21,7 +21,8 @@ from torch.utils.data import Sampler
 from ..data.frame import AtomsBatch, Labelled
 from ..dataset.frames import Images
 from ..dataset.loader import Batches, BatchLoader, Collate, Order
-from ..processes.group import is_shared
+from ..processes.group import is_first, is_shared
+from .nep_loss import NepLoss
 from .net import AtomsNet, Step
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ def check_settings(settings: Config) -> None:
     for asked, what in (
         (settings.model.sees_whole_batches, "model: batchnorm would see a part of each batch"),
         (optim.gradient_clip is not None, "optim: gradient_clip would see a part of the gradient"),
-        (optim.stress_coefficient > 0, "optim: stress_coefficient is for one process"),
-        (settings.dataset.weight_key is not None, "dataset: weight_key is for one process"),
-        (optim.loss == "nep", "optim: loss 'nep' is for one process"),
         (optim.choice.net is not AtomsNet, "optim: this optimizer is for one process"),
         (optim.choice.annealing is not None, "optim: annealing is for one process"),
     ):
@@ -76,7 +74,8 @@ class SharedBatchLoader(BatchLoader):
         ):
             bounds = _bounds(min(self._batch_size, self._size - start))
             part = BatchPart.of(batch, [b - a for a, b in itertools.pairwise(bounds)])
-            yield part, tuple(part.joined(target) for target in targets)
+            energies, *forces = targets
+            yield part, (part.of_images(energies), *map(part.of_atoms, forces))
 
 
 class _OwnParts:
@@ -125,17 +124,25 @@ class BatchPart(AtomsBatch):
     def __len__(self) -> int:
         return len(self.all_natoms)
 
-    def joined(self, values: Tensor) -> Tensor:
-        """Values of images [n] or of atoms [n, 3] of all processes, one after the other."""
-        return _joined(values, self.images if values.ndim == 1 else self.atoms)
+    def of_images(self, values: Tensor) -> Tensor:
+        """Values of images of all processes, one after the other."""
+        return _joined(values, self.images)
+
+    def of_atoms(self, values: Tensor) -> Tensor:
+        """Values of atoms of all processes, one after the other."""
+        return _joined(values, self.atoms)
 
     def whole(self) -> AtomsBatch:
-        """Which atom belongs to which image of the whole batch."""
+        """Which atom, of which element, belongs to which image of the whole batch, and what losses
+        ask of images beside energies."""
         numbers = torch.arange(len(self), device=self.all_natoms.device)
+        asked = [name for name in ("stress", "volume", "weight") if name in self]
         return AtomsBatch(
             batch=numbers.repeat_interleave(self.all_natoms),
             natoms=self.all_natoms,
             num_graphs=len(self),
+            atomic_numbers=self.of_atoms(self.atomic_numbers),
+            **{name: self.of_images(self[name]) for name in asked},
         )
 
 
@@ -158,15 +165,22 @@ class SharedNet(AtomsNet):
     """Net whose batches are :class:`BatchPart`: predictions, losses and gradients are those of the
     whole batch, in every process."""
 
-    def infer(self, x: BatchPart, **fit_params: object) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Scaled energies [n_images] and forces [n_atoms, 3] of the whole batch."""
-        energies, forces = super().infer(x, **fit_params)
-        return x.joined(energies), (x.joined(forces) if forces.ndim == 2 else forces)
+    def infer(self, x: BatchPart, **fit_params: object) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """Scaled energies [n_images], forces [n_atoms, 3] and stresses, if asked for, of the whole
+        batch."""
+        energies, forces, *stresses = super().infer(x, **fit_params)
+        of_atoms = x.of_atoms(forces) if forces.ndim == 2 else forces
+        return (x.of_images(energies), of_atoms, *map(x.of_images, stresses))
 
     def images_of(self, batch: AtomsBatch | None) -> AtomsBatch:
         """Those of the whole batch."""
         assert isinstance(batch, BatchPart)
         return batch.whole()
+
+    def of_parameters(self, criterion: NepLoss) -> Tensor:
+        """The same in every process; its gradient is the first one's, as gradients are summed."""
+        value = super().of_parameters(criterion)
+        return value if is_first() else value.detach()
 
     def train_step_single(self, batch: Labelled, **fit_params: object) -> Step:
         """One process's part of the gradient, then the sum over processes."""
