@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from ase import Atoms
@@ -13,8 +14,8 @@ from ase.data import covalent_radii
 from ..data.keys import KINDS, Keys, holds, proposals
 from ..kernels.neighbors import find_neighbors
 
-MEASURED = 200
-"""Frames of whose pairs all distances are looked at; then of every other one as many again, ..."""
+SAMPLED = 200
+"""The first frames, all of which are of the sample; then of every other one as many again, ..."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ class Facts:
         volume: of an atom, Å^3: the median of the frames that are periodic in all directions, None
             without such.
         stresses: share of the frames that have a stress or virial.
-        closest: the smallest distance of two atoms over the sum of their covalent radii, among
-            frames all over the data; None where all are farther apart than these radii.
+        sample: frames all over the data.
     """
 
     n_frames: int
@@ -40,18 +40,18 @@ class Facts:
     keys: Mapping[str, str] = field(default_factory=dict)
     volume: float | None = None
     stresses: float = 0.0
-    closest: float | None = None
+    sample: Sequence[Atoms] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def of(cls, images: Iterable[Atoms], keys: Mapping[str, str] | None = None) -> Facts:
-        """One pass over images, which are not kept; names that are given are not looked for.
+        """One pass over images, of which a sample is kept; names that are given are not looked for.
 
         Raises:
             ValueError: no image.
         """
         n_frames = with_forces = with_stress = 0
         atoms: Counter[str] = Counter()
-        names, volumes, sample = dict(keys or {}), [], _Distances()
+        names, volumes, sample = dict(keys or {}), [], _Sample()
         for image in images:
             if not n_frames and keys is None:
                 names = found_keys(image)
@@ -71,8 +71,15 @@ class Facts:
             names,
             float(np.median(volumes)) if volumes else None,
             with_stress / n_frames,
-            sample.closest,
+            sample.frames,
         )
+
+    @cached_property
+    def closest(self) -> float | None:
+        """The smallest distance of two atoms over the sum of their covalent radii in the sample;
+        None where all are farther apart than these radii."""
+        found = (closest(image) for image in self.sample)
+        return min((each for each in found if each is not None), default=None)
 
     @property
     def elements(self) -> list[str]:
@@ -95,24 +102,21 @@ class Facts:
         return 3 * self.n_atoms if self.forces else self.n_frames
 
 
-class _Distances:
-    """The smallest distance relative to covalent radii, of more and more thinly sown frames."""
+class _Sample:
+    """More and more thinly sown frames."""
 
     def __init__(self) -> None:
-        self.closest: float | None = None
-        self._seen, self._measured, self._stride = 0, 0, 1
+        self.frames: list[Atoms] = []
+        self._seen, self._stride = 0, 1
 
     def see(self, image: Atoms) -> None:
         """Take in an image, or let it pass."""
         self._seen += 1
         if self._seen % self._stride:
             return
-        self._measured += 1
-        if self._measured % MEASURED == 0:
+        self.frames.append(image)
+        if len(self.frames) % SAMPLED == 0:
             self._stride *= 2
-        found = closest(image)
-        if found is not None:
-            self.closest = found if self.closest is None else min(found, self.closest)
 
 
 def closest(image: Atoms) -> float | None:

@@ -14,7 +14,7 @@ from ase.neighborlist import neighbor_list
 from amptorch.config import Config, with_classes
 from amptorch.fit.nets import make_loss
 from amptorch.recipe import PRESETS, Facts, choose, complete, rules
-from amptorch.recipe.facts import MEASURED
+from amptorch.recipe.facts import SAMPLED
 
 from ..made_potentials import alloy_frames
 
@@ -104,7 +104,7 @@ def test_facts():
     frames = alloy_frames(3)
     found = Facts.of(iter(frames))
     volume = float(np.median([frame.get_volume() / 4 for frame in frames]))
-    assert found == Facts(3, {"Cu": 6, "Pd": 6}, True, volume=volume, closest=found.closest)
+    assert found == Facts(3, {"Cu": 6, "Pd": 6}, True, volume=volume)
     assert (found.n_atoms, found.size, found.n_values) == (12, 4.0, 36)
     frames[1].calc = SinglePointCalculator(frames[1], energy=1.0)
     assert Facts.of(frames).n_values == 3
@@ -127,7 +127,7 @@ def test_the_closest_pair_is_that_of_ase():
 def test_distances_of_many_frames_are_those_of_some():
     pair = Atoms("Cu2", [(0, 0, 0), (2.4, 0, 0)])
     nearer = Atoms("Cu2", [(0, 0, 0), (1.1, 0, 0)])
-    frames = [pair] * (2 * MEASURED) + [nearer] * 2 + [pair]
+    frames = [pair] * (2 * SAMPLED) + [nearer] * 2 + [pair]
     assert Facts.of(frames).closest == pytest.approx(1.1 / 2.64)
 
 

@@ -13,6 +13,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import covalent_radii
 from ase.io import read, write
 from scipy.spatial.transform import Rotation
 from torch import Tensor
@@ -433,13 +434,16 @@ def test_the_recipe_is_a_configuration(preset: str, tmp_path: Path) -> None:
 
 
 def test_the_recipe_looks_at_close_pairs_and_stresses() -> None:
-    facts = Facts(100, {"Cu": 400}, True, volume=12.0, stresses=0.9, closest=0.5)
+    near, far = (
+        [Atoms("Cu2", [(0, 0, 0), (share * 2 * covalent_radii[29], 0, 0)])] for share in (0.5, 0.9)
+    )
+    facts = Facts(100, {"Cu": 400}, True, volume=12.0, stresses=0.9, sample=near)
     config = choose(facts, potential="nep").config
     assert config["optim"]["stress_coefficient"] == pytest.approx(nep.FORCE * 144.0, rel=1e-2)
     linear, repulsion = config["dataset"]["baseline"]
     assert linear == "linear"
     assert repulsion["nep_zbl"]["outer"] == nep.OUTER
-    for changes in ({"closest": 0.9, "stresses": 0.4}, {"closest": None, "volume": None}):
+    for changes in ({"sample": far, "stresses": 0.4}, {"sample": (), "volume": None}):
         config = choose(replace(facts, **changes), potential="nep").config
         assert config["dataset"]["baseline"] == "linear"
         assert "stress_coefficient" not in config["optim"]
