@@ -13,7 +13,7 @@ import numpy as np
 
 from .report import Report, Section, Table
 
-IMPORTS = "import amptorch.trainer, amptorch.cli.train, amptorch.report"
+IMPORTS = "import ase.io, amptorch.trainer, amptorch.cli as cli; cli.make_parser('train')"
 
 
 def measure_fit(report: Report, data: Path, band: int, repeats: int, most: float) -> None:

@@ -4,47 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import metadata
+from importlib import import_module, metadata
 
-from . import (
-    committee,
-    compare_families,
-    completion,
-    convert,
-    data,
-    evaluate,
-    export,
-    finetune,
-    fingerprint,
-    info,
-    init,
-    lammps,
-    machine,
-    md,
-    merge,
-    nep,
-    predict,
-    relax,
-    search,
-    select,
-    select_frames,
-    train,
-    tune,
-    verify,
-)
 from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
 COMMANDS = (
-    *(train, search, compare_families, tune, evaluate, predict, finetune, committee),
-    *(select, select_frames, relax, md, nep, data, export, lammps, init),
-    *(fingerprint, info, verify, merge, convert, machine, completion),
+    *("train", "search", "compare_families", "tune", "evaluate", "predict", "finetune"),
+    *("committee", "select", "select_frames", "relax", "md", "nep", "data", "export", "lammps"),
+    *("init", "fingerprint", "info", "verify", "merge", "convert", "machine", "completion"),
 )
 STATUS = "exit status: 0 good, 1 failed, 2 wrong usage, 130 interrupted"
 
 
-def make_parser() -> Parser:
-    """The parser of all commands."""
+def make_parser(first: str = "") -> Parser:
+    """The parser of all commands, or of what an argument that comes first needs of them: imports of
+    all take longer than many a command."""
     parser = Parser(
         prog="amptorch",
         description="Interatomic potentials from atomic fingerprints.",
@@ -54,15 +29,23 @@ def make_parser() -> Parser:
         "--version", action="version", version=f"amptorch {metadata.version('amptorch')}"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for command in COMMANDS:
-        command.add_command(commands)
+    for name in _needed(first):
+        import_module(f".{name}", __name__).add_command(commands)
     return parser
+
+
+def _needed(first: str) -> Sequence[str]:
+    """Modules of commands; all for help, for errors, and for what completes them."""
+    if first == "--version":
+        return ()
+    name = first.replace("-", "_")
+    return (name,) if name in COMMANDS and name != "completion" else COMMANDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status. Bad input gives a message, not a traceback."""
-    parser = make_parser()
-    parsed = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed = make_parser(next(iter(given), "")).parse_args(given)
     with kept_in(getattr(parsed, "log", None)):
         try:
             return int(parsed.run(parsed) or GOOD)

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lu
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -28,6 +27,8 @@ NUMBERS = 1 << 26
 
 def maximum_volume(rows: Array) -> Places:
     """Places [n] of the active set among rows [n_rows, n], n_rows at least n."""
+    from scipy.linalg import lu  # here: all commands import this module, few choose sets
+
     n = rows.shape[1]
     empty = np.flatnonzero(~rows.any(0))
     rows = rows.copy()

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import block_diag
 from torch import Tensor, nn
 
 from ..model import MLP, AtomisticModel
@@ -85,6 +84,8 @@ def _normalized(layer: Layer, batch: nn.BatchNorm1d) -> Layer:
 
 def _side_by_side(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
     """Networks of the same inputs as one with all their outputs."""
+    from scipy.linalg import block_diag  # here: all commands import this module
+
     joined = []
     for index, same in enumerate(zip(*networks, strict=True)):
         weights = [layer.weight for layer in same]
