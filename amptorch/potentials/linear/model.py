@@ -99,10 +99,10 @@ class Linear(LinearModel):
                 return Rows(energies)
             slopes = self._slopes(frames, fingerprint, species, batch)
             of_forces, of_virials = [], []
-            for each, blocks, own, n_frames in slopes:
-                of_forces.append(each.forces(blocks))
+            for each, own, n_frames in slopes:
+                of_forces.append(each.forces())
                 if virials:
-                    of_virials.append(each.virials(blocks, own, n_frames))
+                    of_virials.append(each.virials(own, n_frames))
         return Rows(energies, torch.cat(of_forces), torch.cat(of_virials) if virials else None)
 
     def _energies(self, fingerprint: Tensor, species: Tensor, batch: AtomsBatch) -> Tensor:
@@ -113,21 +113,22 @@ class Linear(LinearModel):
 
     def _slopes(
         self, frames: Iterable[Blocks], fingerprint: Tensor, species: Tensor, batch: AtomsBatch
-    ) -> Iterator[tuple[_Slopes, Blocks, Tensor, int]]:
+    ) -> Iterator[tuple[_Slopes, Tensor, int]]:
         """Of each of the blocks what makes rows of them, the frame of each atom, and how many."""
         n_elements, first = self.num_params // self.n_terms, 0
         for blocks in frames:
             atoms = slice(first, first + blocks.n_atoms)
             own = batch.batch[atoms] - batch.batch[first]
-            slopes = _Slopes(self, fingerprint[atoms], species[atoms], n_elements)
-            yield slopes, blocks, own, int(own[-1]) + 1
+            values = blocks.by_element(species[atoms], n_elements)
+            slopes = _Slopes(self, blocks, *values, fingerprint[atoms], species[atoms])
+            yield slopes, own, int(own[-1]) + 1
             first = atoms.stop
 
-    def left(self, fingerprint: Tensor) -> Tensor:
+    def left(self, fingerprint: Tensor) -> Tensor | None:
         """[n_atoms, L], by what the slopes of an atom's features are multiplied in those of its
-        terms: 1, and with products the features."""
+        terms: 1, and with products the features; None where it is 1 alone."""
         ones = torch.ones_like(fingerprint[:, :1])
-        return torch.cat([ones, fingerprint], 1) if self.quadratic else ones
+        return torch.cat([ones, fingerprint], 1) if self.quadratic else None
 
     def slopes_of_terms(self, products: Tensor) -> Tensor:
         """[n, P, c], slopes of the terms, of sums [n, L, K, c] of ``left`` times slopes of
@@ -152,31 +153,36 @@ class _Slopes:
     """From slopes of features to rows of forces and virials."""
 
     model: Linear
+    blocks: Blocks
+    values: Tensor
+    factors: Tensor
     fingerprint: Tensor
     species: Tensor
-    n_elements: int
 
-    def forces(self, blocks: Blocks) -> Tensor:
+    def forces(self) -> Tensor:
         """[3 n_atoms, p]"""
         left, n_atoms = self.model.left(self.fingerprint), len(self.species)
-        values = blocks.slopes.flatten(1)
-        moved = blocks.neighbors * self.n_elements + self.species[blocks.centers]
-        found = -products(left[blocks.centers], values, moved, n_atoms * self.n_elements)
-        own = values.new_zeros((n_atoms, values.shape[1])).index_add(0, blocks.centers, values)
-        places = torch.arange(n_atoms, device=moved.device) * self.n_elements + self.species
-        found[places] += left[:, :, None] * own[:, None, :]
+        values, centers, n_elements = self.values.flatten(1), self.blocks.centers, len(self.factors)
+        moved = self.blocks.neighbors * n_elements + self.species[centers]
+        of_pairs = None if left is None else left[centers]
+        found = products(of_pairs, values, moved, n_atoms * n_elements).neg_()
+        own = values.new_zeros((n_atoms, values.shape[1])).index_add(0, centers, values)
+        places = torch.arange(n_atoms, device=moved.device) * n_elements + self.species
+        found[places] += own[:, None, :] if left is None else left[:, :, None] * own[:, None, :]
         return self._laid_out(found, n_atoms, 3)
 
-    def virials(self, blocks: Blocks, frames: Tensor, n_frames: int) -> Tensor:
+    def virials(self, frames: Tensor, n_frames: int) -> Tensor:
         """[6 n_frames, p]"""
-        left, n_atoms = self.model.left(self.fingerprint), len(self.species)
-        outer = products(blocks.vectors, blocks.slopes.flatten(1), blocks.centers, n_atoms)
+        left = self.model.left(self.fingerprint)
+        n_atoms, n_elements = len(self.species), len(self.factors)
+        outer = products(self.blocks.vectors, self.values.flatten(1), self.blocks.centers, n_atoms)
         each = voigt(outer.view(n_atoms, 3, -1, 3)).flatten(1)
-        places = frames * self.n_elements + self.species
-        return self._laid_out(products(left, each, places, n_frames * self.n_elements), n_frames, 6)
+        places = frames * n_elements + self.species
+        return self._laid_out(products(left, each, places, n_frames * n_elements), n_frames, 6)
 
     def _laid_out(self, sums: Tensor, n: int, axes: int) -> Tensor:
         """[axes n, p] of [n n_elements, L, K axes]."""
-        terms = self.model.slopes_of_terms(sums.unflatten(2, (-1, axes)))
-        by_element = terms.view(n, self.n_elements, -1, axes)
+        scaled = sums.unflatten(2, (-1, axes)) * self.factors.repeat(n, 1)[:, None, :, None]
+        terms = self.model.slopes_of_terms(scaled)
+        by_element = terms.view(n, len(self.factors), -1, axes)
         return by_element.permute(0, 3, 1, 2).reshape(n * axes, -1)

@@ -19,16 +19,28 @@ class Blocks:
 
     Attributes:
         slopes: [n_pairs, n_features, 3], dG_i/dR_ij.
+        factors: [n_atoms, n_features], what those of each atom i are to be multiplied by.
         vectors: [n_pairs, 3], R_ij, Å.
         centers, neighbors: [n_pairs], i and j.
         n_atoms: number of atoms.
     """
 
     slopes: Tensor
+    factors: Tensor
     vectors: Tensor
     centers: Tensor
     neighbors: Tensor
     n_atoms: int
+
+    def by_element(self, species: Tensor, n_elements: int) -> tuple[Tensor, Tensor]:
+        """Slopes, and factors [n_elements, n_features] of their sums over the neighbours of atoms
+        of an element: sums are far fewer. Atoms of an element that differ have their slopes
+        multiplied, and factors of 1."""
+        shared = self.factors.new_ones((n_elements, self.factors.shape[1]))
+        shared[species] = self.factors
+        if torch.equal(shared[species], self.factors):
+            return self.slopes, shared
+        return self.slopes * self.factors[self.centers][:, :, None], torch.ones_like(shared)
 
 
 def blocks_of(batch: AtomsBatch) -> Iterator[Blocks] | None:
@@ -56,11 +68,8 @@ def _computed(primes: OnTheFly, sizes: Sequence[int]) -> Iterator[PairJacobian]:
 
 def _blocks(primes: PairJacobian) -> Blocks:
     environment = primes.environment
-    slopes = _all_features(primes)
-    if not bool((primes.factors == 1).all()):
-        slopes = slopes * primes.factors[environment.centers][:, :, None]
     pairs = environment.vectors, environment.centers, environment.neighbors
-    return Blocks(slopes, *pairs, environment.n_atoms)
+    return Blocks(_all_features(primes), primes.factors, *pairs, environment.n_atoms)
 
 
 def _all_features(primes: PairJacobian) -> Tensor:
@@ -77,18 +86,17 @@ def _all_features(primes: PairJacobian) -> Tensor:
     return dense.scatter_(1, spare, primes.values)[:, :-1]
 
 
-def products(left: Tensor, right: Tensor, groups: Tensor, n_groups: int) -> Tensor:
+def products(left: Tensor | None, right: Tensor, groups: Tensor, n_groups: int) -> Tensor:
     """Sums [n_groups, a, b] of left (x) right over the members of each group.
 
     Args:
-        left: [n, a].
+        left: [n, a], or None: [n, 1] of ones.
         right: [n, b].
         groups: [n], the group of each.
         n_groups: their number.
     """
-    if left.shape[1] == 1:
-        sums = right.new_zeros((n_groups, right.shape[1])).index_add_(0, groups, left * right)
-        return sums[:, None]
+    if left is None:
+        return right.new_zeros((n_groups, right.shape[1])).index_add_(0, groups, right)[:, None]
     order = torch.argsort(groups, stable=True)
     groups = groups[order]
     counts = torch.bincount(groups, minlength=n_groups)
