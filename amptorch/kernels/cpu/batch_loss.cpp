@@ -4,7 +4,10 @@
 
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <memory>
+#include <numeric>
+#include <vector>
 
 #include "networks_arrays.h"
 #include "networks_tiles.h"
@@ -77,6 +80,23 @@ public:
 
     Index n_frames() const { return static_cast<Index>(batch_.first.shape(0)) - 1; }
     bool with_gradient() const { return batch_.changes.shape(0) > 0; }
+
+    // Where groups of frames begin, and the last one ends.
+    std::vector<Index> groups() const {
+        const Index n = std::min<Index>(n_frames(), 64);
+        std::vector<Index> bounds(n + 1);
+        for (Index g = 0; g <= n; ++g) bounds[g] = n_frames() * g / n;
+        return bounds;
+    }
+
+    // The groups, those with most atoms first.
+    std::vector<Index> by_size(const std::vector<Index>& bounds) const {
+        const auto size = [&](Index g) { return begin(bounds[g + 1]) - begin(bounds[g]); };
+        std::vector<Index> order(bounds.size() - 1);
+        std::iota(order.begin(), order.end(), Index{0});
+        std::sort(order.begin(), order.end(), [&](Index a, Index b) { return size(a) > size(b); });
+        return order;
+    }
 
     Scratch<T> scratch() const {
         Index size = 0;
@@ -190,20 +210,22 @@ private:
     std::unique_ptr<T[]> force_changes_, slopes_, directions_;
 };
 
-// Frames are summed in groups, and these in their order: results do not depend on the threads.
+// Frames are summed in groups, and these in their order: results do not depend on the threads. Large
+// groups are begun first, so that threads end together.
 template <typename T>
 double run(const Batch<T>& batch, int threads) {
     Step<T> step(batch);
-    const Index n_frames = step.n_frames(), n_groups = std::min<Index>(n_frames, 64);
-    const std::size_t size = batch.changes.shape(0);
+    const std::vector<Index> bounds = step.groups(), order = step.by_size(bounds);
+    const std::size_t n_groups = order.size(), size = batch.changes.shape(0);
     std::vector<std::vector<T>> sums(n_groups, std::vector<T>(size));
     std::vector<double> losses(n_groups);
 #pragma omp parallel num_threads(threads)
     {
         Scratch<T> scratch = step.scratch();
 #pragma omp for schedule(dynamic)
-        for (Index g = 0; g < n_groups; ++g) {
-            for (Index f = n_frames * g / n_groups; f < n_frames * (g + 1) / n_groups; ++f) {
+        for (std::size_t k = 0; k < n_groups; ++k) {
+            const Index g = order[k];
+            for (Index f = bounds[g]; f < bounds[g + 1]; ++f) {
                 losses[g] += step.run(f, scratch, sums[g].data());
             }
         }

@@ -9,36 +9,54 @@ namespace amptorch {
 namespace {
 
 constexpr const char* variable = "AMPTORCH_CPU_CAPABILITY";
+constexpr const char* names[] = {"baseline", "avx2", "avx512"};
 
-bool has_avx2() {
+InstructionSet best() {
 #ifdef AMPTORCH_HAS_AVX2
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+        return InstructionSet::baseline;
+    }
+    // VBMI2 is not used: processors that lack it slow down where vectors are that wide.
+    const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    return wide && __builtin_cpu_supports("avx512vbmi2") ? InstructionSet::avx512
+                                                         : InstructionSet::avx2;
 #else
-    return false;
+    return InstructionSet::baseline;
 #endif
 }
 
-bool chosen() {
+InstructionSet named(const std::string& name) {
+    int set = 0;
+    while (set < 3 && name != names[set]) ++set;
+    const std::string given = std::string(variable) + ": ";
+    if (set == 3) {
+        throw std::invalid_argument(given + "expected 'baseline', 'avx2' or 'avx512', got '" + name +
+                                    "'");
+    }
+    if (set > static_cast<int>(best())) {
+        throw std::invalid_argument(given + "'" + name + "' was asked for, but this machine has '" +
+                                    name_of(best()) + "' at most");
+    }
+    return static_cast<InstructionSet>(set);
+}
+
+InstructionSet chosen() {
     const char* given = std::getenv(variable);
-    const std::string name = given ? given : "";
-    if (name.empty()) return has_avx2();
-    if (name == "baseline") return false;
-    if (name != "avx2") {
-        throw std::invalid_argument(std::string(variable) +
-                                    ": expected 'baseline' or 'avx2', got '" + name + "'");
-    }
-    if (!has_avx2()) {
-        throw std::invalid_argument(std::string(variable) +
-                                    ": 'avx2' was asked for, but this machine has no AVX2 with FMA");
-    }
-    return true;
+    return given && *given ? named(given) : best();
 }
 
 }  // namespace
 
-bool uses_avx2() {
-    static const bool uses = chosen();
-    return uses;
+InstructionSet instruction_set() {
+    static const InstructionSet set = chosen();
+    return set;
 }
+
+bool uses_avx2() { return instruction_set() >= InstructionSet::avx2; }
+
+bool uses_avx512() { return instruction_set() >= InstructionSet::avx512; }
+
+const char* name_of(InstructionSet set) { return names[static_cast<int>(set)]; }
 
 }  // namespace amptorch

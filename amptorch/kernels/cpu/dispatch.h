@@ -8,10 +8,19 @@
 
 namespace amptorch {
 
-// Whether the kernels of AVX2 with FMA run: where the machine has both, unless the environment
-// variable AMPTORCH_CPU_CAPABILITY, which is read once, says otherwise.
+enum class InstructionSet { baseline, avx2, avx512 };
+
+// The best that the machine has, unless the environment variable AMPTORCH_CPU_CAPABILITY, which is
+// read once, says otherwise.
 // Throws std::invalid_argument where it names what is unknown or what the machine lacks.
+InstructionSet instruction_set();
+
+// As the variable has it.
+const char* name_of(InstructionSet set);
+
+// Whether the kernels of AVX2 with FMA run, if there are none for more.
 bool uses_avx2();
+bool uses_avx512();
 
 // Of two kernels of one instruction set the one for numbers of type T.
 template <typename T, template <typename> class Kernel>

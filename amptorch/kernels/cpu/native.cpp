@@ -25,7 +25,7 @@ void bind_ace_rows(nanobind::module_& module);
 NB_MODULE(_native, module) {
     // Potentials that live until the program ends are not worth a message.
     nanobind::set_leak_warnings(false);
-    module.def("cpu_capability", [] { return amptorch::uses_avx2() ? "avx2" : "baseline"; });
+    module.def("cpu_capability", [] { return amptorch::name_of(amptorch::instruction_set()); });
     amptorch::bind_symmetry_functions(module);
     amptorch::bind_gmp(module);
     amptorch::bind_bispectrum(module);

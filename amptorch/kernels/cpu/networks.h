@@ -59,12 +59,14 @@ struct Kernel {
                      T* shares, T* changes, T* scratch);
 };
 
-// Names and structs of networks_activations.h.
-#define AMPTORCH_ACTIVATIONS(one)           \
+// Names and structs of networks_activations.h; first those that are compiled for AVX-512 too.
+#define AMPTORCH_WIDE_ACTIVATIONS(one)      \
     one("tanh", Tanh)                       \
     one("softplus", Softplus)               \
     one("sigmoid", Sigmoid)                 \
-    one("silu", Silu)                       \
+    one("silu", Silu)
+#define AMPTORCH_ACTIVATIONS(one)           \
+    AMPTORCH_WIDE_ACTIVATIONS(one)          \
     one("gelu", Gelu)                       \
     one("gelu_tanh", GeluTanh)              \
     one("relu", Relu)                       \
@@ -77,7 +79,7 @@ struct Kernel {
 
 template <typename T>
 struct Kernels {
-    const Kernel<T> *first, *last;
+    const Kernel<T> *first = nullptr, *last = nullptr;
     const Kernel<T>* begin() const { return first; }
     const Kernel<T>* end() const { return last; }
 };
@@ -90,6 +92,9 @@ struct Kernels {
 AMPTORCH_NETWORKS(baseline)
 #ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_NETWORKS(avx2)
+#endif
+#ifdef AMPTORCH_HAS_AVX512
+AMPTORCH_NETWORKS(avx512)
 #endif
 #undef AMPTORCH_NETWORKS
 

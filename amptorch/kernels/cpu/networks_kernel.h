@@ -276,8 +276,13 @@ void backward(const Networks<T>& nets, const Tile<T>& tile, const T* energies, c
 #define AMPTORCH_KERNEL(name, Activation) \
     {name, Activation<T>::kept, forward<T, Activation<T>>, backward<T, Activation<T>>},
 template <typename T>
-constexpr Kernel<T> kernels[] = {AMPTORCH_ACTIVATIONS(AMPTORCH_KERNEL)
-                                     AMPTORCH_KERNEL("mixed", Mixed)};
+constexpr Kernel<T> kernels[] = {
+#if AMPTORCH_SIMD_BYTES == 64
+    AMPTORCH_WIDE_ACTIVATIONS(AMPTORCH_KERNEL)
+#else
+    AMPTORCH_ACTIVATIONS(AMPTORCH_KERNEL) AMPTORCH_KERNEL("mixed", Mixed)
+#endif
+};
 #undef AMPTORCH_KERNEL
 
 template <typename T>

@@ -17,10 +17,21 @@ const Kernels<T>& kernels() {
     return AMPTORCH_KERNEL(T, Kernels, of_double, of_float);
 }
 
+// Those with wider vectors, of some activations.
+template <typename T>
+Kernels<T> wide_kernels() {
+#ifdef AMPTORCH_HAS_AVX512
+    if (uses_avx512()) return AMPTORCH_OF_TYPE(T, Kernels, avx512::of_double, avx512::of_float);
+#endif
+    return {};
+}
+
 template <typename T>
 const Kernel<T>& kernel(const std::string& activation) {
-    for (const Kernel<T>& each : kernels<T>()) {
-        if (activation == each.activation) return each;
+    for (const Kernels<T>& some : {wide_kernels<T>(), kernels<T>()}) {
+        for (const Kernel<T>& each : some) {
+            if (activation == each.activation) return each;
+        }
     }
     throw std::invalid_argument("activation: there is no kernel for " + activation);
 }

@@ -155,35 +155,53 @@ void virial_change(const T* virial, const T* vector, T* lanes) {
     repeat(change, lanes);
 }
 
+// dL/dF_i - dL/dF_j repeated, and what dL/dW_i adds.
+template <typename T>
+AMPTORCH_INLINE void change_of(const Frame<T>& frame, Index pair, const T* own, const T* repeated,
+                               const T* virial, Vec<T> (&change)[3]) {
+    const T* other = repeated + frame.neighbors[pair] * period<T>;
+    for (int v = 0; v < 3; ++v) change[v] = lanes(own, v) - lanes(other, v);
+    if (!virial) return;
+    T more[period<T>];
+    virial_change(virial, frame.vectors + 3 * pair, more);
+    for (int v = 0; v < 3; ++v) change[v] += lanes(more, v);
+}
+
+// The sums over the pairs of a run of n_periods periods from ``at`` on, few enough for registers.
+template <typename T, int n_periods>
+void push_periods(const Frame<T>& frame, const Touch& touch, const Run<T>& run, Index at,
+                  const T* own, const T* repeated, const T* virial, T* copy, T* sums) {
+    constexpr int n = 3 * n_periods;
+    Vec<T> totals[n] = {};
+    for (Index pair = run.begin; pair < run.end; ++pair) {
+        const T* block = whole_block(frame, touch, run, pair, copy) + at;
+        prefetch(block, n * width<T>);
+        Vec<T> change[3];
+        change_of(frame, pair, own, repeated, virial, change);
+#pragma GCC unroll 12
+        for (int v = 0; v < n; ++v) totals[v] += lanes(block, v) * change[v % 3];
+    }
+#pragma GCC unroll 12
+    for (int v = 0; v < n; ++v) lanes(sums + at, v) = totals[v];
+}
+
 template <typename T>
 void push(const Frame<T>& frame, const Part& part, const Touch& touch, const T* forces,
           const T* virials, Index n_features, T* changes, T* scratch) {
+    constexpr decltype(&push_periods<T, 1>) of[] = {push_periods<T, 1>, push_periods<T, 2>,
+                                                    push_periods<T, 3>, push_periods<T, 4>};
     T *sums = scratch, *copy = scratch + padded(touch), *repeated = copy + padded(touch);
     for (Index j = 0; j < frame.n_atoms; ++j) {
         repeat(forces + 3 * (frame.offset + j), repeated + j * period<T>);
     }
     for (Index i = part.begin; i < part.end; ++i) {
         const T* own = repeated + i * period<T>;
+        const T* virial = virials ? virials + 9 * (frame.offset + i) : nullptr;
         T* out = changes + (frame.offset + i) * n_features;
         for_each_run(frame, touch, i, [&](const Run<T>& run) {
-            for (Index q = 0; q < run.n; ++q) sums[q] = 0;
-            for (Index pair = run.begin; pair < run.end; ++pair) {
-                const T* block = whole_block(frame, touch, run, pair, copy);
-                prefetch(block, run.n);
-                const T* other = repeated + frame.neighbors[pair] * period<T>;
-                Vec<T> change[3];
-                for (int v = 0; v < 3; ++v) change[v] = lanes(own, v) - lanes(other, v);
-                if (virials) {
-                    T more[period<T>];
-                    const T* virial = virials + 9 * (frame.offset + i);
-                    virial_change(virial, frame.vectors + 3 * pair, more);
-                    for (int v = 0; v < 3; ++v) change[v] += lanes(more, v);
-                }
-                for (Index q = 0; q < run.n; q += period<T>) {
-                    for (int v = 0; v < 3; ++v) {
-                        lanes(sums + q, v) += lanes(block + q, v) * change[v];
-                    }
-                }
+            for (Index at = 0; at < run.n; at += 4 * period<T>) {
+                const Index left = (run.n - at) / period<T>;
+                of[left < 4 ? left - 1 : 3](frame, touch, run, at, own, repeated, virial, copy, sums);
             }
             for (Index q = 0; q < 3 * run.count; ++q) out[run.features[q / 3]] += sums[q];
         });

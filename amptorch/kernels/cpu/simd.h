@@ -112,16 +112,16 @@ AMPTORCH_INLINE Quad<T> picked(Quad<T> x, Quad<T> y) {
 #endif
 }
 
-// The two halves of a vector of eight added, or a vector of four as it is.
+// The halves or quarters of a vector of eight or sixteen added, or a vector of four as it is.
 template <typename T>
 AMPTORCH_INLINE Quad<T> folded(Vec<T> value) {
-    Quad<T> low, high{};
-    __builtin_memcpy(&low, &value, sizeof(low));
-    if constexpr (width<T> == 8) {
-        __builtin_memcpy(&high, reinterpret_cast<const T*>(&value) + 4, sizeof(high));
-        low += high;
+    Quad<T> total, part;
+    __builtin_memcpy(&total, &value, sizeof(total));
+    for (int lane = 4; lane < width<T>; lane += 4) {
+        __builtin_memcpy(&part, reinterpret_cast<const T*>(&value) + lane, sizeof(part));
+        total += part;
     }
-    return low;
+    return total;
 }
 
 // Adds the sums over the lanes of four vectors to four numbers, all four at once.

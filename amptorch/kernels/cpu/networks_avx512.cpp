@@ -1,0 +1,8 @@
+// The networks with AVX-512, used where the machine has it.
+#include "networks.h"
+
+#ifdef AMPTORCH_HAS_AVX512
+#include "avx512_begin.h"
+#include "networks_kernel.h"
+#include "avx2_end.h"
+#endif
