@@ -44,7 +44,7 @@ HOT = (
     "amptorch.data.frame:_collate",
     "amptorch.data.primes:join",
     "amptorch.fit.net:AtomsNet.train_step_single",
-    "amptorch.fit.fused:fused_step",
+    "amptorch.fit.fused:FusedSteps._step",
     "amptorch.kernels.batch_loss:batch_loss",
     "amptorch.potentials.networks.model:AtomisticModel.kernel_shape",
     "amptorch.fit.metrics:MemEffEpochScoring.on_batch_end",

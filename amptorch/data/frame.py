@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.profiler import record_function
 
 from ..kernels.environment import Where, moved
+from ..processes.stages import stage
 from .primes import Primes, SparsePrimes, join
 
 Data = TypeVar("Data", bound="AtomsData")
@@ -122,30 +122,35 @@ Labelled = tuple[AtomsBatch, tuple[Tensor, ...]]
 
 def collate(images: Sequence[AtomsData]) -> AtomsBatch:
     """Lay images one after the other."""
-    with record_function("amptorch::collate"):
+    with stage("amptorch::collate"):
         return _collate(images)
 
 
 def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
     sizes = torch.tensor([image.num_nodes for image in images])
+    n_atoms = int(sizes.sum())
     batch = AtomsBatch(
         fingerprint=torch.cat([image.fingerprint for image in images]),
         atomic_numbers=torch.cat([image.atomic_numbers for image in images]),
-        num_nodes=int(sizes.sum()),
+        num_nodes=n_atoms,
         num_graphs=len(images),
-        batch=torch.repeat_interleave(torch.arange(len(images)), sizes),
+        batch=torch.repeat_interleave(sizes, output_size=n_atoms),
         natoms=sizes,
     )
-    if all("energy" in image for image in images):
+    if _have(images, "energy"):
         batch.energy = torch.stack([image.energy.reshape(()) for image in images])
     for name in ("stress", "volume", "weight"):
-        if all(name in image for image in images):
+        if _have(images, name):
             batch[name] = torch.stack([image[name] for image in images])
-    if all("forces" in image for image in images):
+    if _have(images, "forces"):
         batch.forces = torch.cat([image.forces for image in images])
-    if all("fprimes" in image for image in images):
+    if _have(images, "primes"):
         batch.primes = join([image.primes for image in images if image.primes is not None])
     return batch
+
+
+def _have(images: Sequence[AtomsData], name: str) -> bool:
+    return all(getattr(image, name, None) is not None for image in images)
 
 
 def _device(*where: Where) -> torch.device | None:

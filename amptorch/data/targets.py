@@ -17,6 +17,7 @@ from .stress import convention_of
 
 # Stress and -virial/V of one image may differ by so much, of the largest entry, or eV/Å^3.
 DISAGREEMENT = (0.02, 1e-4)
+_VOIGT = np.array([0, 4, 8, 5, 2, 1])  # xx yy zz yz xz xy in a matrix
 
 
 class MissingTargetError(ValueError):
@@ -104,7 +105,7 @@ def _above(baseline: Baseline, image: Atoms, targets: Targets) -> Targets:
 def voigt_stress(virial: Array, volume: float) -> Array:
     """Stress [6] in eV/Å^3 of a virial [3, 3] in eV and a volume in Å^3."""
     stress = (virial + virial.T) / (2 * volume)
-    return stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    return stress.take(_VOIGT)
 
 
 def stress_of(image: Atoms, virial: Array | None) -> Array | None:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from ase import Atoms
 from torch import Tensor
-from torch.profiler import record_function
 from tqdm import tqdm
 
 from ..kernels import pair_jacobian
@@ -23,6 +22,7 @@ from ..kernels.neighbors import (
     find_neighbors_of_frames,
     parts_of_frame,
 )
+from ..processes.stages import stage
 from .arrays import element_arrays, image_arrays
 from .identity import Identity
 from .schemes import CutoffParams, register
@@ -153,7 +153,7 @@ class BaseDescriptor(Identity):
         """
         names = names or [f"image {index}" for index in range(len(images))]
         frames = [self._frame(*each) for each in zip(images, names, strict=True)]
-        with record_function("amptorch::neighbours"):
+        with stage("amptorch::neighbours"):
             if neighbors is None:
                 environments = find_neighbors_of_frames(frames, self.cutoff)
             else:
@@ -193,12 +193,12 @@ class BaseDescriptor(Identity):
 
     def fingerprints(self, environment: Environment) -> Tensor:
         """Fingerprints [n_atoms, n_features] of an environment."""
-        with record_function("amptorch::fingerprints"):
+        with stage("amptorch::fingerprints"):
             return self.kernel.forward(environment, self.parameters)
 
     def jacobian(self, environment: Environment) -> tuple[Tensor, Tensor]:
         """Fingerprints, and dG_i/dR_ij [n_pairs, n_touched, 3] in blocks over pairs."""
-        with record_function("amptorch::primes"):
+        with stage("amptorch::primes"):
             return self.kernel.jacobian(environment, self.parameters)
 
     def vjp(self, environment: Environment, gradient: Tensor) -> Tensor:

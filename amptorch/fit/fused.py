@@ -6,81 +6,153 @@ may want to see or change on the way (hooks, classes of their own) goes the gene
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
-from torch.profiler import record_function
 
 from ..data.frame import AtomsBatch
 from ..data.primes import StoredPrimes
 from ..kernels import networks
 from ..kernels.batch_loss import Inputs, Result, batch_loss
-from ..potentials.networks.model import BPNN, AtomisticModel, SingleNN, has_hooks
+from ..potentials.networks.model import BPNN, AtomisticModel, SingleNN
+from ..processes.stages import stage
 from .losses import CustomLoss, PerAtomLoss
 
 # Threads share the frames of a batch; the general path cuts frames in parts, too.
 _LEAST_FRAMES = 4
 
+Losses = CustomLoss | PerAtomLoss
 
-def fused_step(
-    model: nn.Module,
-    criterion: nn.Module,
-    batch: AtomsBatch,
-    targets: Sequence[Tensor],
-    gradient: bool,
-) -> tuple[Tensor, tuple[Tensor, Tensor]] | None:
-    """Loss of a batch, energies and forces; None where the general path must do it.
 
-    Args:
-        model: the network.
-        criterion: the loss.
-        batch: the frames.
-        targets: energies and, with forces, forces.
-        gradient: add the gradient to ``grad`` of the parameters.
+@dataclass
+class _Known:
+    """What the kernel is told of a model, and what must not change for it to stay so."""
+
+    shape: networks.Shape
+    hooks: Sequence[Mapping[int, object]]
+    layers: Sequence[nn.Module]
+    trained: Sequence[bool]
+
+    def holds(self, layers: Sequence[nn.Module], parameters: Sequence[Tensor]) -> bool:
+        """Whether nothing has, neither layers, nor what is trained, nor who looks on."""
+        same = self.layers == layers and self.trained == [p.requires_grad for p in parameters]
+        return same and not any(self.hooks)
+
+
+class FusedSteps:
+    """Steps of training, which looks through a model once and then sees that it is as it was.
+
+    Settings of a layer, as the beta of a softplus, are taken as they were first.
     """
-    shape = _shape(model, criterion, batch)
+
+    def __init__(self) -> None:
+        self._known: dict[nn.Module, _Known] = {}
+
+    def step(
+        self,
+        model: nn.Module,
+        criterion: nn.Module,
+        batch: AtomsBatch,
+        targets: Sequence[Tensor],
+        gradient: bool,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]] | None:
+        """Loss of a batch, energies and forces; None where the general path must do it.
+
+        Args:
+            model: the network.
+            criterion: the loss.
+            batch: the frames.
+            targets: energies and, with forces, forces.
+            gradient: add the gradient to ``grad`` of the parameters.
+        """
+        if type(model) not in (BPNN, SingleNN) or type(criterion) not in (CustomLoss, PerAtomLoss):
+            return None
+        assert isinstance(model, AtomisticModel)
+        assert isinstance(criterion, Losses)
+        with torch.no_grad():
+            return self._step(model, criterion, batch, targets, gradient)
+
+    def _step(
+        self,
+        model: AtomisticModel,
+        criterion: Losses,
+        batch: AtomsBatch,
+        targets: Sequence[Tensor],
+        gradient: bool,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]] | None:
+        layers = [layer for each in model.perceptrons() for layer in each.model_net]
+        parameters = [
+            part for each in layers for part in each._parameters.values() if part is not None
+        ]
+        mask = model.element_mask.mask.weight if isinstance(model, BPNN) else None
+        trained = parameters if mask is None else [*parameters, mask]
+        shape = self._shape(model, criterion, batch, layers, trained)
+        if shape is None:
+            return None
+        terms, inputs = criterion.terms(batch), _inputs(model, batch)
+        if terms is None or inputs is None or not _same_type(parameters[0], inputs, targets):
+            return None
+        with stage("amptorch::loss_and_gradient"):
+            result = batch_loss(shape, parameters, inputs, targets, terms, gradient)
+        if gradient:
+            for parameter, change in _gradients(parameters, mask, batch, result):
+                if parameter.requires_grad:
+                    old = parameter.grad
+                    parameter.grad = change if old is None else old + change
+        return result.loss, (result.energies, result.forces)
+
+    def _shape(
+        self,
+        model: AtomisticModel,
+        criterion: nn.Module,
+        batch: AtomsBatch,
+        layers: Sequence[nn.Module],
+        trained: Sequence[Tensor],
+    ) -> networks.Shape | None:
+        """Of the networks, unless somebody looks on."""
+        if type(batch) is not AtomsBatch or batch.num_graphs < _LEAST_FRAMES or model.get_stress:
+            return None
+        if _has_any_global_hook() or any(
+            p._backward_hooks or p._post_accumulate_grad_hooks for p in trained
+        ):
+            return None
+        known = self._known.get(model)
+        if known is None or not known.holds(layers, trained):
+            known = _look_through(model, criterion, layers, trained)
+            if known is None:
+                return None
+            self._known[model] = known
+        return known.shape
+
+
+def _look_through(
+    model: AtomisticModel,
+    criterion: nn.Module,
+    layers: Sequence[nn.Module],
+    trained: Sequence[Tensor],
+) -> _Known | None:
+    hooks = [
+        hooks
+        for each in (*model.modules(), *criterion.modules())
+        for hooks in (
+            each._forward_hooks,
+            each._forward_pre_hooks,
+            each._backward_hooks,
+            each._backward_pre_hooks,
+        )
+    ]
+    shape = None if any(hooks) else model.kernel_shape()
     if shape is None:
         return None
-    assert isinstance(model, AtomisticModel)
-    assert isinstance(criterion, CustomLoss | PerAtomLoss)
-    terms, inputs = criterion.terms(batch), _inputs(model, batch)
-    if terms is None or inputs is None or not _same_type(model, inputs, targets):
-        return None
-    with record_function("amptorch::loss_and_gradient"):
-        parameters = [part for each in model.perceptrons() for part in each.parameters()]
-        result = batch_loss(shape, parameters, inputs, targets, terms, gradient)
-    if gradient:
-        for parameter, change in _gradients(model, batch, parameters, result):
-            if parameter.requires_grad:
-                old = parameter.grad
-                parameter.grad = change if old is None else old + change
-    return result.loss, (result.energies, result.forces)
-
-
-def _shape(model: nn.Module, criterion: nn.Module, batch: AtomsBatch) -> networks.Shape | None:
-    """Of the networks, unless a class is not known or somebody looks on."""
-    if not isinstance(model, AtomisticModel) or type(model) not in (BPNN, SingleNN):
-        return None
-    known = type(criterion) in (CustomLoss, PerAtomLoss) and type(batch) is AtomsBatch
-    if not known or batch.num_graphs < _LEAST_FRAMES or model.get_stress:
-        return None
-    # Those of the layers are looked for by ``kernel_shape``.
-    called = [model, criterion, *model.perceptrons(), *(e.model_net for e in model.perceptrons())]
-    if isinstance(model, BPNN):
-        called += [model.element_mask, model.element_mask.mask]
-    if _has_any_global_hook() or any(map(has_hooks, called)):
-        return None
-    if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in model.parameters()):
-        return None
-    return model.kernel_shape()
+    return _Known(shape, hooks, layers, [each.requires_grad for each in trained])
 
 
 def _inputs(model: AtomisticModel, batch: AtomsBatch) -> Inputs | None:
     fingerprint = batch.fingerprint.detach()
-    with torch.no_grad():
-        shares = model.shares(batch.atomic_numbers)
+    shares = model.shares(batch.atomic_numbers)
     if not model.get_forces:
         return Inputs(fingerprint, shares, batch.natoms, None, fingerprint[:0])
     primes = batch.primes
@@ -89,18 +161,17 @@ def _inputs(model: AtomisticModel, batch: AtomsBatch) -> Inputs | None:
     return Inputs(fingerprint, shares, batch.natoms, primes.constants(), primes.factors)
 
 
-def _same_type(model: AtomisticModel, inputs: Inputs, targets: Sequence[Tensor]) -> bool:
+def _same_type(parameter: Tensor, inputs: Inputs, targets: Sequence[Tensor]) -> bool:
     fingerprint = inputs.fingerprints
     blocks = inputs.jacobian.blocks[:1] if inputs.jacobian is not None else []
-    others = [next(model.parameters()), inputs.shares, *targets, *blocks]
+    others = [parameter, inputs.shares, *targets, *blocks]
     same = all((e.dtype, e.device) == (fingerprint.dtype, fingerprint.device) for e in others)
     return same and networks.compiled(fingerprint)
 
 
 def _gradients(
-    model: AtomisticModel, batch: AtomsBatch, parameters: Sequence[Tensor], result: Result
+    parameters: Sequence[Tensor], mask: Tensor | None, batch: AtomsBatch, result: Result
 ) -> Iterator[tuple[Tensor, Tensor]]:
     yield from zip(parameters, result.parameters, strict=True)
-    if isinstance(model, BPNN) and len(result.shares):
-        mask = model.element_mask.mask.weight
+    if mask is not None and len(result.shares):
         yield mask, torch.zeros_like(mask).index_add_(0, batch.atomic_numbers, result.shares)

@@ -10,11 +10,11 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
-from torch.profiler import record_function
 
 from ..data.frame import Labelled
 from ..dataset.frames import Images
 from ..preprocessing.utils import TargetScaler
+from ..processes.stages import stage
 from .best import BestCheckpoint, train_end_load_best_loss
 
 _PARTS = ("energy", "forces")
@@ -40,11 +40,11 @@ def _denormed_target(part: str, target: Tensor, scaler: TargetScaler) -> Tensor:
     Histories, and with them the choice of the best epoch, are thus the original's. Where float32
     would blur energies noticeably (far from zero for their spread) they stay exact.
     """
-    largest = float(target.abs().max() * scaler.target_std + scaler.target_mean.abs())
-    if np.spacing(np.float32(largest)) > 1e-4 * float(scaler.target_std):
+    std, mean = float(scaler.target_std), float(scaler.target_mean)
+    largest = float(target.abs().max()) * std + abs(mean)
+    if np.spacing(np.float32(largest)) > 1e-4 * std:
         return scaler.denorm(target.double(), part)
-    mean = 0.0 if part == "forces" else float(scaler.target_mean)
-    return target.float() * float(scaler.target_std) + mean
+    return target.float() * std + (0.0 if part == "forces" else mean)
 
 
 def _error_sum(
@@ -121,7 +121,7 @@ class MemEffEpochScoring(Callback):
         **kwargs: object,
     ) -> None:
         if training == self.on_train and y_pred is not None:
-            with record_function("amptorch::metrics"):
+            with stage("amptorch::metrics"):
                 total, count = _error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
             self.total, self.count = self.total + total, self.count + count
 

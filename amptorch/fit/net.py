@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypedDict
 import torch
 from skorch import NeuralNet
 from torch import Tensor, nn
-from torch.profiler import record_function
 from torch.utils.data import Subset
 
 from ..data.frame import AtomsBatch, Labelled
@@ -19,7 +18,8 @@ from ..errors import Diverged
 from ..files.checkpoint import snapshot
 from ..potentials.networks.members import Members
 from ..processes import interruption
-from .fused import fused_step
+from ..processes.stages import stage
+from .fused import FusedSteps
 from .nep_loss import NepLoss
 
 
@@ -46,6 +46,7 @@ class AtomsNet(NeuralNet):
     finite_: dict[str, Tensor] | None = None
     moved_: float = 0.0
     _failure: Diverged | None = None
+    _steps: FusedSteps | None = None
 
     def partial_fit(
         self, X: Images, y: object = None, classes: object = None, **fit_params: object
@@ -98,6 +99,7 @@ class AtomsNet(NeuralNet):
     ) -> None:
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
         self._begun: dict[str, Tensor] | None = snapshot(self.module_.state_dict())
+        self._steps = FusedSteps()
 
     def on_batch_end(
         self,
@@ -119,7 +121,7 @@ class AtomsNet(NeuralNet):
     ) -> None:
         super().on_train_end(net, X, y, **kwargs)
         self.moved_ = _change(self._start, _parameters(self.module_))
-        self._start, self._begun = {}, None
+        self._start, self._begun, self._steps = {}, None, None
 
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Iterator[tuple[str, Tensor]]
@@ -145,7 +147,7 @@ class AtomsNet(NeuralNet):
         training: bool = False,
     ) -> Tensor:
         """Criterion of a prediction, on the device."""
-        with record_function("amptorch::loss"):
+        with stage("amptorch::loss"):
             target = [part.to(self.device) for part in y_true]
             if not getattr(self.criterion_, "per_image", False):
                 return self.criterion_(y_pred, target)
@@ -164,9 +166,16 @@ class AtomsNet(NeuralNet):
         assert batch is not None
         return batch
 
+    def _set_training(self, training: bool = True) -> None:
+        """skorch's, where a module has another mode: it sets them one by one."""
+        parts = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
+        modules = (each for part in parts if isinstance(part, nn.Module) for each in part.modules())
+        if any(each.training != training for each in modules):
+            super()._set_training(training)
+
     def train_step(self, batch: Labelled, **fit_params: object) -> Step:
         """skorch's, named for profilers."""
-        with record_function("amptorch::step"):
+        with stage("amptorch::step"):
             try:
                 return super().train_step(batch, **fit_params)
             except torch.linalg.LinAlgError as error:
@@ -191,13 +200,13 @@ class AtomsNet(NeuralNet):
             return fused
         prediction = self.infer(inputs, **fit_params)
         loss = self.get_loss(prediction, target, X=inputs, training=True)
-        with record_function("amptorch::backward"):
+        with stage("amptorch::backward"):
             loss.backward()
         return {"loss": loss, "y_pred": prediction}
 
     def validation_step(self, batch: Labelled, **fit_params: object) -> Step:
         """skorch's, named for profilers."""
-        with record_function("amptorch::validation"):
+        with stage("amptorch::validation"):
             self._set_training(False)
             model = self.module_
             model = model.for_prediction() if isinstance(model, Members) else model
@@ -217,7 +226,9 @@ class AtomsNet(NeuralNet):
         if fit_params or not own or torch.device(self.device).type != "cpu":
             return None
         inputs, target = batch
-        found = fused_step(model, self.criterion_, inputs, target, gradient)
+        if self._steps is None:
+            self._steps = FusedSteps()
+        found = self._steps.step(model, self.criterion_, inputs, target, gradient)
         return None if found is None else {"loss": found[0], "y_pred": found[1]}
 
 

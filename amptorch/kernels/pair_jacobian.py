@@ -56,15 +56,15 @@ class Frames:
     @cached_property
     def addresses(self) -> Tensor:
         """A row a frame: where blocks, vectors and indices lie, and the number of atoms."""
-        rows = []
+        rows, dtype = [], self.blocks[0].dtype
         for block, each in zip(self.blocks, self.environments, strict=True):
             parts = (block, each.vectors, each.first, each.neighbors, each.species)
-            if block.dtype != self.blocks[0].dtype or not all(p.is_contiguous() for p in parts):
+            if block.dtype != dtype or not all(map(Tensor.is_contiguous, parts)):
                 raise ValueError(
-                    f"pair Jacobian: expected contiguous {self.blocks[0].dtype} in all frames, got "
+                    f"pair Jacobian: expected contiguous {dtype} in all frames, got "
                     f"{block.dtype} and strides {[part.stride() for part in parts]}"
                 )
-            rows.append([*(part.data_ptr() for part in parts), each.n_atoms])
+            rows.append([*map(Tensor.data_ptr, parts), each.species.numel()])
         return torch.tensor(rows)
 
     @cached_property

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import record_function
 
 from ..data.frame import AtomsBatch, AtomsData
 from ..data.primes import PairPrimes, frame_sums
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.force_pass import Pass, Scaling
+from ..processes.stages import stage
 
 
 class Model(nn.Module):
@@ -57,7 +57,7 @@ class Model(nn.Module):
         energies, gradient = self.energies_and_gradient(batch, gradient=True)
         primes = batch.primes
         assert primes is not None, "forces need images converted with primes"
-        with record_function("amptorch::forces"):
+        with stage("amptorch::forces"):
             if not self.get_stress:
                 return energies, primes.forces(gradient)
             assert isinstance(primes, PairPrimes), "stresses need the vectors of pairs"
@@ -73,7 +73,7 @@ class Model(nn.Module):
         self, batch: AtomsBatch, gradient: bool
     ) -> tuple[Tensor, Tensor]:
         """Energies of atoms [n_atoms] and, if asked for, dE/dG [n_atoms, n_features]."""
-        with record_function("amptorch::forward"):
+        with stage("amptorch::forward"):
             return self.by_autograd(batch.fingerprint.detach(), batch.atomic_numbers, gradient)
 
     def begin(self, frames: Iterable[AtomsData]) -> None:

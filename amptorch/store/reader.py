@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 from ase import Atoms
-from torch.profiler import record_function
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from ..data.frame import AtomsData
 from ..data.statistics import RunningStatistics, Statistics
+from ..processes.stages import stage
 from .errors import StoreError
 from .header import Header
 from .image import Image
@@ -88,7 +88,7 @@ class FingerprintStore(Dataset):
 
     def record(self, index: int) -> tuple[Image, Frame]:
         """Targets and fingerprints of image ``index`` as they are kept."""
-        with record_function("amptorch::read"):
+        with stage("amptorch::read"):
             shard, place = self._locate(index)
             image = shard.image(place)
             return image, shard.frame(image.key)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from amptorch import AtomsTrainer
 from amptorch.data.frame import AtomsBatch
-from amptorch.fit.fused import fused_step
+from amptorch.fit.fused import FusedSteps
 from amptorch.fit.losses import CustomLoss, PerAtomLoss
 from amptorch.potentials.networks.model import BPNN
 
@@ -89,7 +89,7 @@ def test_the_kernel_is_what_autograd_gives(model, loss, weighted, dtype, tmp_pat
     trainer = loaded(tmp_path, weighted, **sections)
     inputs, targets = batch_of(trainer)
     with torch.no_grad():
-        judged = fused_step(trainer.model, trainer.net.criterion_, inputs, targets, False)
+        judged = FusedSteps().step(trainer.model, trainer.net.criterion_, inputs, targets, False)
     assert judged is not None
     found = step(trainer)
     with watch(trainer.model):
@@ -185,9 +185,10 @@ def test_what_somebody_changed_is_left_to_autograd(change, tmp_path):
     trainer = loaded(tmp_path)
     inputs, targets = batch_of(trainer)
     arguments = trainer.model, trainer.net.criterion_, inputs, targets, True
-    assert fused_step(*arguments) is not None
+    steps = FusedSteps()
+    assert steps.step(*arguments) is not None
     change(trainer)
-    assert fused_step(*arguments) is None
+    assert steps.step(*arguments) is None
 
 
 @pytest.mark.parametrize(
@@ -202,11 +203,13 @@ def test_what_somebody_changed_is_left_to_autograd(change, tmp_path):
 def test_settings_without_a_kernel_are_left_to_autograd(sections, tmp_path):
     trainer = loaded(tmp_path, **sections)
     inputs, targets = batch_of(trainer)
-    assert fused_step(trainer.model, trainer.net.criterion_, inputs, targets, True) is None
+    assert FusedSteps().step(trainer.model, trainer.net.criterion_, inputs, targets, True) is None
 
 
 def test_few_frames_and_own_batches_are_left_to_autograd(tmp_path):
     trainer = loaded(tmp_path)
     for inputs, targets in (batch_of(trainer, 3), batch_of(trainer)):
         inputs = OwnBatch(**vars(inputs)) if len(inputs) > 3 else inputs
-        assert fused_step(trainer.model, trainer.net.criterion_, inputs, targets, True) is None
+        assert (
+            FusedSteps().step(trainer.model, trainer.net.criterion_, inputs, targets, True) is None
+        )

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.profiler import record_function
 
 from ...data.frame import Labelled
 from ...dataset.frames import Images
+from ...processes.stages import stage
 from ..metrics import target_scaler_of
 from ..net import AtomsNet, Step
 from .base import check_is_smooth
@@ -48,7 +48,7 @@ class BatchNet(AtomsNet):
 
     def train_step(self, batch: Labelled, **fit_params: object) -> Step:
         """One step; loss and predictions are those before it, as for other optimizers."""
-        with record_function("amptorch::step"):
+        with stage("amptorch::step"):
             step = self.predicted(batch, **fit_params)
             self.check_loss(float(step["loss"]))
             observations = self.optimizer_.observe(self, batch)

@@ -19,7 +19,6 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.profiler import record_function
 
 from ...data.frame import AtomsBatch, AtomsData
 from ...data.primes import Computed
@@ -28,6 +27,7 @@ from ...descriptor.nep import NepDensity
 from ...kernels import nep_pass
 from ...kernels.capability import in_cpp
 from ...kernels.force_pass import Pass, Scaling
+from ...processes.stages import stage
 from ..elements import places_by_number
 from . import invariants
 from .parameters import Parameters
@@ -120,7 +120,7 @@ class Nep(Parameters):
         if not (same and in_cpp(fingerprint) and self.shape.compiled):
             return super().atomic_energies_and_gradient(batch, gradient)
         n = self.shape.n_elements
-        with record_function("amptorch::forward"):
+        with stage("amptorch::forward"):
             return nep_pass.energies_and_slopes(
                 self._compiled(
                     torch.cat([each.flatten() for each in self.in_order()]),

@@ -9,12 +9,12 @@ import torch
 from ase.data import atomic_numbers
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.profiler import record_function
 
 from ...data.frame import AtomsBatch
 from ...descriptor.base_descriptor import BaseDescriptor
 from ...kernels import networks, symmetry_functions
 from ...kernels.force_pass import ForcePass, Pass, Scaling
+from ...processes.stages import stage
 from ..model import Model
 from .activations import of_kernel
 
@@ -265,7 +265,7 @@ class AtomisticModel(Model):
         self, batch: AtomsBatch, gradient: bool
     ) -> tuple[Tensor, Tensor]:
         """The same as the base's, by the kernel of the networks where that does what they do."""
-        with record_function("amptorch::forward"):
+        with stage("amptorch::forward"):
             fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
             shape = self.kernel_shape() if networks.compiled(fingerprint) else None
             if shape is None:
