@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,15 +102,10 @@ def _parts(
 
 @dataclass(frozen=True)
 class State:
-    """One frame as the kernels take it, see :func:`find_neighbors`; the cell is a full one.
-
-    Attributes:
-        inverse: [3, 3], of the cell.
-    """
+    """One frame as the kernels take it, see :func:`find_neighbors`; the cell is a full one."""
 
     positions: NDArray[np.float64]
     cell: NDArray[np.float64]
-    inverse: NDArray[np.float64]
     pbc: NDArray[np.uint8]
     species: NDArray[np.int64]
 
@@ -119,7 +115,12 @@ class State:
         pbc = np.array(pbc, dtype=np.uint8)
         cell = np.array(_full_cell(cell, pbc > 0), order="C")
         positions = np.array(positions, dtype=np.float64, order="C").reshape(-1, 3)
-        return cls(positions, cell, np.linalg.inv(cell), pbc, np.array(species, dtype=np.int64))
+        return cls(positions, cell, pbc, np.array(species, dtype=np.int64))
+
+    @cached_property
+    def inverse(self) -> NDArray[np.float64]:
+        """[3, 3], of the cell."""
+        return np.asarray(np.linalg.inv(self.cell), dtype=np.float64)
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from ase import Atoms
 from torch import Tensor
-from torch.profiler import record_function
 from tqdm import tqdm
 
 from ..data.frame import AtomsBatch, AtomsData, collate
@@ -21,6 +21,7 @@ from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.neighbors import NeighborList
 from ..preprocessing import AtomsToData
 from ..preprocessing.scaling import Scalers, baselines_of
+from ..processes.stages import stage
 from .force_call import ForceCall, Outcome
 from .model import Model
 from .parts import in_parts, in_stages
@@ -87,12 +88,11 @@ class Evaluator:
         self._stop_training()
         call = self.force_call() if asked.plain else None
         parts = []
-        with tqdm(
-            total=len(images), desc="predicting", unit=" images", disable=not asked.show_progress
-        ) as bar:
+        with _bar(len(images), asked.show_progress) as bar:
             for begin, end in groups_of([len(image) for image in images], ATOMS):
                 parts.append(self._some(images[begin:end], begin, asked, call))
-                bar.update(end - begin)
+                if bar is not None:
+                    bar.update(end - begin)
         return joined(parts)
 
     def evaluate_scaled(
@@ -242,7 +242,7 @@ class Evaluator:
     ) -> None:
         primes = batch.primes
         assert primes is not None
-        with record_function("amptorch::forces"):
+        with stage("amptorch::forces"):
             if isinstance(primes, PairPrimes):
                 forces, virials = primes.forces_and_virials(slope, batch.batch, len(images))
                 found.stress = self._stresses(virials, images)
@@ -258,6 +258,13 @@ class Evaluator:
     def _stresses(self, virials: Tensor, images: Sequence[Atoms]) -> list[Array | None]:
         virials = self.of.scalers["target"].denorm(virials.cpu().double(), pred="forces")
         return [stress_of(*each) for each in zip(images, virials.numpy(), strict=True)]
+
+
+def _bar(n_images: int, shown: bool) -> AbstractContextManager[Any]:
+    """A bar; one that is not shown would still take as long as other parts of a force call."""
+    if not shown:
+        return nullcontext()
+    return tqdm(total=n_images, desc="predicting", unit=" images")
 
 
 def groups_of(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:

@@ -8,12 +8,12 @@ from itertools import accumulate
 
 import torch
 from torch import Tensor
-from torch.profiler import record_function
 
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..kernels.environment import Environment, Part, concatenate
 from ..kernels.force_pass import Pass, Passed, Scaling, forces_and_virials
 from ..preprocessing.utils import FeatureScaler
+from ..processes.stages import stage
 from .model import Model
 
 
@@ -83,9 +83,10 @@ class ForceCall:
 
     def run(self, environments: Sequence[Environment], forces: bool) -> Outcome:
         """Energies and, if asked for, forces and virials of images."""
-        with record_function("amptorch::force_pass"):
+        with stage("amptorch::force_pass"):
             environment = concatenate(environments) if len(environments) > 1 else environments[0]
-            environment = environment.to(self._kernel.dtype)
+            vectors = environment.vectors.to(self._kernel.dtype)
+            environment = environment.with_vectors(vectors)
             found = self._kernel.run(environment, forces)
             outcome = Outcome(found.fingerprints, found.energies.double(), found.n_outside)
             if forces:
@@ -97,7 +98,7 @@ class ForceCall:
 
     def run_part(self, part: Part, forces: bool) -> Passed:
         """Energies and, if asked for, gradients of the pairs of some atoms of an image."""
-        with record_function("amptorch::force_pass"):
+        with stage("amptorch::force_pass"):
             return self._kernel.run(part.environment, forces, part.n_centers)
 
     @property
