@@ -12,13 +12,15 @@ ELSEWHERE := AMPTORCH_CPU_CAPABILITY=baseline ATEN_CPU_CAPABILITY=default MKL_CB
 NUMERICS := tests/kernels tests/fit/optimizers tests/test_physics.py tests/test_golden_training.py \
 	tests/dataset/test_golden_lmdb.py tests/profiling/test_original.py
 
-.PHONY: help install demo test coverage check docs portable package gpu sanitize clean
+.PHONY: help install demo test coverage check lint smoke docs portable package gpu sanitize clean
 
 help:
 	@echo "make demo      install, compare with the original and train on the embedded data, write reports/demo"
 	@echo "make test      install, run the tests"
 	@echo "make coverage  the same, and what of the package they run"
-	@echo "make check     install, run the linter, the type checker, every profiling command and example, make docs and portable"
+	@echo "make check     install, make lint, smoke, docs and portable"
+	@echo "make lint      install, run the linter, the formatter and the type checker"
+	@echo "make smoke     install, run every command of profiling and every example, small"
 	@echo "make docs      install, run all code of README and docs/, build the site in build/docs"
 	@echo "make portable  install, run the tests of numbers as on a machine with other instructions"
 	@echo "make package   install, build the source distribution and a wheel, try them elsewhere"
@@ -52,12 +54,18 @@ test: install
 coverage: install
 	$(PYTEST) --ignore tests/docs --cov=amptorch --cov-report=term:skip-covered --cov-fail-under=90
 
+# Most of what runs side by side is one thread each: imports, and code of Python.
 check: install
+	$(MAKE) --jobs=2 THREADS=1 docs smoke lint
+	$(MAKE) portable
+
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+smoke: install
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m profiling.smoke
-	$(MAKE) docs portable
 
 docs: install
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -q tests/docs
