@@ -27,7 +27,7 @@ EPOCHS = 60
 SAMPLE_FRAMES, REPEATS = 10, 3
 ERRORS = "Errors of the trained potential"
 SHOWN = ("From the file to the trained potential", "Stages", ERRORS)
-SMOKE = ["--frames", "30", "--epochs", "1", "--sample", "2", "--repeats", "1", "--out", "{out}"]
+SMOKE = ["--frames", "12", "--epochs", "1", "--sample", "2", "--repeats", "1", "--out", "{out}"]
 
 
 SYMMETRY_FUNCTIONS = {

@@ -69,16 +69,17 @@ def growth(name: str, operation: Callable[[], Any], calls: int) -> list[Growth]:
 
     A quarter as many calls come first, so that caches are filled.
     """
-    per_block = -(-calls // BLOCKS)
+    blocks = min(BLOCKS, calls)
+    per_block = -(-calls // blocks)
     for _ in range(-(-calls // 4)):
         operation()
     gc.collect()
     gc.freeze()  # collections need not look at what is there already
     try:
-        found = [_readings(name, "process", operation, per_block, _private)]
+        found = [_readings(name, "process", operation, blocks, per_block, _private)]
         tracemalloc.start()
         try:
-            found.append(_readings(name, "Python", operation, per_block, _traced))
+            found.append(_readings(name, "Python", operation, blocks, per_block, _traced))
         finally:
             tracemalloc.stop()
     finally:
@@ -104,14 +105,19 @@ def _collect() -> None:
 
 
 def _readings(
-    name: str, kind: str, operation: Callable[[], Any], per_block: int, read: Callable[[], int]
+    name: str,
+    kind: str,
+    operation: Callable[[], Any],
+    blocks: int,
+    per_block: int,
+    read: Callable[[], int],
 ) -> Growth:
-    memory = np.zeros(BLOCKS + 1, dtype=np.int64)  # which does not grow while it is filled
+    memory = np.zeros(blocks + 1, dtype=np.int64)  # which does not grow while it is filled
     operation()
     memory[0] = read()
-    for block in range(1, BLOCKS + 1):
+    for block in range(1, blocks + 1):
         for _ in range(per_block):
             operation()
         memory[block] = read()
-    calls = [per_block * block for block in range(BLOCKS + 1)]
+    calls = [per_block * block for block in range(blocks + 1)]
     return Growth(name, kind, calls, (memory - memory[0]).tolist())

@@ -34,7 +34,7 @@ from .workload import train, trainer_of
 
 SMOKE = [
     *("--data", "{data}", "--copies", "1", "1", "1", "--repeats", "1", "--steps", "2"),
-    *("--time", "0.01", "--out", "{out}"),
+    *("--epochs", "2", "--time", "0.01", "--out", "{out}"),
 ]
 PROCESSES = (1, 2)
 TEMPERATURE = 300.0  # K

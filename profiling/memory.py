@@ -23,8 +23,8 @@ from .repeated import operations
 from .report import Figure, Report, Section, Table, finish
 from .report.plots import COLORS, bars, figure_svg, panels
 
-SMOKE = ["--data", "{data}", "--frames", "2", "--calls", "20", "--repeats", "1", "--out", "{out}"]
-ALONE = True  # what other commands left in the process is not what it measures
+SMOKE = ["--data", "{data}", "--frames", "2", "--calls", "8", "--repeats", "1", "--out", "{out}"]
+OWN_PROCESS = True  # what other commands left in the process is not what it measures
 LEAK_FRAMES = 4  # the first ones, which repeated calls work on
 WHAT = {"process": "private memory", "Python": "objects of Python"}
 

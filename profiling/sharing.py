@@ -18,7 +18,8 @@ from .options import add_options, start
 from .report import Figure, Measurement, Report, Section, Table, finish
 from .report.plots import bars
 
-SMOKE = ["--data", "{data}", "--frames", "2", "--epochs", "2", "--repeats", "1", "--out", "{out}"]
+SMOKE = ["--data", "{data}", "--frames", "2", "--epochs", "2", "--busy", "0", "--repeats", "1"]
+SMOKE += ["--out", "{out}"]
 # What is imported first, and how often threads look before they sleep; None as amptorch has it.
 SIDES = {"OpenMP's own": ("amptorch", 300_000), "amptorch": ("amptorch", None)}
 SIDES |= {"amptorch after torch": ("torch", None)}

@@ -15,13 +15,13 @@ from .frames import Frames
 from .original.published import ATOMS, BEFORE_TRAINING, IN_EPOCH
 from .report import Data, Figure, Report, Section, Table, finish, typed
 from .report.plots import curves
-from .store_runs import STEPS, flatness, measure
+from .store_runs import RUNS, STEPS, flatness, measure
 
 MODES = ("on_the_fly", "cached")
 # Milliseconds of the original for a frame.
 ORIGINAL = {"build": BEFORE_TRAINING, "epoch": IN_EPOCH}
 SMOKE = ["--data", "{data}", "--frames", "6", "--derivatives", "cached", "--work", "{work}"]
-SMOKE += ["--out", "{out}"]
+SMOKE += ["--repeats", "1", "--out", "{out}"]
 
 
 def report_of(data: Path, rows: Sequence[dict[str, Any]], options: dict[str, Any]) -> Report:
@@ -124,6 +124,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--frames", type=int, nargs="+", default=[250, 1000, 4000, 16000])
     parser.add_argument("--derivatives", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=RUNS, help="of a size, of large ones fewer")
     parser.add_argument("--out", type=Path, help="folder to write, default reports/<date>-store")
     parser.add_argument("--work", type=Path, help="folder for the stores, default a temporary one")
     parser.set_defaults(run=_command)
@@ -131,9 +132,12 @@ def add_command(commands: Any) -> None:
 
 def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    options = {name: getattr(arguments, name) for name in ("frames", "derivatives", "threads")}
+    names = ("frames", "derivatives", "threads", "repeats")
+    options = {name: getattr(arguments, name) for name in names}
     options["work"] = arguments.work and arguments.work.name
     modes, threads = arguments.derivatives, arguments.threads
     with tempfile.TemporaryDirectory(dir=arguments.work) as work:
-        rows = measure(arguments.data, arguments.frames, modes, threads, Path(work))
+        rows = measure(
+            arguments.data, arguments.frames, modes, threads, Path(work), arguments.repeats
+        )
     finish(report_of(arguments.data, rows, options), arguments.out)

@@ -16,7 +16,12 @@ STEPS = ("build", "epoch")
 
 
 def measure(
-    data: Path, sizes: Sequence[int], modes: Sequence[str], threads: int, work: Path
+    data: Path,
+    sizes: Sequence[int],
+    modes: Sequence[str],
+    threads: int,
+    work: Path,
+    repeats: int = RUNS,
 ) -> list[dict[str, Any]]:
     """Build and train at every size and in every mode, each in a process of its own.
 
@@ -32,7 +37,7 @@ def measure(
     for mode in modes:
         runs: dict[int, list[dict[str, Any]]] = {size: [] for size in sizes}
         reading: dict[str, Any] = {}
-        while waiting := [size for size in sizes if not _enough(runs[size])]:
+        while waiting := [size for size in sizes if not _enough(runs[size], repeats)]:
             for size in waiting:
                 path = work / f"{mode}-{size}.lmdb"
                 _remove(path)
@@ -57,9 +62,9 @@ def _run(arguments: list[str], threads: int) -> dict[str, Any]:
     return steps
 
 
-def _enough(runs: list[dict[str, Any]]) -> bool:
+def _enough(runs: list[dict[str, Any]], repeats: int) -> bool:
     seconds = sum(run[step]["seconds"] for run in runs for step in STEPS)
-    return len(runs) >= RUNS or seconds >= SECONDS
+    return len(runs) >= repeats or seconds >= SECONDS
 
 
 def _remove(path: Path) -> None:
