@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 PROGRAM = Path(sys.executable).with_name("amptorch")
 FEW = ("--no-plots", "--quiet")
 SHORT = ("--set", "optim.epochs=60")
+AGAIN = ("--old", "train.extxyz", "--set", "optim.epochs=5", *FEW)
+Job = Callable[[], object]
 
 
 def frames(number: int, elements: str, seed: int) -> list[Atoms]:
@@ -78,10 +82,10 @@ def interrupted() -> None:
     amptorch(0, "train", "--resume", run, *FEW, "--time", "1s", says="potential: ")
 
 
-def wrong(run: Path) -> list[tuple[Any, ...]]:
-    """Status, words and arguments of commands that cannot be, or whose check does not pass."""
+def wrong(run: Path) -> list[Job]:
+    """Commands that cannot be, or whose check does not pass."""
     never = ("--steps", "1", "--fmax", "1e-9", "-o", "relaxed.extxyz", "--quiet")
-    return [
+    cases: list[tuple[Any, ...]] = [
         (1, "did you mean 'train.extxyz'?", "train", "tran.extxyz"),
         (1, "", "train", "notes.extxyz"),
         (1, "did you mean 'epochs'?", "train", "train.extxyz", "--set", "optim.epoch=1"),
@@ -93,21 +97,10 @@ def wrong(run: Path) -> list[tuple[Any, ...]]:
         (2, "expected a time", "train", "train.extxyz", "--time", "3x"),
         (2, "--freeze", "finetune", run, "test.extxyz", "--freeze", "9", *FEW),
     ]
+    return [partial(amptorch, status, *words, says=says) for status, says, *words in cases]
 
 
-def main() -> None:
-    ase.io.write("train.extxyz", frames(40, "Cu2Pd2", 0))
-    ase.io.write("test.extxyz", frames(8, "Cu2Pd2", 1))
-    ase.io.write("gold.extxyz", frames(8, "Cu2Au2", 2))
-    Path("notes.extxyz").write_text("no frames\n")
-
-    amptorch(0, "--version", says="amptorch ")
-    amptorch(0, "machine", says="kernels ")
-    amptorch(0, "data", "train.extxyz", says="40 images")
-    amptorch(0, "train", "train.extxyz", "--test", "test.extxyz", *SHORT, says="40 images")
-    run = the_run()
-    assert (run / "config.yaml").is_file()
-    assert (run / "report" / "report.html").is_file()
+def predicted(run: Path) -> None:
     amptorch(0, "predict", run, "test.extxyz", "-o", "predicted.extxyz", "--quiet")
     reference, predicted = (ase.io.read(f"{name}.extxyz", ":") for name in ("test", "predicted"))
     errors = [
@@ -116,19 +109,54 @@ def main() -> None:
     size = np.std([frame.get_forces() for frame in reference])
     print(f"error of forces on new frames: {np.std(errors):.3f} of {size:.3f} eV/Å")
     assert np.std(errors) < 0.5 * size
+
+
+def evaluated(run: Path) -> None:
     amptorch(0, "evaluate", run, "test.extxyz", "--out", "errors", *FEW)
     assert (Path("errors") / "report.json").is_file()
-    again = ("--old", "train.extxyz", "--set", "optim.epochs=5", *FEW)
-    amptorch(0, "finetune", run, "test.extxyz", *again, "--freeze", "1")
-    amptorch(0, "finetune", run, "gold.extxyz", *again, says="new elements: Au")
-    amptorch(0, "predict", the_run(), "gold.extxyz", "-o", "gold_predicted.extxyz", "--quiet")
+
+
+def tuned_further(run: Path) -> None:
+    amptorch(0, "finetune", run, "test.extxyz", *AGAIN, "--freeze", "1")
+
+
+def tuned_with_a_new_element(run: Path) -> None:
+    apart = ("--set", "cmd.run_dir=gold")
+    amptorch(0, "finetune", run, "gold.extxyz", *AGAIN, *apart, says="new elements: Au")
+    new = the_run("gold/checkpoints")
+    amptorch(0, "predict", new, "gold.extxyz", "-o", "gold_predicted.extxyz", "--quiet")
+
+
+def moved(run: Path) -> None:
     amptorch(0, "md", run, "test.extxyz", "--steps", "20", "-o", "md.traj", says="drift")
     assert len(ase.io.read("md.traj", ":")) == 21
 
-    # They share nothing, and most of their time is imports.
+
+def together(jobs: list[Job]) -> None:
+    """What shares nothing, two at a time: most of it is imports."""
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda case: amptorch(case[0], *case[2:], says=case[1]), wrong(run)))
-    interrupted()
+        list(pool.map(lambda job: job(), jobs))
+
+
+def main() -> None:
+    ase.io.write("train.extxyz", frames(40, "Cu2Pd2", 0))
+    ase.io.write("test.extxyz", frames(8, "Cu2Pd2", 1))
+    ase.io.write("gold.extxyz", frames(8, "Cu2Au2", 2))
+    Path("notes.extxyz").write_text("no frames\n")
+
+    training = ("train", "train.extxyz", "--test", "test.extxyz", *SHORT)
+    first = [
+        partial(amptorch, 0, *training, says="40 images"),
+        partial(amptorch, 0, "--version", says="amptorch "),
+        partial(amptorch, 0, "machine", says="kernels "),
+        partial(amptorch, 0, "data", "train.extxyz", says="40 images"),
+    ]
+    together(first)
+    run = the_run()
+    assert (run / "config.yaml").is_file()
+    assert (run / "report" / "report.html").is_file()
+    using = (predicted, tuned_with_a_new_element, tuned_further, evaluated, moved)
+    together([interrupted, *(partial(each, run) for each in using), *wrong(run)])
     print("every command ended as docs/cli.md says")
 
 
