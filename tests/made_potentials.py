@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,19 @@ SCHEMES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 """Descriptor parameters by name: scheme, parameters, cutoff function."""
 
 
+def made_once(make: Callable[..., list[Atoms]]) -> Callable[..., list[Atoms]]:
+    """The function, which works once a process for the same arguments; each call has its own
+    copies."""
+    kept = cache(make)
+
+    @wraps(make)
+    def copies(*arguments: Any, **named: Any) -> list[Atoms]:
+        return copy.deepcopy(kept(*arguments, **named))
+
+    return copies
+
+
+@made_once
 def cuco_frames(number: int = 8) -> list[Atoms]:
     """Bent Cu-C-O of several sizes in a periodic box, with EMT energies and forces."""
     images = []
@@ -63,6 +79,7 @@ def cuco_frames(number: int = 8) -> list[Atoms]:
     return images
 
 
+@made_once
 def alloy_frames(number: int = 6, seed: int = 0) -> list[Atoms]:
     """Rattled four-atom cells of Cu and Pd with strained cells, with EMT energies and forces."""
     random = np.random.default_rng(seed)
