@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+from .processes import Start, forked_after_importing
 
 # Random tests are short by default; `pytest --hypothesis-profile=thorough` for a long search.
 settings.register_profile("short", max_examples=25, deadline=None)
@@ -25,6 +28,16 @@ def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+IMPORTED = ("pytest", "amptorch.cli", "tests.dataset.test_training_data", "tests.store.conftest")
+
+
+@pytest.fixture(scope="session")
+def start() -> Iterator[Start]:
+    """Starts processes that need not import what takes seconds; see ``tests/processes.py``."""
+    with forked_after_importing(*IMPORTED) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)

@@ -1,16 +1,13 @@
-"""A small fit of water on iron, which tests run in several ways; started by ``torchrun``, or
-imported."""
+"""A small fit of water on iron, which tests run in several ways."""
 
 from __future__ import annotations
 
 import json
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from ase import Atoms
 
 from amptorch import AtomsTrainer
@@ -67,9 +64,8 @@ def _error(images: list[Atoms], energies: Energies) -> float:
     return 1e3 * float(np.sqrt(np.mean(((energies - wanted) / sizes) ** 2)))
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    folder = Path(sys.argv[1])
+def shared(folder: Path) -> None:
+    """Train as one of several processes, and write what this one got."""
     found = trained(folder)
     rank, _ = group.start()
     (folder / f"rank{rank}.json").write_text(json.dumps(found))

@@ -21,9 +21,9 @@ from profiling.fit import fit
 from profiling.original.pipeline import Original
 
 from .dataset.test_golden_lmdb import construct_lmdb
-from .energy_rmse import ELEMENTS, Energies, errors, frames, settings, trained
-from .fit.test_distributed import torchrun
+from .energy_rmse import ELEMENTS, Energies, errors, frames, settings, shared, trained
 from .made_potentials import FromFloat64
+from .processes import Start, in_group
 from .tolerances import DEMO_ENERGY, DEMO_FORCES, ENERGY_RMSE, ENERGY_RMSE_FLOAT32
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
@@ -72,14 +72,6 @@ def original(folder: Path) -> list[Energies]:
     return [side.predict(part)[0] for part in frames()]
 
 
-def two_processes(folder: Path) -> list[Energies]:
-    done = torchrun("-m", "tests.energy_rmse", str(folder))
-    assert done.returncode == 0, done.stderr
-    first, second = (json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(2))
-    assert first == second
-    return first
-
-
 PIPELINES = {
     "original": (original, ENERGY_RMSE),
     "on the fly": (on_the_fly, ENERGY_RMSE),
@@ -88,7 +80,6 @@ PIPELINES = {
     "store, a part in memory": (store("partial"), ENERGY_RMSE),
     "store, all in memory": (store("full"), ENERGY_RMSE),
     "file of the original": (file_of_the_original, ENERGY_RMSE),
-    "two processes": (two_processes, ENERGY_RMSE),
 }
 
 
@@ -105,6 +96,15 @@ def test_every_pipeline_gives_the_same_errors(
 ) -> None:
     pipeline, tolerance = PIPELINES[name]
     assert errors(pipeline(tmp_path)) == pytest.approx(cached, rel=tolerance)
+
+
+def test_two_processes_give_the_same_errors(
+    cached: tuple[float, ...], start: Start, tmp_path: Path
+) -> None:
+    assert in_group(start, shared, tmp_path) == [0, 0]
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
+    assert first == second
+    assert errors(first) == pytest.approx(cached, rel=ENERGY_RMSE)
 
 
 def test_the_fit_has_learned(cached: tuple[float, ...]) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
+import re
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import amptorch
 from amptorch import AmpTorch, Potential
 from amptorch.potentials.force_call import ForceCall
 
 from .made_potentials import SCHEMES, alloy_frames, cuco_frames, trained
+from .processes import answer
 from .tolerances import KERNEL
 
 pytestmark = pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning")
@@ -154,32 +158,24 @@ def test_an_element_that_was_not_trained_is_an_error(tmp_path):
         potential.predict(frames[:1])
 
 
-PEAK = """
-import re, sys
-import torch
-import amptorch
-from tests.made_potentials import alloy_frames
-torch.set_num_threads(1)
-potential = amptorch.load(sys.argv[1])
-image = alloy_frames(1)[0]
-copies = [int(n) for n in sys.argv[2:]]
-potential.evaluate([image], True)
-peaks = []
-for n in copies:
-    potential.evaluate([image.repeat((n, 4, 4))], True)
-    # Of addresses: how much of them lies in memory is also up to other programs.
-    peaks.append(re.search(r"VmPeak:\\s+(\\d+)", open("/proc/self/status").read())[1])
-print(*peaks)
-"""
+def peaks(path: Path, copies: Sequence[int]) -> list[int]:
+    """The most memory, in kB, of a process that evaluates larger and larger frames."""
+    potential, image = amptorch.load(path), OTHERS[0]
+    potential.evaluate([image], True)
+    found = []
+    for n in copies:
+        potential.evaluate([image.repeat((n, 4, 4))], True)
+        # Of addresses: how much of them lies in memory is also up to other programs.
+        status = Path("/proc/self/status").read_text()
+        found.append(int(re.search(r"VmPeak:\s+(\d+)", status)[1]))
+    return found
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
-def test_no_large_frame_is_held_with_all_its_pairs(potential, tmp_path):
+def test_no_large_frame_is_held_with_all_its_pairs(potential, start, tmp_path):
     """Of an atom more, less memory is taken than the vectors to its 54 neighbours and what comes
     of them need: 56 bytes each."""
     potential.save(tmp_path / "file.amptorch")
-    command = [sys.executable, "-c", PEAK, str(tmp_path / "file.amptorch"), "1", "96", "384"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    start, some, many = map(int, done.stdout.split())
-    assert start <= some <= many
+    one, some, many = answer(start, peaks, tmp_path / "file.amptorch", [1, 96, 384])
+    assert one <= some <= many
     assert 1024 * (many - some) < 56 * 54 * (384 - 96) * len(OTHERS[0]) * 4 * 4

@@ -31,8 +31,8 @@ from amptorch.uncertainty import Committee
 
 from . import toy_families
 from .dataset.test_golden_lmdb import construct_lmdb
-from .fit.test_distributed import torchrun
 from .made_potentials import COSINE, GAUSSIAN, alloy_frames, weights
+from .processes import in_group
 from .test_baselines import above
 
 pytestmark = [
@@ -236,10 +236,9 @@ def test_it_trains_in_a_store_that_the_run_builds(tmp_path, monkeypatch, name):
     assert np.isfinite(run.predict(FRAMES)["energy"]).all()
 
 
-def test_two_processes(tmp_path):
+def test_two_processes(start, tmp_path):
     toy_families.write(tmp_path)
-    done = torchrun("-m", "tests.toy_families", str(tmp_path))
-    assert done.returncode == 0, done.stderr
+    assert in_group(start, toy_families.shared, tmp_path) == [0, 0]
     one, other = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
     assert one == other
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2

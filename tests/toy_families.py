@@ -1,4 +1,4 @@
-"""The families of docs/architecture.md, as modules; under ``torchrun`` their runs in two processes."""
+"""The families of docs/architecture.md, as modules, and their runs in two processes."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def settings(name: str, frames: Any, run_dir: Path, **sections: dict[str, Any]) 
     return made
 
 
-def main(folder: Path) -> None:
-    """Train each, and write what this process got."""
+def shared(folder: Path) -> None:
+    """Train each as one of several processes, and write what this one got."""
     sys.path.insert(0, str(folder))
     rank, _ = group.start()
     frames, found = alloy_frames(8), {}
@@ -50,7 +50,3 @@ def main(folder: Path) -> None:
         losses = [row["train_loss"] for row in trainer.history]
         found[name] = {"losses": losses, "energies": trainer.predict(frames)["energy"]}
     (folder / f"rank{rank}.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from importlib import metadata
 
 import torch
@@ -12,17 +11,19 @@ from amptorch.cli import main
 from amptorch.kernels.capability import capability
 from amptorch.processes.threads import threads_summary
 
-# Nothing is chosen before a kernel runs, and a bad choice is none.
-CHOICE = """
-import os
-from amptorch.kernels.capability import capability
-for name in ("avx1", "baseline", "avx2"):
-    os.environ["AMPTORCH_CPU_CAPABILITY"] = name
-    try:
-        print(*capability())
-    except ValueError as error:
-        print(error)
-"""
+from ..processes import answer
+
+
+def choice() -> list[str]:
+    """Nothing is chosen before a kernel runs, and a bad choice is none."""
+    said = []
+    for name in ("avx1", "baseline", "avx2"):
+        os.environ["AMPTORCH_CPU_CAPABILITY"] = name
+        try:
+            said.append(" ".join(capability()))
+        except ValueError as error:
+            said.append(str(error))
+    return said
 
 
 def test_what_is_printed(capsys, monkeypatch):
@@ -37,10 +38,9 @@ def test_what_is_printed(capsys, monkeypatch):
     assert rows["torch"] == metadata.version("torch")
 
 
-def test_the_instruction_set_is_chosen_once():
-    done = subprocess.run([sys.executable, "-c", CHOICE], capture_output=True, text=True)
-    assert done.stdout.splitlines() == [
+def test_the_instruction_set_is_chosen_once(start):
+    assert answer(start, choice) == [
         "AMPTORCH_CPU_CAPABILITY: expected 'baseline', 'avx2' or 'avx512', got 'avx1'",
         "baseline AMPTORCH_CPU_CAPABILITY",
         "baseline AMPTORCH_CPU_CAPABILITY",
-    ], done.stderr
+    ]

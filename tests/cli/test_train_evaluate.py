@@ -21,8 +21,8 @@ from amptorch.cli.config_file import read_config
 from amptorch.fit.losses import PerAtomLoss
 
 from ..dataset.test_golden_lmdb import construct_lmdb
-from ..fit.test_distributed import torchrun
 from ..made_potentials import GAUSSIAN, alloy_frames, cuco_frames
+from ..processes import command, in_group
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "water_iron.yaml"
@@ -111,15 +111,11 @@ def test_evaluate_takes_a_saved_potential(folder):
     assert reports[1]["errors"] == {"test": reports[0]["errors"]["test"]}
 
 
-def test_one_of_several_processes_reports(folder):
+def test_one_of_several_processes_reports(folder, start):
     run("train", "config.yaml", "--no-plots", "--out", "one")
-    done = torchrun(
-        *("-m", "amptorch", "train", str(folder / "config.yaml"), "--no-plots"),
-        *("--out", str(folder / "two"), "--set", f"dataset.raw_data={folder / 'train.extxyz'}"),
-        *("--set", f"cmd.run_dir={folder / 'shared'}"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("report: ") == 1
+    again = ("train", "config.yaml", "--no-plots", "--out", "two", "--set", "cmd.run_dir=shared")
+    assert in_group(start, command, again, folder, folder / "said") == [0, 0]
+    assert (folder / "said").read_text().count("report: ") == 1
     assert len(list((folder / "shared" / "checkpoints").iterdir())) == 1
     one, two = (json.loads((folder / each / "report.json").read_text()) for each in ("one", "two"))
     assert two["errors"]["training"]["energy"]["rmse"] == pytest.approx(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,26 +11,22 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from ..made_potentials import COSINE, GAUSSIAN
-from .test_training_data import store
-
-ROOT = Path(__file__).parents[2]
-# Trains an epoch and prints the most memory, in MB, that this process had since it began.
-EPOCH = """
-import sys
-from pathlib import Path
-import torch
 from amptorch import AtomsTrainer
 from amptorch.store import pages
-from tests.made_potentials import config
-path, run_dir, cache = sys.argv[1:]
-torch.set_num_threads(1)
-pages.RELEASE_EVERY = 1 << 22
-dataset = {"raw_data": None, "fp_params": None, "lmdb_path": [path], "cache": cache}
-AtomsTrainer(config(None, run_dir, dataset=dataset, optim={"batch_size": 4, "epochs": 1})).train()
-lines = Path("/proc/self/status").read_text().splitlines()
-print(next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")))
-"""
+
+from ..made_potentials import COSINE, GAUSSIAN, config
+from ..processes import answer
+from .test_training_data import store
+
+
+def peak(path: str, run_dir: Path, cache: str) -> int:
+    """The most memory, in MB, of a process that trains an epoch."""
+    pages.RELEASE_EVERY = 1 << 22
+    dataset = {"raw_data": None, "fp_params": None, "lmdb_path": [path], "cache": cache}
+    optim = {"batch_size": 4, "epochs": 1}
+    AtomsTrainer(config(None, run_dir, dataset=dataset, optim=optim)).train()
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def copper(number: int) -> Iterator[Atoms]:
@@ -43,14 +38,8 @@ def copper(number: int) -> Iterator[Atoms]:
         yield image
 
 
-def peak(path: str, run_dir: Path, cache: str) -> int:
-    program = [sys.executable, "-c", EPOCH, path, str(run_dir), cache]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT)
-    return int(done.stdout)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_memory_of_an_epoch_does_not_grow_with_the_number_of_frames(tmp_path):
+def test_memory_of_an_epoch_does_not_grow_with_the_number_of_frames(start, tmp_path):
     """Pages of the file that are mapped count; with all in memory it does grow."""
     setup = ("gaussian", GAUSSIAN, COSINE, ["Cu"])
     few, many = (
@@ -59,6 +48,6 @@ def test_memory_of_an_epoch_does_not_grow_with_the_number_of_frames(tmp_path):
     )
     more = (Path(many).stat().st_size - Path(few).stat().st_size) >> 20
     assert more > 90
-    least = peak(few, tmp_path, "no")
-    assert peak(many, tmp_path, "no") - least < 0.3 * more
-    assert peak(many, tmp_path, "full") - least > 0.7 * more
+    least = answer(start, peak, few, tmp_path, "no")
+    assert answer(start, peak, many, tmp_path, "no") - least < 0.3 * more
+    assert answer(start, peak, many, tmp_path, "full") - least > 0.7 * more

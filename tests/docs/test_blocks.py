@@ -15,11 +15,11 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Workplace:
+def template(tmp_path_factory, start) -> Workplace:
     folder = tmp_path_factory.mktemp("docs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return Workplace(folder)
+        return Workplace(folder, start)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,9 @@ def test_a_block_runs(block: Block, template: Workplace, workplaces, monkeypatch
         pytest.skip(f"{block}: {block.reason}")
     monkeypatch.chdir(template.folder)
     # Its own interpreter would show warnings, and go on.
-    template.names = workplaces.setdefault(block.page, template.fresh_names())
+    if block.page not in workplaces:
+        workplaces[block.page] = template.fresh_names()
+    template.names = workplaces[block.page]
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         template.do(block)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,18 @@ from amptorch.descriptor import construct_descriptor
 from amptorch.store import build_store
 
 from ..dataset.test_golden_lmdb import construct_lmdb
+from ..made_potentials import made_once
+from ..processes import Start, command
 from .blocks import ROOT, Block, fragment
 
 SECTIONS = ("model", "optim", "dataset", "cmd")
 
 
-def frames(n: int = 24) -> list[Atoms]:
+@made_once
+def frames() -> list[Atoms]:
     """Strained and rattled cells of copper with the energies of effective medium theory."""
     made = []
-    for seed in range(n):
+    for seed in range(30):
         image = bulk("Cu", cubic=True)
         image.set_cell(image.cell * (1 + 0.004 * (seed % 7 - 3)), scale_atoms=True)
         image.rattle(0.02 + 0.02 * (seed % 5), seed=seed)
@@ -68,34 +73,30 @@ SETUP = (
     {"cutoff_func": "Cosine"},
     ["Cu"],
 )
-# What docs/distributed.md calls any script that trains.
-SCRIPT = """\
-import yaml
-
-from amptorch import AtomsTrainer
-
-AtomsTrainer(yaml.safe_load(open("config.yaml"))).train()
-"""
 
 
 class Workplace:
-    """A folder with data, a configuration and a trained potential."""
+    """A folder with data, a configuration and a trained potential.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        images = frames()
+    Args:
+        folder: to make it in.
+        start: starts processes.
+    """
+
+    def __init__(self, folder: Path, start: Start) -> None:
+        self.folder, self._start = folder, start
+        images = frames()[:24]
         for name in ("frames.traj", "frames.extxyz", "data.extxyz"):
             write(folder / name, images)
         for name in ("test.extxyz", "other.extxyz", "new.extxyz"):
-            write(folder / name, frames(30)[24:])
+            write(folder / name, frames()[24:])
         text = yaml.safe_dump(configuration())
         for file in (folder / "config.yaml", folder / "examples" / "water_iron.yaml"):
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")
-        (folder / "train.py").write_text(SCRIPT, encoding="utf-8")
         for name in ("a.lmdb", "b.lmdb"):
-            build_store(frames(6), folder / name, SETUP, processes=1)
-        construct_lmdb(folder / "original.lmdb", frames(4), folder / "normalizers.pt", SETUP)
+            build_store(frames()[:6], folder / name, SETUP, processes=1)
+        construct_lmdb(folder / "original.lmdb", frames()[:4], folder / "normalizers.pt", SETUP)
         self.trainer = AtomsTrainer(configuration())
         self.trainer.train()
         self.run = Path(self.trainer.cp_dir or "").resolve()
@@ -103,7 +104,7 @@ class Workplace:
 
     def fresh_names(self) -> dict[str, Any]:
         """What a page may take for given."""
-        images, config = frames(), configuration()
+        images, config = frames()[:24], configuration()
         return {
             "__name__": "__main__",
             "config": config,
@@ -112,7 +113,7 @@ class Workplace:
             "atoms": images[0].copy(),
             "images": images,
             "train_images": images,
-            "test_images": frames(30)[24:],
+            "test_images": frames()[24:],
             "fp_params": config["dataset"]["fp_params"],
         }
 
@@ -123,12 +124,22 @@ class Workplace:
             file = self.folder / "block.yaml"
             file.write_text(code, encoding="utf-8")
             check_configuration(read_config(file))
+        elif block.language == "sh" and (lines := commands(code)):
+            for words in lines:
+                self._amptorch(words)
         elif block.language == "sh":
             self._shell(code)
         elif (part := fragment(code)) is not None:
             check_configuration(part)
         else:
             exec(compile(code, str(block), "exec"), self.names)
+
+    def _amptorch(self, words: list[str]) -> None:
+        """Run a command in a process of its own that need not import torch."""
+        with tempfile.NamedTemporaryFile() as said:
+            process = self._start(command, words, self.folder, Path(said.name))
+            process.join()
+            assert process.exitcode == 0, f"{words}\n{said.read().decode()[-6000:]}"
 
     def _shell(self, code: str) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -143,6 +154,19 @@ class Workplace:
             text=True,
         )
         assert done.returncode == 0, f"{code}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+def commands(code: str) -> list[list[str]]:
+    """The arguments of each line, where all are commands of amptorch that need no shell."""
+    found = []
+    for line in code.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:3] == ["python", "-m", "amptorch"]:
+            words = words[2:]
+        if words[:1] != ["amptorch"] or set("|&;<>$`*?") & set(line):
+            return []
+        found.append(words[1:])
+    return found
 
 
 def check_configuration(part: dict[str, Any]) -> None:

@@ -14,22 +14,15 @@ import pytest
 import torch
 
 from amptorch import AtomsTrainer
+from amptorch.data import memory
+from amptorch.processes import group
 from amptorch.store import build_store
 
-from ..made_potentials import COSINE, GAUSSIAN
+from ..made_potentials import COSINE, GAUSSIAN, config, history
+from ..processes import in_group
 from ..shared_training import RUNS, frames, result, settings
 
 ROOT = Path(__file__).parents[2]
-
-
-def torchrun(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    """Run under ``torchrun``, which looks for a free port itself."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc_per_node={processes}", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
-    )
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +31,12 @@ def shared(tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("shared")
     setup = ("gaussian", GAUSSIAN, COSINE, ["Cu", "Pd"])
     build_store(frames(), folder / "frames.lmdb", setup, torch.float64, verbose=False, processes=1)
-    done = torchrun("-m", "tests.shared_training", str(folder))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc_per_node=2", "-m", "tests.shared_training", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     return folder, [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(2)]
 
@@ -94,15 +92,13 @@ def test_a_loss_that_is_not_finite_ends_all_processes_alike(shared):
     assert np.isfinite(energies).all()
 
 
-FAILING = """
-import sys
-from amptorch import AtomsTrainer
-from tests.made_potentials import config
-from tests.shared_training import frames
-
-made = config(frames(), sys.argv[1], **{0})
-AtomsTrainer(made).train()
-"""
+def failing(folder: Path, sections: dict[str, Any]) -> None:
+    """A run of one of several processes; its error is written."""
+    try:
+        AtomsTrainer(config(frames(), folder, **sections)).train()
+    except (ValueError, RuntimeError) as error:
+        (folder / f"error{os.environ['RANK']}").write_text(str(error))
+        raise
 
 
 @pytest.mark.parametrize(
@@ -112,38 +108,23 @@ AtomsTrainer(made).train()
         ({"dataset": {"fp_params": {"default": {"G3": {}}}}}, "G3"),
     ],
 )
-def test_errors_end_all_processes(tmp_path, sections, message):
-    script = tmp_path / "train.py"
-    script.write_text(FAILING.replace("{0}", repr(sections)))
-    done = torchrun(str(script), str(tmp_path))
-    assert done.returncode != 0
-    assert message in done.stderr
+def test_errors_end_all_processes(start, tmp_path, sections, message):
+    assert in_group(start, failing, tmp_path, sections) == [1, 1]
+    assert any(message in path.read_text() for path in tmp_path.glob("error*"))
     assert not (tmp_path / "checkpoints").exists()
 
 
-LARGE = """
-import json, sys
-from pathlib import Path
-from amptorch import AtomsTrainer
-from amptorch.data import memory
-from amptorch.processes import group
-from tests.made_potentials import config, history
-from tests.shared_training import frames
-
-memory.check_memory = lambda: (1e-6, 100.0)
-made = config(frames(), sys.argv[1], dataset={"derivatives": "cached"})
-trainer = AtomsTrainer(made)
-trainer.train()
-rank, _ = group.start()
-Path(sys.argv[1], f"rank{rank}.json").write_text(json.dumps(history(trainer)))
-"""
+def large(folder: Path) -> None:
+    """A run of one of several processes, whose frames do not fit in memory."""
+    memory.check_memory = lambda: (1e-6, 100.0)
+    trainer = AtomsTrainer(config(frames(), folder, dataset={"derivatives": "cached"}))
+    trainer.train()
+    rank, _ = group.start()
+    (folder / f"rank{rank}.json").write_text(json.dumps(history(trainer)))
 
 
-def test_one_process_builds_the_store_of_all(tmp_path):
-    script = tmp_path / "train.py"
-    script.write_text(LARGE)
-    done = torchrun(str(script), str(tmp_path))
-    assert done.returncode == 0, done.stderr
+def test_one_process_builds_the_store_of_all(start, tmp_path):
+    assert in_group(start, large, tmp_path) == [0, 0]
     assert len(list((tmp_path / "processed").glob("*.lmdb"))) == 1
     one, other = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
     assert one == other

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
 import amptorch.fit.state
@@ -22,7 +21,6 @@ from amptorch.fit import resume
 
 from ..dataset.test_training_data import store
 from ..made_potentials import alloy_frames, config
-from ..processes import forked_after_importing
 
 FRAMES = alloy_frames(12)
 EPOCHS = 60
@@ -31,13 +29,6 @@ KILLS = 20
 MOST_EVENTS = 90
 # Seconds more until it: in which a part of an epoch is done.
 LONGEST = 0.01
-
-
-@pytest.fixture(scope="module")
-def start():
-    # torch imports what is last here, for seconds, when it makes an optimizer.
-    with forked_after_importing(__name__, "torch._dynamo") as started:
-        yield started
 
 
 def configuration(path: Path, run_dir: Path) -> dict[str, Any]:

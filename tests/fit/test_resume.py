@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from ase import Atoms
 from skorch.callbacks import Callback
 
 import amptorch.fit.callbacks
+import amptorch.fit.state
 from amptorch import AtomsTrainer
 from amptorch.files import checkpoint
 from amptorch.fit import resume
@@ -277,49 +276,43 @@ def test_an_error_in_training_is_not_swallowed(tmp_path):
         interrupted(tmp_path, 3, ZeroDivisionError)
 
 
-CHILD = """
-import sys, time
-import amptorch.fit.callbacks, amptorch.fit.state
-from amptorch import AtomsTrainer
-from tests.made_potentials import config
-from tests.fit.test_resume import FRAMES, KILLED
-import torch
-from skorch.callbacks import Callback
-
 class Slow(Callback):
+    """Adds a letter to a file at the beginning of an epoch."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
     def on_epoch_begin(self, net, **kwargs):
-        print(len(net.history), flush=True)
+        with open(self.log, "a") as file:
+            file.write("x")
         time.sleep(0.02)
 
-torch.set_num_threads(1)
-amptorch.fit.state.INTERVAL = 0.0
-trainer = AtomsTrainer(config(FRAMES, sys.argv[1], **KILLED))
-make = amptorch.fit.callbacks.training_callbacks
-amptorch.fit.callbacks.training_callbacks = lambda *a: [*make(*a), ("slow", Slow())]
-trainer.train()
-"""
+
+def train_slowly(run_dir: Path, log: Path) -> None:
+    torch.set_num_threads(1)
+    amptorch.fit.state.INTERVAL = 0.0
+    trainer = AtomsTrainer(config(FRAMES, run_dir, **KILLED))
+    make = amptorch.fit.callbacks.training_callbacks
+    amptorch.fit.callbacks.training_callbacks = lambda *a: [*make(*a), ("slow", Slow(log))]
+    trainer.train()
+
+
 KILLED: dict[str, Any] = {
     "optim": {"epochs": 40, "batch_size": 3},
     "dataset": {"val_split": 0.2},
 }
 
 
-def test_a_killed_run_goes_on_to_its_target(tmp_path):
-    root = Path(__file__).parents[2]
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path / "killed")],
-        cwd=root,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    with child.stdout:
-        for line in child.stdout:
-            if line.strip().isdigit() and int(line) >= 18:
-                break
+def test_a_killed_run_goes_on_to_its_target(start, tmp_path):
+    log = tmp_path / "log"
+    log.touch()
+    child = start(train_slowly, tmp_path / "killed", log)
+    while log.stat().st_size < 19:
+        assert child.is_alive()
         time.sleep(0.01)
-        os.kill(child.pid, signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
     (folder,) = (tmp_path / "killed" / "checkpoints").iterdir()
     on = AtomsTrainer(config(FRAMES, tmp_path / "killed", **KILLED))
     on.load_pretrained(folder)

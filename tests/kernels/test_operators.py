@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from amptorch.kernels import symmetry_functions
+
+from ..processes import Start, answer
 from . import force_training, test_gmp, test_symmetry_functions
 
 
@@ -34,21 +35,17 @@ def test_training_on_forces_with_multipoles(system: str, case: str) -> None:
     )
 
 
-def test_first_call_does_not_import_the_compiler_of_torch() -> None:
+def first_call() -> bool:
+    """Whether it imports the compiler of torch."""
+    environment = test_symmetry_functions.environment_of("water_molecule")
+    vectors = environment.vectors.clone().requires_grad_()
+    functions = test_symmetry_functions.functions_for(environment, "g2_g4_cosine")
+    features = symmetry_functions.forward(environment.with_vectors(vectors), functions)
+    features.sum().backward()
+    assert vectors.grad.abs().max() > 0
+    return "torch._dynamo" in sys.modules
+
+
+def test_first_call_does_not_import_the_compiler_of_torch(start: Start) -> None:
     """Which takes seconds; a process of its own, as any other test may have imported it."""
-    script = """
-import sys, torch
-from amptorch.kernels import symmetry_functions
-from tests.kernels.test_symmetry_functions import environment_of, functions_for
-environment = environment_of("water_molecule")
-vectors = environment.vectors.clone().requires_grad_()
-functions = functions_for(environment, "g2_g4_cosine")
-features = symmetry_functions.forward(environment.with_vectors(vectors), functions)
-features.sum().backward()
-assert vectors.grad.abs().max() > 0
-assert "torch._dynamo" not in sys.modules
-"""
-    command = [sys.executable, "-c", script]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert not answer(start, first_call)

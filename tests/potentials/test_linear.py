@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import ase.io
 import numpy as np
@@ -14,11 +15,12 @@ import amptorch
 from amptorch import AmpTorch, AtomsTrainer
 from amptorch.cli import main
 from amptorch.data.frame import collate
+from amptorch.processes import group
 from amptorch.store import build_store
 from amptorch.uncertainty import linear_errors
 
-from ..fit.test_distributed import torchrun
 from ..made_potentials import COSINE, alloy_frames, config
+from ..processes import in_group
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::amptorch.preprocessing.utils.ExtrapolationWarning"),
@@ -87,27 +89,19 @@ def test_from_the_command_line_and_from_a_store(tmp_path, monkeypatch):
     np.testing.assert_allclose(trainer.potential.predict(FRAMES).energy, expected.energy, atol=1e-6)
 
 
-SHARED = """\
-import json, sys
-from pathlib import Path
-from amptorch.processes import group
-from amptorch import AtomsTrainer
-from tests.potentials.test_linear import FRAMES, settings
-
-rank, _ = group.start()
-found = {}
-for solver in ("ridge", "svd"):
-    trainer = AtomsTrainer(settings("linear", FRAMES[:7], sys.argv[1], solver=solver))
-    trainer.train()
-    found[solver] = trainer.predict(FRAMES)["energy"]
-Path(sys.argv[1], f"rank{rank}.json").write_text(json.dumps(found))
-"""
+def shared(folder: Path) -> None:
+    """Runs of one of several processes, which writes what it got."""
+    rank, _ = group.start()
+    found = {}
+    for solver in ("ridge", "svd"):
+        trainer = AtomsTrainer(settings("linear", FRAMES[:7], folder, solver=solver))
+        trainer.train()
+        found[solver] = trainer.predict(FRAMES)["energy"]
+    (folder / f"rank{rank}.json").write_text(json.dumps(found))
 
 
-def test_two_processes(tmp_path):
-    (tmp_path / "script.py").write_text(SHARED)
-    done = torchrun(str(tmp_path / "script.py"), str(tmp_path))
-    assert done.returncode == 0, done.stderr
+def test_two_processes(start, tmp_path):
+    assert in_group(start, shared, tmp_path) == [0, 0]
     one, other = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
     assert one == other
     for solver, found in one.items():

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import ase.db
 import ase.io
 import pytest
 import torch
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
 
-from amptorch.store import Header, StoreError, frames, lmdb_file
+from amptorch.store import Header, StoreError, frames, lmdb_file, pages
 from amptorch.store.worker import WorkerProcess
 
 from ..made_potentials import COSINE, GAUSSIAN_G5, cuco_frames
+from ..processes import answer
 from .conftest import ELEMENTS, SETUP, assert_same_data, build, contents
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -187,36 +189,28 @@ def test_the_map_grows(path, images, monkeypatch):
     assert_same_data(store[199], build(cuco_frames(200), path.with_name("other"))[199])
 
 
-MEMORY = """
-import resource, sys
-import torch
-from ase.build import bulk
-from ase.calculators.singlepoint import SinglePointCalculator
-from amptorch.store import build_store, pages
-from tests.store.conftest import SETUP
-number, path = int(sys.argv[1]), sys.argv[2]
-def frames():
+def memory(number: int, path: Path) -> int:
+    """The most memory, in MB, of a process that builds a store and goes over it."""
     image = bulk("Cu", cubic=True).repeat(2)
-    for k in range(number):
-        image.positions[0, 0] += 1e-3
-        image.calc = SinglePointCalculator(image, energy=0.0, forces=image.positions)
-        yield image
-torch.set_num_threads(1)
-pages.RELEASE_EVERY = 1 << 24
-store = build_store(frames(), path, SETUP, torch.float64, "cached", 1, True, 8, False)
-sum(float(data.fingerprint.sum()) + float(data.primes.values.sum()) for data in store)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-"""
+
+    def frames() -> Iterator[Atoms]:
+        for _ in range(number):
+            image.positions[0, 0] += 1e-3
+            image.calc = SinglePointCalculator(image, energy=0.0, forces=image.positions)
+            yield image
+
+    pages.RELEASE_EVERY = 1 << 24
+    store = build(frames(), path, chunk=8)
+    sum(float(data.fingerprint.sum()) + float(data.primes.values.sum()) for data in store)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def test_memory_does_not_grow_with_the_number_of_frames(tmp_path):
+def test_memory_does_not_grow_with_the_number_of_frames(start, tmp_path):
     """A build and a pass over it, in a process of its own."""
     peaks, sizes = [], []
     for number in (40, 200):
         path = tmp_path / f"{number}.lmdb"
-        program = [sys.executable, "-c", MEMORY, str(number), str(path)]
-        done = subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT)
-        peaks.append(int(done.stdout))
+        peaks.append(answer(start, memory, number, path))
         sizes.append(path.stat().st_size >> 20)
     assert sizes[1] - sizes[0] > 90
     assert peaks[1] - peaks[0] < 0.3 * (sizes[1] - sizes[0])

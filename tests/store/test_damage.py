@@ -7,7 +7,7 @@ import gc
 import os
 import resource
 import subprocess
-import sys
+from pathlib import Path
 
 import lmdb
 import pytest
@@ -18,6 +18,7 @@ from amptorch.store.errors import DamagedStore
 from amptorch.store.keys import place_key
 
 from ..made_potentials import cuco_frames
+from ..processes import answer
 from .conftest import assert_same_data, build, contents
 
 
@@ -244,23 +245,16 @@ def test_a_fork_is_refused(path, images):
     assert os.waitpid(child, 0)[1] == 0
 
 
-GROW = """
-import sys
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from tests.store.conftest import build
-from tests.made_potentials import cuco_frames
-build(cuco_frames(4) + cuco_frames(400), Path({path!r}))
-"""
+def grow(path: Path) -> None:
+    build(cuco_frames(4) + cuco_frames(400), path).close()
 
 
-def test_a_file_that_outgrows_the_map_of_its_reader(path, monkeypatch):
+def test_a_file_that_outgrows_the_map_of_its_reader(path, start, monkeypatch):
     monkeypatch.setattr(lmdb_file, "READER_ROOM", 0)
     store = build(cuco_frames(4), path)
     data = store[3]
     expected = data.fingerprint.clone()
-    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
-    subprocess.run([sys.executable, "-c", GROW.format(root=root, path=str(path))], check=True)
+    answer(start, grow, path)
     assert len(store) == 4
     with pytest.raises(StoreError, match="outgrew its map while it is read"):
         open_store(path)

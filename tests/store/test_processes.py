@@ -7,24 +7,16 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from amptorch.store import StoreError, frames, open_store
 
 from ..made_potentials import cuco_frames
-from ..processes import forked_after_importing
 from .conftest import assert_same_data, build, contents
 
 FRAMES = 120
 CHUNK = 4
 KILLS = 20
-
-
-@pytest.fixture(scope="module")
-def start():
-    with forked_after_importing(__name__) as started:
-        yield started
 
 
 def build_slowly(path: Path, log: Path, moment: float) -> None:

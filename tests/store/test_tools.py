@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import ase.io
@@ -293,11 +291,3 @@ def test_bad_settings(files, capsys, settings, message):
     assert message in capsys.readouterr().err
     assert main([*command, "--config", str(files / "none.yaml")]) == 1
     assert "config: file not found" in capsys.readouterr().err
-
-
-def test_python_m(path, images):
-    build(images, path).close()
-    command = [sys.executable, "-m", "amptorch", "info", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert done.returncode == 0, done.stderr
-    assert "images           8" in done.stdout

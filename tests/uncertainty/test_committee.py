@@ -117,7 +117,9 @@ def test_dynamics_and_files(with_forces, tmp_path, suffix):
 
 def test_errors(trained):
     gmp, gaussian = trained("singlenn_gmpordernorm"), trained("bpnn_gaussian")
-    with pytest.raises(ValueError, match="trainers: expected at least 2, or one trained with model: members, got 0"):
+    with pytest.raises(
+        ValueError, match="trainers: expected at least 2, or one trained with model: members, got 0"
+    ):
         Committee([])
     with pytest.raises(
         ValueError, match="expected get_forces True for all or for none, got True for 1 of 2"
