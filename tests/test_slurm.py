@@ -27,8 +27,8 @@ AtomsTrainer(config(ase.io.read("frames.traj", ":"), ".")).train()
 """
 
 
-def sbatch(script: str, folder: Path, *arguments: str) -> None:
-    """Run a script as Slurm would on one node of two cores."""
+def sbatch(script: str, folder: Path, *arguments: str, cores: int = 2) -> None:
+    """Run a script as Slurm would on one node."""
     tools = folder / "bin"
     tools.mkdir()
     for name, line in {
@@ -45,7 +45,7 @@ def sbatch(script: str, folder: Path, *arguments: str) -> None:
         "SLURM_JOB_ID": str(os.getpid()),
         "SLURM_JOB_NODELIST": "localhost",
         "SLURM_JOB_NUM_NODES": "1",
-        "SLURM_CPUS_PER_TASK": "2",
+        "SLURM_CPUS_PER_TASK": str(cores),
         "PYTHONPATH": str(ROOT),
         "PATH": f"{tools}:{os.environ['PATH']}",
     }
@@ -82,5 +82,5 @@ def test_training(folder):
 )
 def test_fingerprints(folder):
     arguments = ["frames.traj", "--config", "config.yaml", "--out", "frames.json"]
-    sbatch("fingerprint.sbatch", folder, *arguments)
+    sbatch("fingerprint.sbatch", folder, *arguments, cores=1)
     assert len(open_store(folder / "frames.json")) == 6

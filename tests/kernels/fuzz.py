@@ -11,8 +11,8 @@ from amptorch.kernels.neighbors import find_neighbors
 
 MOST_SPECIES = 4
 
-MANY = settings(max_examples=10 * settings().max_examples)
-"""Examples of a kernel are cheap: 10 times those of other tests, so 250 by default."""
+MANY = settings(max_examples=4 * settings().max_examples)
+"""Examples of a kernel are cheap: 4 times those of other tests, so 100 by default."""
 
 
 @st.composite

@@ -104,8 +104,7 @@ def many() -> list[Atoms]:
     return frames
 
 
-@pytest.mark.parametrize("repeat", range(2))
-def test_a_worker_killed_while_it_builds_is_survived(cluster, tmp_path, repeat):
+def test_a_worker_killed_while_it_builds_is_survived(cluster, tmp_path):
     from ase.calculators.singlepoint import SinglePointCalculator
 
     frames = many()

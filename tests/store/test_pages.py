@@ -52,9 +52,8 @@ def test_files_are_read_in_large_pages(path, monkeypatch):
     seen = []
 
     def frames():
-        for image in cuco_frames(200):
-            yield image
-            seen.append(asks_for_large(path))
+        yield from cuco_frames(200)
+        seen.append(asks_for_large(path))
 
     store = build(frames(), path, chunk=50)
     assert seen[-1] == [True]

@@ -94,8 +94,9 @@ def test_a_fraction_of_the_energies_is_drawn(tmp_path, monkeypatch):
     assert 0.15 < np.mean(seen) < 0.35
 
 
-@pytest.mark.parametrize("decoupled", [True, False])
-@pytest.mark.parametrize("name", ["singlenn", "bpnn"])
+@pytest.mark.parametrize(
+    ("name", "decoupled"), [("singlenn", True), ("bpnn", True), ("bpnn", False)]
+)
 def test_fits_a_tiny_problem(name, decoupled, tmp_path):
     trainer = loaded(
         tmp_path,
