@@ -111,7 +111,9 @@ def test_bootstrap_errors(size, train, message, trained):
 
 
 def test_estimator_errors(trainers):
-    with pytest.raises(ValueError, match="trainers: expected at least 2, got 1"):
+    with pytest.raises(
+        ValueError, match="trainers: expected at least 2, or one trained with model: members, got 1"
+    ):
         EnsembleSDEstimator().fit_predict(trainers[:1], TRAIN, TEST)
     with pytest.raises(ValueError, match="full_test_list: expected at least one image, got none"):
         EnsembleSDEstimator().fit_predict(trainers, TRAIN, [])
