@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def completed(config: Config, preset: str, potential: str) -> Recipe:
     if source is None or (set(SECTIONS) <= set(config) and "fp_params" in dataset):
         return Recipe({**{name: {} for name in SECTIONS}, **config})
     source = in_units(source, *(dataset.get(name) for name in UNITS))
-    facts = Facts.of(read_images(source, "raw_data"), dataset.get("keys"))
+    every = partial(read_images, source, "raw_data")
+    facts = replace(Facts.of(every(), dataset.get("keys")), every=every)
     if config.get("model", {}).get("get_forces") is False:
         facts = replace(facts, forces=False)
     return complete(config, choose(facts, preset, potential))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from ase import Atoms
-from ase.data import covalent_radii
 
 from ..data.keys import KINDS, Keys, holds, proposals
-from ..kernels.neighbors import find_neighbors
+from .distances import Distances
 
 SAMPLED = 200
 """The first frames, all of which are of the sample; then of every other one as many again, ..."""
@@ -32,6 +31,7 @@ class Facts:
             without such.
         stresses: share of the frames that have a stress or virial.
         sample: frames all over the data.
+        every: gives all frames once more; None where only the sample is kept.
     """
 
     n_frames: int
@@ -41,6 +41,7 @@ class Facts:
     volume: float | None = None
     stresses: float = 0.0
     sample: Sequence[Atoms] = field(default=(), compare=False, repr=False)
+    every: Callable[[], Iterable[Atoms]] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, images: Iterable[Atoms], keys: Mapping[str, str] | None = None) -> Facts:
@@ -72,14 +73,19 @@ class Facts:
             float(np.median(volumes)) if volumes else None,
             with_stress / n_frames,
             sample.frames,
+            images.__iter__ if isinstance(images, Sequence) else None,
         )
 
     @cached_property
     def closest(self) -> float | None:
         """The smallest distance of two atoms over the sum of their covalent radii in the sample;
         None where all are farther apart than these radii."""
-        found = (closest(image) for image in self.sample)
-        return min((each for each in found if each is not None), default=None)
+        return Distances.of(self.sample, self.elements).closest
+
+    @cached_property
+    def distances(self) -> Distances:
+        """The shortest ones of all frames, or of the sample where only that is kept."""
+        return Distances.of(self.sample if self.every is None else self.every(), self.elements)
 
     @property
     def elements(self) -> list[str]:
@@ -117,17 +123,6 @@ class _Sample:
         self.frames.append(image)
         if len(self.frames) % SAMPLED == 0:
             self._stride *= 2
-
-
-def closest(image: Atoms) -> float | None:
-    """The smallest distance of two atoms over the sum of their covalent radii; None where it is
-    more than 1."""
-    radii = covalent_radii[image.numbers]
-    reach = 2 * float(radii.max(initial=0.0))
-    found = find_neighbors(image.positions, image.cell.array, image.pbc, image.numbers, reach)
-    sums = radii[found.centers.numpy()] + radii[found.neighbors.numpy()]
-    smallest = float((found.vectors.norm(dim=1).numpy() / sums).min(initial=np.inf))
-    return smallest if smallest <= 1 else None
 
 
 def found_keys(image: Atoms) -> dict[str, str]:
