@@ -1,9 +1,11 @@
-"""``md``: a quick check: whether the energy of a run without a thermostat stays."""
+"""``md``: a quick check: whether the energy of a run without a thermostat stays, or whether atoms
+keep apart at a temperature."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms, units
@@ -11,9 +13,14 @@ from ase.io.trajectory import Trajectory
 from tqdm import tqdm
 
 from ..ase_utils import AmpTorch
+from ..data.reading import load_images
+from ..recipe.distances import Distances
 from .checks import add_check, draw, one_frame
 from .options import add_output
 from .parser import examples
+
+if TYPE_CHECKING:
+    from ase.md.md import MolecularDynamics
 
 RECORDS = 200  # points of the picture, and frames of the trajectory
 
@@ -22,16 +29,23 @@ def add_command(commands: Any) -> None:
     """Add this command to a parser."""
     parser = commands.add_parser(
         "md",
-        help="run molecular dynamics without a thermostat, as a check",
+        help="run molecular dynamics, as a check",
         description="Run molecular dynamics (velocity Verlet) without a thermostat and print and "
         "draw the drift of the total energy: it tells whether forces are the slope of the energy "
-        "and the time step is short enough.",
-        epilog=examples("amptorch md checkpoints/RUN start.extxyz --temperature 300 --steps 2000"),
+        "and the time step is short enough. With --thermostat atoms are kept at the temperature "
+        "(Langevin), which tells whether the potential holds them together and apart.",
+        epilog=examples(
+            "amptorch md checkpoints/RUN start.extxyz --temperature 300 --steps 2000",
+            "amptorch md checkpoints/RUN start.extxyz --temperature 500 --thermostat 100",
+        ),
     )
     add_check(parser, "md.traj")
     parser.add_argument("--temperature", type=float, default=300.0, metavar="K", help="at first")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--timestep", type=float, default=1.0, metavar="FS")
+    parser.add_argument(
+        "--thermostat", type=float, metavar="FS", help="time in which atoms forget their velocities"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the velocities")
     add_output(parser)
     parser.set_defaults(run=run)
@@ -46,10 +60,21 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.steps} steps, {times[-1]:.3f} ps")
     print(f"drift of the total energy: {slope:+.3f} meV/atom/ps")
     print(f"spread of the total energy: {np.ptp(totals):.3f} meV/atom")
-    print(f"temperature at last: {atoms.get_temperature():.0f} K")
+    frames = load_images(str(arguments.out), "trajectory")
+    temperatures = [each.get_temperature() for each in frames[len(frames) // 2 :]]
+    print(f"temperature of the second half: {np.mean(temperatures):.0f} K, at last", end=" ")
+    print(f"{atoms.get_temperature():.0f} K")
+    print(f"shortest distances (Å): {shortest(frames)}")
     print(f"atoms outside the range seen in training, over all steps: {atoms.calc.n_outside}")
     label = "total energy - its first value (meV/atom)"
     print(f"{arguments.out}{draw(arguments, times, totals, 'time (ps)', label)}")
+
+
+def shortest(frames: Sequence[Atoms]) -> str:
+    """Of each pair of elements that comes close."""
+    found = Distances.of(frames, frames[0].symbols.species())
+    near = (f"{'-'.join(pair)} {r:.2f}" for pair, r in sorted(found.known.items()))
+    return ", ".join(near) or f"none under {found.reach:.2f}"
 
 
 def draw_momenta(atoms: Atoms, temperature: float, seed: int) -> None:
@@ -62,10 +87,8 @@ def draw_momenta(atoms: Atoms, temperature: float, seed: int) -> None:
 
 def dynamics(atoms: Atoms, arguments: argparse.Namespace) -> tuple[list[float], list[float]]:
     """Times (ps) and total energies relative to the first (meV/atom)."""
-    from ase.md.verlet import VelocityVerlet
-
     draw_momenta(atoms, arguments.temperature, arguments.seed)
-    run = VelocityVerlet(atoms, timestep=arguments.timestep * units.fs)
+    run = integrator(atoms, arguments)
     times: list[float] = []
     totals: list[float] = []
 
@@ -83,3 +106,21 @@ def dynamics(atoms: Atoms, arguments: argparse.Namespace) -> tuple[list[float], 
         run.attach(lambda: bar.update(min(every, arguments.steps - bar.n)), interval=every)
         run.run(arguments.steps)
     return times, [total - totals[0] for total in totals]
+
+
+def integrator(atoms: Atoms, arguments: argparse.Namespace) -> MolecularDynamics:
+    """Velocity Verlet, or Langevin's where there is a thermostat."""
+    from ase.md.langevin import Langevin
+    from ase.md.verlet import VelocityVerlet
+
+    step = arguments.timestep * units.fs
+    if arguments.thermostat is None:
+        return VelocityVerlet(atoms, timestep=step)
+    return Langevin(
+        atoms,
+        timestep=step,
+        temperature_K=arguments.temperature,
+        friction=1 / (arguments.thermostat * units.fs),
+        rng=np.random.default_rng(arguments.seed),
+        fixcm=False,
+    )

@@ -219,6 +219,11 @@ class TestChecks:
         assert spread < 2.0
         assert Path("m.png").is_file()
         assert len(ase.io.read("m.traj", ":")) == 41
+        kept = ["--steps", "5", "--thermostat", "20", "--no-plots", "--quiet"]
+        assert main([*arguments, *kept]) == 0
+        said = capsys.readouterr().out
+        assert "temperature of the second half" in said
+        assert "shortest distances (Å): Cu-Cu 2." in said
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
