@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 # Part of the time that is kept back, iterations by whose duration the next is judged, and seconds
 # between checkpoints.
 SPARE, RECENT, WRITTEN = 0.02, 9, 15.0
+
+
+class TimeIsOver(Exception):
+    """What was begun cannot be brought to its end in time."""
 
 
 class Clock:
@@ -23,15 +28,19 @@ class Clock:
         limit = cmd.time_limit
         self._end = None if limit is None else cmd.begun + (1 - SPARE) * limit
         self._share = self._end
-        self._last = self._written = time.monotonic()
+        self._written = time.monotonic()
         self._seconds: list[float] = []
+        self.begin()
 
     def share(self, rounds: int) -> None:
         """Share what is left among so many rounds, for the first of them."""
         now = time.monotonic()
-        self._last, self._seconds = now, []
         if self._end is not None:
             self._share = now + (self._end - now) / rounds
+
+    def begin(self) -> None:
+        """Iterations follow."""
+        self._last, self._seconds = time.monotonic(), []
 
     def tick(self) -> None:
         """An iteration is over."""
@@ -45,6 +54,20 @@ class Clock:
         if self._share is None:
             return False
         return time.monotonic() + statistics.median(self._seconds[-RECENT:] or [0.0]) > self._share
+
+    def steps(self, count: int) -> Iterator[int]:
+        """0, 1, ... of so many steps that take as long as one another, while there is time for all.
+
+        Raises:
+            TimeIsOver: there is not.
+        """
+        begun = time.monotonic()
+        for step in range(count):
+            now = time.monotonic()
+            ahead = (now - begun) / step * (count - step) if step >= RECENT else 0.0
+            if self._share is not None and now + ahead > self._share:
+                raise TimeIsOver
+            yield step
 
     def is_time_to_write(self) -> bool:
         """Whether a checkpoint was written long ago."""

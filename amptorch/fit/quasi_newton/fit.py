@@ -14,7 +14,7 @@ from ...potentials.ace.model import Ace
 from ...potentials.potential import Potential
 from ..base import History, Run
 from ..settings import FitSettings
-from .clock import Clock
+from .clock import Clock, TimeIsOver
 from .initial import take_up
 from .ladder import rounds_of
 from .loss import Errors, Loss
@@ -99,7 +99,11 @@ class QuasiNewton:
         else:
             self._best, self._first = None, len(self._history) if state is None else state["first"]
             del self._history[self._first :]
-            going = self._start(part)
+            try:
+                going = self._start(part)
+            except TimeIsOver:
+                self._run.say("no time for more than the linear solution")
+                return
         ended = False
         try:
             ended = self._iterate(going)
@@ -124,13 +128,17 @@ class QuasiNewton:
             self._run.keep(self._potential, self._history, state)
 
         seed = self._run.settings.cmd.seed
-        descriptor = self._potential.descriptor
-        return Round.start(part, self._loss, self._settings, descriptor, seed, begun)
+        given = self._loss, self._settings, self._potential.descriptor, seed, self._clock
+        going = Round.start(part, *given, begun)
+        if self._settings.trained == "all" and not going.trains_radial:
+            self._run.say("no time for radial functions: coefficients alone are trained")
+        return going
 
     def _iterate(self, going: Round) -> bool:
         """Whether the round has come to its end, and not its time."""
-        if self._ends():
-            return True
+        self._clock.begin()
+        if self._ends() or self._clock.is_over:
+            return self._ends()
         for value, errors in going.iterations():
             looks = self._record(going.model, value, errors)
             if looks and self._clock.is_time_to_write():

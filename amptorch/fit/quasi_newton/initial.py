@@ -11,6 +11,7 @@ from ...descriptor.ace import Ace as Descriptor
 from ...potentials.ace.embeddings import Embedding
 from ...potentials.ace.files.contents import Contents, FileBond
 from ...potentials.ace.functions import Function
+from ...potentials.ace.invariants import with_invariants
 from ...potentials.ace.model import Ace
 from ...potentials.loading import load
 
@@ -25,7 +26,8 @@ def take_up(model: Ace, descriptor: Descriptor, sources: Sequence[str | Path]) -
     Args:
         model: new, in eV.
         descriptor: of its fingerprints.
-        sources: files ``.yaml``, checkpoint folders or what else :func:`amptorch.load` opens.
+        sources: files ``.yaml`` and ``.yace``, checkpoint folders or what else
+            :func:`amptorch.load` opens.
 
     Returns:
         A line for each source.
@@ -36,10 +38,10 @@ def take_up(model: Ace, descriptor: Descriptor, sources: Sequence[str | Path]) -
     places = {name: place for place, name in enumerate(_names(model))}
     left, lines = dict(places), []
     for source in reversed(sources):
-        contents = Contents.of(load(source))
+        contents = with_invariants(Contents.of(load(source)))
         _check(contents, model, descriptor, source)
         _take_radial(model, contents)
-        functions = _functions(contents, source)
+        functions = _functions(contents)
         known = {name: values for name, values in functions.items() if name in places}
         with torch.no_grad():
             for name, values in known.items():
@@ -67,19 +69,14 @@ def _name(center: str, function: Function, elements: Sequence[str]) -> Name:
     return center, symbols, (function.ns, function.ls, function.lint)
 
 
-def _functions(contents: Contents, source: str | Path) -> dict[Name, list[float]]:
-    found = {}
-    for center, functions, values in zip(
-        contents.elements, contents.functions, contents.coefficients, strict=True
-    ):
-        for each, own in zip(functions, values.tolist(), strict=True):
-            if each.lint is None:
-                raise ValueError(
-                    f"optim: initial_potential {source} has products and not invariants, as .yace "
-                    "files do; expected a .yaml or a checkpoint folder"
-                )
-            found[_name(center, each, contents.elements)] = own
-    return found
+def _functions(contents: Contents) -> dict[Name, list[float]]:
+    return {
+        _name(center, each, contents.elements): own
+        for center, functions, values in zip(
+            contents.elements, contents.functions, contents.coefficients, strict=True
+        )
+        for each, own in zip(functions, values.tolist(), strict=True)
+    }
 
 
 def _check(contents: Contents, model: Ace, descriptor: Descriptor, source: str | Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...descriptor.base_descriptor import BaseDescriptor
 from ...potentials.ace.model import Ace
+from .clock import Clock
 from .coordinates import Coordinates
 from .densities import fill
 from .loss import Errors, Loss
@@ -18,7 +19,7 @@ from .minimizer import Minimizer
 from .penalties import Penalties
 from .settings import QuasiNewtonSettings
 from .start import FRAMES, LinearProblem, coordinates_of
-from .vector import gradient_of, set_vector, vector_of
+from .vector import gradient_of, indices, set_vector, vector_of
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Round:
         settings: QuasiNewtonSettings,
         descriptor: BaseDescriptor,
         seed: int,
+        clock: Clock,
         begun: Callable[[float, Errors], None],
     ) -> Round:
         """From a model's parameters, the first density by least squares where asked for.
@@ -57,7 +59,11 @@ class Round:
             settings: of the fit.
             descriptor: of the fingerprints.
             seed: of the frames that coordinates are made of.
+            clock: of the fit.
             begun: called with loss and penalties, and errors, before these are, which takes long.
+
+        Raises:
+            TimeIsOver: there is none for coordinates.
         """
         problem = LinearProblem(model, loss)
         penalties = Penalties.of(settings, problem.squares, descriptor)
@@ -65,8 +71,8 @@ class Round:
             _begin(problem, penalties, settings)
         value, _, errors = evaluate(model, loss, penalties)
         begun(value, errors)
-        origin = vector_of(model)
-        coordinates = coordinates_of(problem, penalties.curvature, settings.trained, origin, seed)
+        origin, curvature = vector_of(model), penalties.curvature
+        coordinates = coordinates_of(problem, curvature, settings.trained, origin, seed, clock)
         return cls._of(model, loss, penalties, coordinates, settings, None)
 
     @classmethod
@@ -103,6 +109,12 @@ class Round:
             made.minimizer = Minimizer.from_state(made._value, settings.memory, state)
         made.settle()
         return made
+
+    @property
+    def trains_radial(self) -> bool:
+        """Whether radial coefficients are among the coordinates."""
+        first = int(indices(self.model)["radial"].min())
+        return bool((self.coordinates.places >= first).any())
 
     def iterations(self) -> Iterator[tuple[float, Errors]]:
         """Go on, and give the value, with penalties, and errors after each; ends where no step is

@@ -12,6 +12,7 @@ from ...data.frame import AtomsBatch
 from ...potentials.ace.functions import Expansion
 from ...potentials.ace.linear import LinearAce
 from ...potentials.ace.model import Ace
+from .clock import Clock, TimeIsOver
 from .coordinates import Coordinates, Part, cholesky
 from .densities import Densities
 from .loss import Loss
@@ -116,14 +117,19 @@ class Sample:
         self.model, self.loss = model, loss
         ((self.places, self.batch),) = loss.batches(places, len(places), model)
 
-    def of_radial(self, used: Tensor) -> Tensor:
+    def of_radial(self, used: Tensor, clock: Clock) -> Tensor:
         """Derivatives of energies and forces times roots of the loss's factors in radial
-        coefficients, at places in the flat parameter, by differences."""
+        coefficients, at places in the flat parameter, by differences.
+
+        Raises:
+            TimeIsOver: there is none for all of them.
+        """
         radial = self.model.radial.detach().view(-1)
         columns = []
         with torch.no_grad():
             before = self._values()
-            for place in used.tolist():
+            for step in clock.steps(len(used)):
+                place = int(used[step])
                 kept = radial[place].clone()
                 radial[place] += STEP
                 columns.append((self._values() - before) / STEP)
@@ -142,7 +148,12 @@ class Sample:
 
 
 def coordinates_of(
-    problem: LinearProblem, curvature: Tensor, trained: str, origin: Tensor, seed: int
+    problem: LinearProblem,
+    curvature: Tensor,
+    trained: str,
+    origin: Tensor,
+    seed: int,
+    clock: Clock,
 ) -> Coordinates:
     """Coordinates at the model's parameters.
 
@@ -152,6 +163,10 @@ def coordinates_of(
         trained: "all", "functions" or "radial".
         origin: the parameters.
         seed: of the frames that are looked at.
+        clock: of the fit; where radial coefficients would take too long there are none of these.
+
+    Raises:
+        TimeIsOver: where nothing else is trained.
     """
     model, places, columns = problem.model, [], []
     used = used_radial(model).flatten().nonzero()[:, 0]
@@ -166,8 +181,15 @@ def coordinates_of(
         places.append(problem.places)
         columns.append(problem.rows(sample.places, sample.batch) * scale)
         penalties.append(problem.padded(curvature))
+    try:
+        of_radial = sample.of_radial(used, clock)
+    except TimeIsOver:
+        if trained == "radial":
+            raise
+        used = used[:0]
+        of_radial = sample.of_radial(used, clock)
     places.append(indices(model)["radial"].flatten()[used])
-    columns.append(sample.of_radial(used))
+    columns.append(of_radial)
     penalties.append(torch.zeros(len(used), dtype=torch.float64))
     rows = torch.cat(columns, 1)
     gram = 2 * rows.T @ rows

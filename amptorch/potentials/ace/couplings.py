@@ -98,7 +98,7 @@ def invariants(markers: Numbers, lmax: int) -> list[tuple[Numbers, Numbers]]:
     found = []
     for ls in product(range(lmax + 1), repeat=len(markers)):
         if sum(ls) % 2 == 0 and _ascending(markers, ls):
-            found += [(ls, lint) for lint in _independent(markers, ls)]
+            found += [(ls, lint) for lint in independent(markers, ls)]
     return found
 
 
@@ -108,7 +108,8 @@ def _ascending(markers: Numbers, ls: Numbers) -> bool:
     return all(a != c or b <= d for (a, b), (c, d) in pairwise(pairs))
 
 
-def _independent(markers: Numbers, ls: Numbers) -> Iterator[Numbers]:
+def independent(markers: Numbers, ls: Numbers) -> Iterator[Numbers]:
+    """Those lint of products of these factors whose invariants are linearly independent."""
     keys: dict[tuple[tuple[int, int, int], ...], int] = {}
     known: list[np.ndarray] = []
     for lint in intermediate(ls):

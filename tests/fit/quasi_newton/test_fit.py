@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 import amptorch
 from amptorch import AtomsTrainer
-from amptorch.fit.quasi_newton import rounds
+from amptorch.fit.quasi_newton import clock, rounds
 from amptorch.fit.quasi_newton.ladder import rounds_of
 from amptorch.fit.quasi_newton.loss import Loss
 from amptorch.fit.quasi_newton.penalties import Penalties
@@ -110,7 +111,9 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_was_not(tmp_path, monkeypat
 def test_a_potential_is_fitted_further_with_more_functions(tmp_path):
     all_of_them = {"val_split": 0.0}
     small = run(tmp_path, all_of_them, model={"functions": 10}, max_iterations=6)
-    more = {"initial_potential": small.cp_dir, "max_iterations": 6}
+    source = tmp_path / "small.yace"
+    small.potential.export(source, "yace")
+    more = {"initial_potential": str(source), "max_iterations": 6}
     large = run(tmp_path, all_of_them, model={"functions": 30}, start="model", **more)
     # At first the same potential, but for the best constant.
     assert large.history[0]["train_loss"] <= 1.001 * small.history[-1]["train_loss"]
@@ -118,6 +121,29 @@ def test_a_potential_is_fitted_further_with_more_functions(tmp_path):
     other = {"fp_params": {"cutoff": 4.4, "n_radial": 9}}
     with pytest.raises(ValueError, match=r"cutoff=4\.5"):
         run(tmp_path, dataset=other, **more)
+
+
+@pytest.mark.parametrize(("trained", "largest"), [("all", 1e-3), ("radial", 100.0)])
+def test_a_fit_has_its_linear_start_without_time(tmp_path, trained, largest):
+    given = config(tmp_path, trained=trained)
+    given["cmd"]["time_limit"] = 1e-9
+    trainer = AtomsTrainer(given)
+    trainer.train()
+    (row,) = trainer.history
+    assert row["train_loss"] < largest
+    shape = trainer.model.radial.shape
+    assert torch.equal(trainer.model.radial[0, :, 0], torch.eye(shape[1], shape[3]).double())
+
+
+def test_steps_for_which_there_is_no_time_are_not_begun(monkeypatch):
+    now = itertools.count(1000.0)
+    monkeypatch.setattr(clock.time, "monotonic", lambda: next(now))
+    assert len([*clock.Clock(SimpleNamespace(time_limit=40.0, begun=1000.0)).steps(30)]) == 30
+    now, seen = itertools.count(1000.0), []
+    with pytest.raises(clock.TimeIsOver):
+        seen.extend(clock.Clock(SimpleNamespace(time_limit=20.0, begun=1000.0)).steps(30))
+    # From some steps on it is known how long they take.
+    assert len(seen) == clock.RECENT
 
 
 def test_batches_and_what_is_not_trained(tmp_path):

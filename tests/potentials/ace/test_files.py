@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
 
 import amptorch
+from amptorch.potentials.ace.files.contents import Contents
+from amptorch.potentials.ace.functions import Function
+from amptorch.potentials.ace.invariants import with_invariants
 
+from ...ace import potential_of
 from ...tolerances import ROUND_TRIP
 from . import golden
 
@@ -67,6 +73,43 @@ def test_a_saved_potential_is_the_same(tmp_path):
     one, other = (each.predict([frame]) for each in (potential, again))
     assert other.energy[0] == one.energy[0]
     np.testing.assert_array_equal(other.forces[0], one.forces[0])
+
+
+def in_products(contents):
+    """The same potential as a file for evaluation has it, some products as their conjugates."""
+    functions, values = [], []
+    for own, numbers in zip(contents.functions, contents.coefficients, strict=True):
+        sums = {}
+        for each, c in zip(own, numbers, strict=True):
+            for place, (ms, weight) in enumerate(each.products().items()):
+                turned = ms if place % 2 else tuple(-m for m in ms)
+                key = Function(*each.group, None, turned)
+                sums[key] = sums.get(key, 0.0) + weight * c
+        functions.append([*sums])
+        values.append(np.array([*sums.values()]))
+    return replace(contents, functions=functions, coefficients=values)
+
+
+@pytest.mark.parametrize(("elements", "functions"), [(("Si",), 300), (("Cl", "Na"), 120)])
+def test_invariants_are_found_again_in_products(elements, functions):
+    potential = potential_of({"n_radial": 15}, elements=elements, functions=functions)
+    contents = Contents.of(potential)
+    again = with_invariants(in_products(contents))
+    assert with_invariants(contents) is contents
+    for one, other, before, after in zip(
+        contents.functions, again.functions, contents.coefficients, again.coefficients, strict=True
+    ):
+        found = dict(zip(other, after, strict=True))
+        assert {*found} == {*one}
+        expected = np.abs(before).max()
+        for each, values in zip(one, before, strict=True):
+            np.testing.assert_allclose(found[each], values, rtol=0, atol=1e-10 * expected)
+    product = replace(
+        contents, functions=[[Function((0,), (1,), (1,), None, (1,))]] * len(elements)
+    )
+    product = replace(product, coefficients=[np.ones((1, 2))] * len(elements))
+    with pytest.raises(ValueError, match="no invariants"):
+        with_invariants(product)
 
 
 def test_what_a_yaml_cannot_hold_is_said(tmp_path):
