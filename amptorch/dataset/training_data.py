@@ -108,6 +108,11 @@ class TrainingData:
                 "optim: stress_coefficient needs all primes, expected fp_params without "
                 f"prime_threshold, got {descriptor.prime_threshold!r}"
             )
+        if descriptor.has_energies and self.scaling.targets != "none":
+            raise ValueError(
+                "dataset: fp_params have a core repulsion, which is in eV: expected target_scaling "
+                f"'none', got {self.scaling.targets!r}"
+            )
         if self.loaded is not None:
             self.loaded.check_descriptor(descriptor)
 

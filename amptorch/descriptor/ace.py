@@ -142,6 +142,7 @@ class Ace(BaseDescriptor):
         self.bonds = self._bonds()
         self.cutoff = max(bond.cutoff for bond in self.bonds.values())
         self.prepare_descriptor_parameters()
+        self.has_energies = self.parameters.core.acts
 
     def bond(self, first: str, second: str) -> Bond:
         """That of two elements."""

@@ -72,6 +72,7 @@ class BaseDescriptor(Identity):
         scaled: whether features may be scaled and shifted one by one; else training leaves them as
             they are.
         stored: whether the kernel makes a Jacobian, that may be kept.
+        has_energies: whether some features are energies in eV, beside which targets must be in eV.
         elements: chemical symbols, in the order of the per-element networks.
         cutoff: Å, the largest distance at which a neighbour counts.
         parameters: what the kernel reads; has ``n_features`` and ``touch()``.
@@ -82,6 +83,7 @@ class BaseDescriptor(Identity):
     kernel: ClassVar[Kernel]
     scaled: ClassVar[bool] = True
     stored: ClassVar[bool] = True
+    has_energies: bool = False
     cutoff: float
     parameters: Any
 

@@ -23,6 +23,7 @@ its products with slopes. All are in plain torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import pi
 
 import torch
@@ -58,6 +59,13 @@ class CoreRepulsion:
         """Whether the two are not 0 and 1 everywhere."""
         return bool(self.values[:, :, 2].any()) or KINDS[self.kind] == "zbl"
 
+    @cached_property
+    def reach(self) -> float:
+        """Å, from where on no pair counts."""
+        cutoffs, inner = self.values[:, :, 0], self.values[:, :, 4]
+        ends = torch.minimum(cutoffs, inner) if KINDS[self.kind] == "distance" else cutoffs
+        return float(ends.max())
+
     def touch(self) -> Tensor:
         """[n_species, n_species, 2]: both, by any neighbour."""
         n = len(self.charges)
@@ -67,9 +75,11 @@ class CoreRepulsion:
 def _forward(environment: Environment, parameters: CoreRepulsion) -> Tensor:
     if not parameters.acts:
         return environment.vectors.new_tensor([[0.0, 1.0]]).expand(environment.n_atoms, 2)
-    r = environment.vectors.norm(dim=1)
-    centers, n_atoms = environment.centers, environment.n_atoms
-    own, other = environment.species[centers], environment.neighbor_species
+    lengths = environment.vectors.detach().norm(dim=1)
+    near = (lengths < parameters.reach).nonzero()[:, 0]
+    r = environment.vectors[near].norm(dim=1)
+    centers, n_atoms = environment.centers[near], environment.n_atoms
+    own, other = environment.species[centers], environment.neighbor_species[near]
     values = parameters.values.to(r)[own, other]
     charges = parameters.charges.to(r)
     terms = _pair_terms(KINDS[parameters.kind], r, values, charges[own], charges[other])

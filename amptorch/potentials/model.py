@@ -62,7 +62,7 @@ class Model(nn.Module):
                 return energies, primes.forces(gradient)
             assert isinstance(primes, PairPrimes), "stresses need the vectors of pairs"
             forces, virials = primes.forces_and_virials(gradient, batch.batch, batch.num_graphs)
-            return energies, forces, _voigt(virials) / batch.volume[:, None]
+            return energies, forces, voigt(virials) / batch.volume[:, None]
 
     def energies_and_gradient(self, batch: AtomsBatch, gradient: bool) -> tuple[Tensor, Tensor]:
         """Energies [n_images] and, if asked for, dE/dG [n_atoms, n_features]."""
@@ -176,7 +176,8 @@ class LinearModel(Model):
     """E_i = sum_k c_k b_k(G_i, z_i), linear in its coefficients c.
 
     A subclass gives :meth:`basis`; :meth:`rows` may be given too where there is a faster way than
-    one pass through the primes for each coefficient.
+    one pass through the primes for each coefficient, and :meth:`fixed` where there is a term
+    without one.
 
     Args:
         n_coefficients: p.
@@ -221,6 +222,10 @@ class LinearModel(Model):
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         return self.basis(fingerprint, numbers) @ self.coefficients
 
+    def fixed(self, batch: AtomsBatch) -> Rows | None:
+        """What is predicted where all coefficients are 0, as one column; None where that is 0."""
+        return None
+
     def rows(self, batch: AtomsBatch, forces: bool = True, virials: bool = True) -> Rows:
         """Energies and, if asked for, forces and, with these, virials of a batch for each
         coefficient."""
@@ -241,7 +246,7 @@ class LinearModel(Model):
             return Rows(
                 energies,
                 torch.stack([each.flatten() for each, _ in both], 1),
-                torch.stack([_voigt(each).flatten() for _, each in both], 1),
+                torch.stack([voigt(each).flatten() for _, each in both], 1),
             )
 
 
@@ -255,7 +260,7 @@ def _slope(column: Tensor, fingerprint: Tensor) -> Tensor:
     return found[0]
 
 
-def _voigt(matrices: Tensor) -> Tensor:
+def voigt(matrices: Tensor) -> Tensor:
     """[n, 6], in the order xx yy zz yz xz xy, of matrices [n, 3, 3]; those off the diagonal are
     averaged."""
     symmetric = 0.5 * (matrices + matrices.transpose(1, 2))

@@ -8,10 +8,13 @@ penalty of what is not linear is that of a validation part of the same frames.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import combinations_with_replacement
 from typing import Any
 
 from . import shared
+from .distances import Pair
 from .facts import Facts
 from .rules import Preset
 from .shared import Rule
@@ -23,6 +26,10 @@ FUNCTIONS = (300, 700)
 FEWEST, VALUES_A_COEFFICIENT = 20, 20.0
 ENERGY_WEIGHT = 100.0
 ALPHA = 1e-9
+# Of pairs of atoms that are nearer than in the data: from where on functions fade, and over what
+# width, in parts of the shortest distance, the least width in Å, and eV where they have ended, as
+# many as the strongest bonds have. Steeper walls throw hydrogen at time steps of 0.5 fs.
+INNER, WIDTH, LEAST_WIDTH, BARRIER = 0.95, 0.3, 0.2, 10.0
 # Of what is not linear.
 DENSITIES = [1.0, 0.5]
 PENALTY, ITERATIONS = 1e-7, 400
@@ -42,7 +49,6 @@ def ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
     iterations = max(1, round(preset.epochs * ITERATIONS))
     yield "optim", "max_iterations", iterations, "errors of other frames hardly fall after that"
     yield from _rest(facts)
-    yield "dataset", "target_scaling", "none", "eV, in which files have densities"
 
 
 def linear_ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -52,7 +58,6 @@ def linear_ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "fit", "least_squares", "one pass over the frames"
     yield from shared.least_squares(facts, ALPHA, ENERGY_WEIGHT)
     yield from _rest(facts)
-    yield "dataset", "target_scaling", "forces" if facts.forces else "per_atom", "numbers near 1"
 
 
 def _functions(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -73,8 +78,11 @@ def _rest(facts: Facts) -> Iterator[Rule]:
     yield from shared.frames(facts, "all are fitted")
     yield "dataset", "fp_scheme", "ace", "densities of which functions are products"
     params: dict[str, Any] = {"cutoff": cutoff(facts), "n_radial": 15, "l_max": 3}
-    yield "dataset", "fp_params", params, f"{NEIGHBORS:g} neighbours within the cutoff"
+    params["bonds"] = bonds(facts, params["cutoff"])
+    why = f"{NEIGHBORS:g} neighbours within the cutoff; atoms nearer than in the data repel"
+    yield "dataset", "fp_params", params, why
     yield "dataset", "baseline", "linear", "numbers near 0; constants are fitted anyway"
+    yield "dataset", "target_scaling", "none", "eV, in which repulsion and files are"
     yield "dataset", "save_fps", False, "to compute densities anew takes seconds"
     yield "cmd", "dtype", "float64", "normal equations need it"
     yield "cmd", "seed", 0, "of the validation part"
@@ -90,3 +98,29 @@ def functions(facts: Facts, preset: Preset) -> int:
 def cutoff(facts: Facts) -> float:
     """Radius (Å) of the sphere that so many atoms share."""
     return shared.cutoff(facts, NEIGHBORS, (4.0, 7.0), CUTOFF)
+
+
+def bonds(facts: Facts, cutoff: float) -> dict[str, dict[str, float]]:
+    """Inner cutoffs and core repulsions of all pairs of elements."""
+    pairs = combinations_with_replacement(facts.elements, 2)
+    return {"-".join(pair): core(facts, pair, cutoff) for pair in pairs}
+
+
+def core(facts: Facts, pair: Pair, cutoff: float) -> dict[str, float]:
+    """Keys of a pair: it repels from a bit under its shortest distance on.
+
+    At r, where its functions have ended, the pair has the barrier, and more at shorter distances:
+    2 a exp(-b r^2) / r (1 + cos(pi r / r_c)) / 2 with b = 1 / r^2.
+    """
+    shortest = min(facts.distances.shortest(*pair), cutoff)
+    inner = INNER * shortest
+    width = min(max(WIDTH * shortest, LEAST_WIDTH), inner / 2)
+    r = inner - width
+    fade = (1 + math.cos(math.pi * r / cutoff)) / 2
+    values = {
+        "inner": inner,
+        "inner_width": width,
+        "core_prefactor": BARRIER * r * math.e / (2 * fade),
+        "core_exponent": r**-2,
+    }
+    return {name: float(f"{value:.4g}") for name, value in values.items()}

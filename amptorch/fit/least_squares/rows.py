@@ -13,7 +13,7 @@ from torch import Tensor
 from ...data.frame import AtomsBatch, AtomsData, collate
 from ...dataset.frames import Frames, Images, part
 from ...dataset.loader import BatchLoader
-from ...potentials.model import LinearModel
+from ...potentials.model import LinearModel, Rows
 from ...preprocessing.scaling import Scalers
 from ...processes.group import is_shared
 from .moments import Key, Moments
@@ -74,15 +74,17 @@ class RowReader:
         stress, n_frames = self.settings.stress_coefficient > 0, len(batch)
         forces = self.settings.force_coefficient > 0 or stress
         found = self.model.rows(batch, forces and self.model.get_forces, virials=stress)
+        fixed = self.model.fixed(batch) or Rows(torch.zeros_like(batch.energy)[:, None])
         frames, sizes = torch.arange(n_frames, device=self.device), batch.natoms[:, None]
-        yield "energy", _beside(found.energies, batch.energy) / sizes, frames
+        yield "energy", _beside(found.energies, batch.energy, fixed.energies) / sizes, frames
         if found.forces is not None and self.settings.force_coefficient > 0:
             by_force = batch.batch.repeat_interleave(3)
-            yield "forces", _beside(found.forces, batch.forces), by_force
+            yield "forces", _beside(found.forces, batch.forces, fixed.forces), by_force
         if stress:
             assert found.virials is not None, "stresses need the vectors of pairs"
             volumes = batch.volume.repeat_interleave(6)[:, None]
-            stresses = _beside(found.virials / volumes, batch.stress)
+            known = None if fixed.virials is None else fixed.virials / volumes
+            stresses = _beside(found.virials / volumes, batch.stress, known)
             yield "stress", stresses, frames.repeat_interleave(6)
 
 
@@ -135,5 +137,7 @@ def _parted(
     return parts
 
 
-def _beside(rows: Tensor, targets: Tensor) -> Tensor:
-    return torch.cat([rows, targets.reshape(-1, 1)], 1)
+def _beside(rows: Tensor, targets: Tensor, fixed: Tensor | None) -> Tensor:
+    """Rows [n, p] and what targets are above a fixed part, if there is one."""
+    left = targets.reshape(-1, 1)
+    return torch.cat([rows, left if fixed is None else left - fixed], 1)

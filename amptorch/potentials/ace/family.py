@@ -40,7 +40,7 @@ def make(
 
     Raises:
         ValueError: of another descriptor, one with too few radial functions, or a linear model
-            with a core repulsion.
+            whose functions a core repulsion replaces.
     """
     descriptor = inputs.descriptor
     if not isinstance(descriptor, Descriptor):
@@ -48,10 +48,10 @@ def make(
             f"model: ace is made of the fingerprints of fp_scheme 'ace', got "
             f"{descriptor.descriptor_type!r}"
         )
-    if settings.name == "linear_ace" and descriptor.parameters.core.acts:
+    if settings.name == "linear_ace" and descriptor.inner_cutoff == "zbl":
         raise ValueError(
-            'model: linear_ace has no core repulsion, expected none in fp_params; "dataset": '
-            '{"baseline": [{"name": "zbl"}]} takes one off'
+            "model: linear_ace is not linear in its functions where an inner_cutoff 'zbl' replaces "
+            "them, expected 'distance' or 'density' in fp_params"
         )
     expansion = _expansion(settings, inputs, descriptor)
     more = {} if settings.name == "ace" else {"covariance": settings.covariance}

@@ -1,6 +1,6 @@
 """Expansions that are linear in what is trained: one density, which is the energy.
 
-    E_i = c_z0 + sum_f c_zf B_f(i)
+    E_i = c_z0 + sum_f c_zf B_f(i) + (core repulsion)
 
 with contracted radial functions R_nl = f_n as they are, see :mod:`amptorch.potentials.ace.model`.
 """
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ...data.frame import AtomsBatch
-from ...data.primes import OnTheFly
+from ...data.primes import OnTheFly, PairPrimes, frame_sums
 from ...kernels.ace_rows import MOST_FACTORS, ClusterRows
 from ...kernels.capability import in_cpp
 from ...kernels.force_pass import Pass, Scaling
-from ..model import LinearModel, Rows
+from ..model import LinearModel, Rows, voigt
 from .functions import Expansion
 from .graded import Graded
 from .model import Ace
@@ -25,6 +25,9 @@ from .row_tables import RowTables
 
 if TYPE_CHECKING:
     from ...descriptor.base_descriptor import BaseDescriptor
+
+CORE = -2
+"""Place of the core repulsion among the features."""
 
 
 class LinearAce(Graded, LinearModel):
@@ -101,6 +104,21 @@ class LinearAce(Graded, LinearModel):
         self, descriptor: BaseDescriptor, scaling: Scaling, numbers: Tensor
     ) -> Pass | None:
         return self.as_ace().force_pass(descriptor, scaling, numbers)
+
+    def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
+        return super().atomic_energies(fingerprint, numbers) + fingerprint[:, CORE]
+
+    def fixed(self, batch: AtomsBatch) -> Rows | None:
+        core, primes = batch.fingerprint[:, CORE], batch.primes
+        if not bool(core.any()):
+            return None
+        found = Rows(frame_sums(core, batch.batch, batch.num_graphs)[:, None])
+        if isinstance(primes, PairPrimes):
+            slope = torch.zeros_like(batch.fingerprint)
+            slope[:, CORE] = 1.0
+            forces, virials = primes.forces_and_virials(slope, batch.batch, batch.num_graphs)
+            found.forces, found.virials = forces.view(-1, 1), voigt(virials).view(-1, 1)
+        return found
 
     def rows(self, batch: AtomsBatch, forces: bool = True, virials: bool = True) -> Rows:
         primes = batch.primes if "fprimes" in batch else None

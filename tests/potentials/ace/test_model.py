@@ -42,7 +42,8 @@ def batch_of(descriptor, frames):
 
 
 @pytest.mark.parametrize(
-    ("name", "bonds"), [*(("ace", each) for each in BONDS), ("linear_ace", "plain")]
+    ("name", "bonds"),
+    [*(("ace", each) for each in BONDS), ("linear_ace", "plain"), ("linear_ace", "core")],
 )
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_the_kernel_is_the_model_in_torch(bonds, name, dtype):
@@ -141,25 +142,28 @@ def test_rows_are_what_each_coefficient_alone_gives(bonds, dtype):
     assert torch.equal(without.forces, found.forces)
 
 
-def test_a_linear_fit_finds_the_potential_that_made_the_data(tmp_path):
+@pytest.mark.parametrize("bonds", ["plain", "core"])
+def test_a_linear_fit_finds_the_potential_that_made_the_data(bonds, tmp_path):
     frames = []
     for seed in range(12):
         frame = bulk("Si", cubic=True)
         frame.rattle(0.3, seed=seed)
         frames.append(frame)
-    truth = potential_of({}, "linear_ace", elements=("Si",), functions=12)
+    truth = potential_of(BONDS[bonds], "linear_ace", elements=("Si",), functions=12)
     found = truth.predict(frames)
     for k, frame in enumerate(frames):
-        frame.calc = SinglePointCalculator(frame, energy=found.energy[k], forces=found.forces[k])
+        values = {name: getattr(found, name)[k] for name in ("energy", "forces", "stress")}
+        frame.calc = SinglePointCalculator(frame, **values)
     config = {
         "model": {"name": "linear_ace", "functions": 12},
-        "optim": {"fit": "least_squares", "solver": "svd"},
+        "optim": {"fit": "least_squares", "solver": "svd", "weights": {"stress": 1.0}},
         "dataset": {
             "raw_data": frames,
             "fp_scheme": "ace",
             "fp_params": truth.descriptor.fp_params,
             "elements": ["Si"],
             "baseline": "linear",
+            "target_scaling": {"plain": "forces", "core": "none"}[bonds],
             "save_fps": False,
         },
         "cmd": {"run_dir": str(tmp_path), "verbose": False, "dtype": "torch.DoubleTensor"},
@@ -191,8 +195,8 @@ def test_settings_that_cannot_be():
         potential_of({"n_radial": 2}, functions=60)
     with pytest.raises(ValueError, match="radial"):
         Ace({"cutoff": 4.0, "radial": "bessel"}, ["Si"])
-    with pytest.raises(ValueError, match="no core repulsion"):
-        potential_of(BONDS["core"], "linear_ace")
+    with pytest.raises(ValueError, match="not linear"):
+        potential_of(BONDS["zbl"], "linear_ace")
     with pytest.raises(ValueError, match="not here"):
         Ace({"cutoff": 4.0, "bonds": {"Si-O": {"cutoff": 3.0}}}, ["Si"])
 
