@@ -261,7 +261,7 @@ def _slope(column: Tensor, fingerprint: Tensor) -> Tensor:
 
 
 def voigt(matrices: Tensor) -> Tensor:
-    """[n, 6], in the order xx yy zz yz xz xy, of matrices [n, 3, 3]; those off the diagonal are
+    """[..., 6], in the order xx yy zz yz xz xy, of matrices [..., 3, 3]; those off the diagonal are
     averaged."""
-    symmetric = 0.5 * (matrices + matrices.transpose(1, 2))
-    return symmetric[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    symmetric = 0.5 * (matrices + matrices.transpose(-1, -2))
+    return symmetric[..., [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

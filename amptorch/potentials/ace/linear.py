@@ -20,14 +20,11 @@ from ...kernels.force_pass import Pass, Scaling
 from ..model import LinearModel, Rows, voigt
 from .functions import Expansion
 from .graded import Graded
-from .model import Ace
+from .model import CORE, Ace
 from .row_tables import RowTables
 
 if TYPE_CHECKING:
     from ...descriptor.base_descriptor import BaseDescriptor
-
-CORE = -2
-"""Place of the core repulsion among the features."""
 
 
 class LinearAce(Graded, LinearModel):

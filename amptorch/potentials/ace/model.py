@@ -34,6 +34,9 @@ from .functions import Expansion
 from .graded import Graded
 from .products import Layout, Products
 
+CORE = -2
+"""Place of the core repulsion among the features; the share of the functions is the last one."""
+
 
 class Terms(nn.Module):
     """Products of the functions of an element, from A to B."""
@@ -195,7 +198,7 @@ class Ace(Graded):
             if len(chosen):
                 part = fingerprint[chosen]
                 densities = self.basis(part, element) @ own
-                found = self._combined(densities, part[:, -2:], element)
+                found = self._combined(densities, part[:, CORE:], element)
                 energies = energies.index_add(0, chosen, found)
         return energies + self.constants[species]
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ...data.frame import AtomsBatch
 from ..elements import places_by_number
-from ..model import LinearModel, Rows
-from .pair_rows import Blocks, blocks_of, products, voigt
+from ..model import LinearModel, Rows, voigt
+from .pair_rows import Blocks, blocks_of, products
 
 
 class Linear(LinearModel):
@@ -176,7 +176,7 @@ class _Slopes:
         left = self.model.left(self.fingerprint)
         n_atoms, n_elements = len(self.species), len(self.factors)
         outer = products(self.blocks.vectors, self.values.flatten(1), self.blocks.centers, n_atoms)
-        each = voigt(outer.view(n_atoms, 3, -1, 3)).flatten(1)
+        each = voigt(outer.view(n_atoms, 3, -1, 3).transpose(1, 2)).flatten(1)
         places = frames * n_elements + self.species
         return self._laid_out(products(left, each, places, n_frames * n_elements), n_frames, 6)
 

@@ -108,10 +108,3 @@ def products(left: Tensor | None, right: Tensor, groups: Tensor, n_groups: int) 
     for values, each in zip(padded, (left, right), strict=True):
         values[groups, places] = each[order]
     return padded[0].transpose(1, 2) @ padded[1]
-
-
-def voigt(matrices: Tensor) -> Tensor:
-    """[n, K, 6], in the order xx yy zz yz xz xy, of matrices [n, 3, K, 3], the off-diagonal
-    entries averaged."""
-    symmetric = 0.5 * (matrices + matrices.transpose(1, 3))
-    return symmetric[:, [0, 1, 2, 1, 0, 0], :, [0, 1, 2, 2, 2, 1]].permute(1, 2, 0)
