@@ -57,6 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
     whole = arguments.time
     limit = None if whole is None else whole * (1 - SPARE) / len(frames.bases)
     until = math.inf if whole is None else begun + whole
+    if not arguments.quiet:
+        each = "" if limit is None else f", each training in at most {limit:.0f} s"
+        names = ", ".join(frames.bases)
+        print(f"{names}: on up to {folds} folds of {len(frames.images)} frames{each}", flush=True)
     with noticed("the comparison") as lines:
         lines += [f"its trainings: {arguments.out}", "to go on: the same command"]
         comparison = Comparison(problem, show=not arguments.quiet)

@@ -74,6 +74,12 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--study", metavar="NAME", help="its name there, default that of the folder")
     group.add_argument("--workers", type=int, default=1, help="processes, default 1")
+    group.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="have so many workers of a Dask cluster at work, 'tcp://host:port' or 'local'; all "
+        "must see the folder",
+    )
     group.add_argument("--minutes", type=float, help="of search and confirmation together")
     group.add_argument("--trials", type=int, help="at most, of all processes and runs together")
 
@@ -109,11 +115,13 @@ def run(arguments: argparse.Namespace) -> None:
     """Search, confirm, report."""
     begun = time.time()
     _check(arguments)
+    if arguments.dask is not None:
+        arguments.out = arguments.out.resolve()
     plan, frames = _plan(arguments, begun)
     problem = plan.problem
     with noticed("the search") as lines:
         lines += [f"its trials: {arguments.out}", "to go on: the same command"]
-        study = search(plan, arguments.workers)
+        study = search(plan, arguments.workers, arguments.dask)
         trials = trials_of(study, problem.objectives)
         best = best_of(trials, arguments.at_most)
         (number,) = [t for t in study.get_trials(deepcopy=False) if t.number == best.number]
@@ -131,7 +139,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.confirm:
             given = (drawn, best.number, frames.test, arguments.confirm)
             end = _end(arguments, begun)
-            confirmed = Confirming(problem, *given, end, arguments.workers).run()
+            confirmed = Confirming(problem, *given, end, arguments.workers, arguments.dask).run()
             members = json.dumps({"members": list(confirmed.outcomes)}, indent=1)
             write_whole(arguments.out / FOLDER / COMMITTEE, members.encode)
             path = write(confirmed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import uuid
@@ -20,6 +19,7 @@ from ..data.reading import Source, count_images, read_images
 from ..data.targets import TargetReader
 from ..descriptor.base_descriptor import BaseDescriptor
 from ..descriptor.schemes import Setup
+from ..processes.dask_client import connected
 from .build import Wanted, build_store
 from .errors import StoreError
 from .header import Header
@@ -83,7 +83,7 @@ def build_with_dask(
     total = count_images(source)
     header, source = wanted.header(source, total, _shard_path(folder, 0), at_once=1)
     with (
-        _client(cluster) as client,
+        connected(cluster) as client,
         tqdm(total=total, desc="fingerprints", unit=" images", disable=not verbose) as bar,
     ):
         shards = _Build(client, header, folder, wanted.reader, bar).run(
@@ -99,31 +99,6 @@ def build_with_dask(
 
 def _shard_path(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.lmdb"
-
-
-@contextlib.contextmanager
-def _client(cluster: str) -> Iterator[Client]:
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise ImportError(
-            "dask: needs the package distributed: pip install 'amptorch[dask]'"
-        ) from None
-    # Images travel with their tasks, so that they are still there when a worker is not.
-    quiet = {"distributed.admin.large-graph-warning-threshold": "1GB"}
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(dask.config.set(quiet))
-        address: Any = cluster
-        if cluster == "local":
-            address = stack.enter_context(
-                LocalCluster(
-                    n_workers=len(os.sched_getaffinity(0)),
-                    threads_per_worker=1,
-                    dashboard_address=":0",
-                )
-            )
-        yield stack.enter_context(Client(address))
 
 
 class _Build:

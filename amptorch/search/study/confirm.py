@@ -64,6 +64,7 @@ class Confirming:
         until: of ``time.time()``, by which all are to end; fits by gradients then have up to
             ``LONGER`` times the epochs of their recipe, unless the space says how many.
         workers: processes that share them.
+        dask: cluster whose they are, see :func:`.side_by_side.run`.
     """
 
     problem: Problem
@@ -73,12 +74,14 @@ class Confirming:
     seeds: int
     until: float | None = None
     workers: int = 1
+    dask: str | None = None
 
     def run(self) -> Confirmation:
         """Train all, and judge."""
         with held(self.problem.folder / "confirm.lock"):
-            if self.workers > 1:
-                side_by_side.run(self._part, min(self.workers, self.seeds))
+            number = min(self.workers, self.seeds)
+            if number > 1 or self.dask is not None:
+                side_by_side.run(self._part, number, dask=self.dask)
             self._part(0, 1)  # what is left, of a process that failed
         found = {self._folder(seed): self._known(seed) for seed in range(self.seeds)}
         outcomes = {folder.name: each for folder, each in found.items() if each is not None}

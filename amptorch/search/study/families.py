@@ -126,8 +126,8 @@ class Comparison:
         told = (
             f"Recipes of families on {self.folds} of {self.problem.folds} folds, the same for all: "
             "errors are root mean squares on the frames of a fold, by potentials trained on the "
-            "others, with their deviations over folds; a cost is the median time of a force call "
-            "by one thread."
+            "others, with their deviations over folds; a cost is the time of the fastest force "
+            "calls by one thread."
         )
         header = ["family", "energy (meV/atom)", "forces (eV/Å)", "µs an atom", "seconds"]
         rows = [list(self._row(family)) for family in self.families if self.of(family)]

@@ -15,7 +15,7 @@ from ...files.whole import write_whole
 from ...report import markdown
 from ...report.figures.style import STYLE
 from ...report.figures.svg import Figure
-from ...report.html import document, prose, table
+from ...report.html import GRID, document, grid, prose, table
 from ...report.machine import describe
 from ...report.sections import Section, Table
 from . import figures
@@ -23,11 +23,6 @@ from .confirm import Confirmation
 from .found import Found, front_of, written
 
 MOST = 20  # rows of the table of the best
-GRID = """
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem; }
-figure { margin: 0; padding: .8rem; background: var(--card); border-radius: .4rem; }
-figure h3 { margin: 0 0 .4rem; } figcaption { color: var(--faint); font-size: 13px; }
-"""
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ class Content:
         return (
             f"{len(states)} trials: {', '.join(parts)}. Made small: {', '.join(self.objectives)}. "
             "Errors are root mean squares on frames of the search that the trial did not train "
-            "on; a cost is the median time of a force call by one thread."
+            "on; a cost is the time of the fastest force calls by one thread."
         )
 
 
@@ -122,22 +117,12 @@ def page(name: str, sections: Sequence[Section], drawn: Sequence[Figure]) -> str
             body.append(f"<h2>{escape(section.heading)}</h2>")
         body += [f"<p>{prose(each)}</p>" for each in section.text]
         if place == 0:
-            body += _grid([each for each in drawn if each.row == "front"])
+            body += grid([each for each in drawn if each.row == "front"])
         body += [table(each) for each in section.tables]
     for row in dict.fromkeys(each.row for each in drawn if each.row != "front"):
         body.append(f"<h2>{escape(row)}</h2>")
-        body += _grid([each for each in drawn if each.row == row])
+        body += grid([each for each in drawn if each.row == row])
     return document(name, body, STYLE + GRID + figures.style())
-
-
-def _grid(drawn: Sequence[Figure]) -> Iterator[str]:
-    parts = [
-        f"<figure><h3>{escape(each.title)}</h3>{each.svg}"
-        f"<figcaption>{escape(each.caption)}</figcaption></figure>"
-        for each in drawn
-    ]
-    if parts:
-        yield f'<div class="grid">{"".join(parts)}</div>'
 
 
 def figures_of(content: Content) -> Iterator[Figure]:

@@ -71,18 +71,19 @@ class Plan:
         return study
 
 
-def search(plan: Plan, workers: int = 1) -> Study:
+def search(plan: Plan, workers: int = 1, dask: str | None = None) -> Study:
     """All trials that there is time for.
 
     Args:
         plan: what to do.
         workers: processes; one is this one.
+        dask: cluster whose they are, see :func:`.side_by_side.run`; all must see the folder.
 
     Raises:
         ValueError: no trial came to an end.
     """
     plan.study()
-    side_by_side.run(work, workers, plan)
+    side_by_side.run(work, workers, plan, dask=dask)
     study = plan.study()
     if not any(trial.values for trial in study.get_trials(deepcopy=False)):
         failures = [t.user_attrs.get("failure") for t in study.get_trials(deepcopy=False)]
