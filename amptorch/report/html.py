@@ -37,7 +37,7 @@ img { max-width: 100%; margin: .3rem; background: #fff; }
 """
 # Of figures in a :func:`grid`.
 GRID = """
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
          padding: .7rem .8rem; } figcaption { color: var(--faint); font-size: 13px; }
 """
