@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..search.study.families import Comparison
+from ..search.study.families_page import write_families
 from ..search.study.problem import Problem
 from ..search.study.space import POTENTIAL, Space
 from .interrupt import noticed
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     with noticed("the comparison") as lines:
         lines += [f"its trainings: {arguments.out}", "to go on: the same command"]
         comparison = Comparison(problem, show=not arguments.quiet)
-        comparison.run(until, limit)
-        path = comparison.write(f"Families: {arguments.out.name}")
+        for _ in comparison.run(until, limit):
+            path = write_families(comparison)
     print((arguments.out / "report.md").read_text(encoding="utf-8"))
     print(f"report: {path}")

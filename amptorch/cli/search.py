@@ -129,11 +129,12 @@ def run(arguments: argparse.Namespace) -> None:
         problem.write_config(drawn, arguments.out / CONFIG_TEXT)
         matters = importance(study, problem.space)
         families = list(problem.space.bases)
+        about = {"data": problem.data(frames.test), "settings": _settings(arguments, plan)}
         confirmed = None
 
         def write(confirmed: Confirmation | None) -> Path:
-            about = (problem.objectives, trials, families, best, matters, confirmed)
-            return write_search(Content(f"Search: {arguments.out.name}", *about), arguments.out)
+            found = (problem.objectives, trials, families, best, matters, about, confirmed)
+            return write_search(Content(f"Search: {arguments.out.name}", *found), arguments.out)
 
         path = write(None)
         if arguments.confirm:
@@ -201,6 +202,14 @@ def _plan(arguments: argparse.Namespace, begun: float) -> tuple[Plan, Frames]:
         show=not arguments.quiet,
     )
     return plan, frames
+
+
+def _settings(arguments: argparse.Namespace, plan: Plan) -> dict[str, Any]:
+    """What a report says of how the search was done."""
+    names = ("sampler", "seed", "workers", "dask", "minutes", "confirm", "at_most", "prune")
+    given = {name: getattr(arguments, name) for name in names}
+    problem = {"folds": plan.problem.folds, "judged": plan.problem.judged}
+    return {**given, **problem, "seconds of a trial": plan.limit}
 
 
 def _end(arguments: argparse.Namespace, begun: float) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from pathlib import Path
 def write_whole(
     path: str | Path, content: Callable[[], bytes | memoryview], where: str = ""
 ) -> None:
-    """Write a file beside its place, then put it there: the old one stays, or all of the new.
+    """Write a file beside its place, then put it there: the old one stays, or all of the new, which
+    whoever the umask lets may read.
 
     Args:
         path: file to write.
@@ -23,15 +24,15 @@ def write_whole(
         OSError: it cannot be made or written, as on a full disk.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content())
         os.replace(temporary, path)
     except BaseException as error:
         # It is gone where Ctrl-C came right after it was put in its place.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         if isinstance(error, OSError):
             raise OSError(f"{where}cannot write {path}: {error}") from error
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,15 @@ import torch
 PACKAGES = ("amptorch", "torch", "skorch", "ase", "numpy", "scipy", "lmdb")
 
 
-def describe() -> dict[str, Any]:
-    """Processor, cores, threads, Python and package versions."""
+def describe(also: Sequence[str] = ()) -> dict[str, Any]:
+    """Processor, cores, threads, Python and package versions, also those of other packages."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": sys.version.split()[0],
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": {name: metadata.version(name) for name in (*PACKAGES, *also)},
     }
 
 

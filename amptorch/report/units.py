@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from ase.units import GPa
 
 Name = Literal["energy", "forces", "stress"]
@@ -54,3 +56,12 @@ def number(value: float, digits: int) -> str:
     if value and abs(value) < 10.0 ** (1 - digits):
         digits = min(digits + 6, 1 - math.floor(math.log10(abs(value))))
     return f"{value:.{digits}f}"
+
+
+def spread(values: Sequence[float], factor: float = 1.0) -> str:
+    """Mean and standard deviation of a sample, two digits of it; of one value that alone."""
+    if len(values) < 2:
+        return "".join(f"{factor * value:.4g}" for value in values)
+    mean, wide = factor * float(np.mean(values)), factor * float(np.std(values, ddof=1))
+    digits = max(0, 1 - math.floor(math.log10(wide))) if wide else 3
+    return f"{mean:.{digits}f} ± {wide:.{digits}f}"

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..files.config_text import config_text
 from ..files.whole import write_whole
@@ -18,6 +15,7 @@ from ..report.figures.style import STYLE, standalone
 from ..report.figures.svg import Figure
 from ..report.html import GRID, document, grid, prose, table
 from ..report.sections import Section, Table
+from ..report.units import spread
 from ..report.words import machine
 from . import figures
 from .curves import curves
@@ -140,8 +138,8 @@ def _row(
 
 
 def _cells(report: Report, name: str, own: Report) -> list[str]:
-    errors = [_spread(own["test"]["energy"], 1000.0)]
-    errors += [_spread(own["test"]["force"], 1.0)] if _with_forces(report) else []
+    errors = [spread(own["test"]["energy"], 1000.0)]
+    errors += [spread(own["test"]["force"], 1.0)] if _with_forces(report) else []
     judged = ["", ""] if own is report["pool"] else [f"{own['p']:.2g}", "yes" * own["worse"]]
     return [name, str(own["size"]), *errors, *judged]
 
@@ -159,16 +157,10 @@ def _with_forces(report: Report) -> bool:
     return any(report["pool"]["test"]["force"])
 
 
-def _spread(values: Sequence[float], factor: float) -> str:
-    mean, wide = factor * float(np.mean(values)), factor * float(np.std(values, ddof=1))
-    digits = max(0, 1 - math.floor(math.log10(wide))) if wide else 3
-    return f"{mean:.{digits}f} ± {wide:.{digits}f}"
-
-
 def _error(own: Report) -> str:
     errors = own["test"]
-    told = f"{_spread(errors['energy'], 1000.0)} meV/atom"
-    return f"{told}, {_spread(errors['force'], 1.0)} eV/Å" if any(errors["force"]) else told
+    told = f"{spread(errors['energy'], 1000.0)} meV/atom"
+    return f"{told}, {spread(errors['force'], 1.0)} eV/Å" if any(errors["force"]) else told
 
 
 def _noise(report: Report) -> Iterator[Section]:

@@ -19,6 +19,7 @@ from amptorch import AtomsTrainer
 from amptorch.dataset.in_memory import AtomsDataset
 from amptorch.files import checkpoint
 from amptorch.files.checkpoint import new_folder
+from amptorch.files.whole import write_whole
 from amptorch.fit import best
 from amptorch.potentials.networks.activations import Cosine
 
@@ -221,6 +222,19 @@ def test_a_folder_is_there_with_all_its_files_or_not_at_all(tmp_path):
 
 def full(*args: Any, **kwargs: Any) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027])
+def test_a_file_that_is_written_whole_has_the_mode_of_any_other(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_whole(tmp_path / "report.md", lambda: b"first")
+        write_whole(tmp_path / "report.md", lambda: b"second")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "report.md").read_bytes() == b"second"
+    assert (tmp_path / "report.md").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert [each.name for each in tmp_path.iterdir()] == ["report.md"]
 
 
 @pytest.mark.parametrize("target", ["os.replace", "torch.save"])

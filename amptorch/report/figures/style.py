@@ -40,7 +40,7 @@ def kind_of(name: str) -> str:
     return name if name in COLORS else "other"
 
 
-def standalone(svg: str) -> str:
-    """An image with its style, for a file of its own."""
+def standalone(svg: str, more: str = "") -> str:
+    """An image with its style, and with more of it, for a file of its own."""
     head, rest = svg.split(">", 1)
-    return f"{head}><style>{STYLE}</style>{rest}\n"
+    return f"{head}><style>{STYLE}{more}</style>{rest}\n"

@@ -26,6 +26,12 @@ TOP, BOTTOM, HEIGHT = 14.0, 214.0, 256.0
 ROW = 16.0
 ERROR = "error, √(eV/atom · eV/Å)"
 COST = "µs an atom"
+FRONTS = {
+    "error": ("front", "Error and cost", ERROR),
+    "energy": ("front-energy", "Energies and cost", "energy error, meV/atom"),
+    "forces": ("front-forces", "Forces and cost", "force error, eV/Å"),
+}
+"""Name, title and label of each kind of error that is drawn against costs."""
 
 
 def style() -> str:
@@ -37,7 +43,7 @@ def style() -> str:
         )
         for n in (0, 1)
     )
-    faded = ".faded { stroke-opacity: .25; }"
+    faded = ".faded { stroke-opacity: .25; }\n.dots.large { stroke-width: 6; }"
     return f"{light}{faded}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n"
 
 
@@ -46,23 +52,27 @@ def looks(families: Sequence[str]) -> dict[str, str]:
     return {family: f"look{k % len(COLORS)}" for k, family in enumerate(families)}
 
 
-def pareto(points: Mapping[str, tuple[Array, Array]], front: tuple[Array, Array]) -> Figure:
+def pareto(
+    points: Mapping[str, tuple[Array, Array]], front: tuple[Array, Array], what: str = "error"
+) -> Figure:
     """Errors against costs.
 
     Args:
         points: costs and errors by family.
         front: costs and errors of what nothing is better than in both, by cost.
+        what: of ``FRONTS``.
     """
+    name, title, y_label = FRONTS[what]
     look = looks(list(points))
     x, y = (_logarithmic(np.concatenate([each[k] for each in points.values()]), k) for k in (0, 1))
-    parts = surround(x, y, COST, ERROR)
+    parts = surround(x, y, COST, y_label)
     for family, (costs, errors) in points.items():
-        parts.append(dots(x(costs), y(errors), look[family]))
+        parts.append(dots(x(costs), y(errors), f"{look[family]} large"))
     parts.append(line(x(front[0]), y(front[1]), "exact"))
     caption = "The line joins those that no other is better than in both."
     legend, height = _legend(look, BOTTOM + 46)
     label = "Errors on frames kept apart against the cost of a force call, by family"
-    return Figure("front", "Error and cost", caption, image(height, label, parts + legend), "front")
+    return Figure(name, title, caption, image(height, label, parts + legend), "front")
 
 
 def history(trials: Sequence[Found], families: Sequence[str]) -> Figure:
@@ -190,7 +200,7 @@ def _legend(look: Mapping[str, str], top: float) -> tuple[list[str], float]:
     parts = []
     for place, (family, kind) in enumerate(look.items()):
         left, down = LEFT - 40 + 76 * (place % 4), top + ROW * (place // 4)
-        parts.append(dots(np.array([left]), np.array([down - 4]), kind))
+        parts.append(dots(np.array([left]), np.array([down - 4]), f"{kind} large"))
         parts.append(text(left + 7, down, family, "faint"))
     return parts, top + ROW * ((len(look) - 1) // 4) + 6
 

@@ -18,9 +18,12 @@ from ...report.figures.svg import Figure
 from ...report.html import GRID, document, grid, prose, table
 from ...report.machine import describe
 from ...report.sections import Section, Table
+from ...report.units import QUANTITIES, spread
+from ...report.words import machine
 from . import figures
 from .confirm import Confirmation
 from .found import Found, front_of, written
+from .problem import told_of
 
 MOST = 20  # rows of the table of the best
 
@@ -36,6 +39,7 @@ class Content:
         families: in order.
         best: what was chosen.
         importance: by family and place.
+        about: "data", see :meth:`.problem.Problem.data`, and "settings", how the search was done.
         confirmed: the choice, trained again, or None.
     """
 
@@ -45,6 +49,7 @@ class Content:
     families: Sequence[str]
     best: Found
     importance: Mapping[str, Mapping[str, float]]
+    about: Mapping[str, Mapping[str, Any]]
     confirmed: Confirmation | None = None
 
     @property
@@ -62,7 +67,8 @@ class Content:
             "trials": [trial.to_json() for trial in self.trials],
             "importance": self.importance,
             "confirmed": None if self.confirmed is None else self.confirmed.to_json(),
-            "machine": describe(),
+            **self.about,
+            "machine": describe(("optuna",)),
         }
 
     def sections(self) -> list[Section]:
@@ -76,7 +82,13 @@ class Content:
         failed = [[str(t.number), t.family, t.failure] for t in self.trials if t.failure]
         if failed:
             found.append(Section("What failed", tables=[Table(["trial", "family", "why"], failed)]))
+        found.append(Section("Data, settings and machine", self._about()))
         return [each for each in found if each.text or each.tables]
+
+    def _about(self) -> list[str]:
+        given = {n: v for n, v in self.about["settings"].items() if v is not None}
+        settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())
+        return [told_of(self.about["data"]), f"{settings}.", machine(describe(("optuna",)))]
 
     def _told(self) -> str:
         states = [trial.state for trial in self.trials]
@@ -116,9 +128,9 @@ def page(name: str, sections: Sequence[Section], drawn: Sequence[Figure]) -> str
         if section.heading:
             body.append(f"<h2>{escape(section.heading)}</h2>")
         body += [f"<p>{prose(each)}</p>" for each in section.text]
+        body += [table(each) for each in section.tables]
         if place == 0:
             body += grid([each for each in drawn if each.row == "front"])
-        body += [table(each) for each in section.tables]
     for row in dict.fromkeys(each.row for each in drawn if each.row != "front"):
         body.append(f"<h2>{escape(row)}</h2>")
         body += grid([each for each in drawn if each.row == row])
@@ -140,21 +152,26 @@ def figures_of(content: Content) -> Iterator[Figure]:
             yield from figures.slices(family, own, look[family])
 
 
-def front_figure(done: Sequence[Found], families: Sequence[str]) -> Figure:
-    """Errors and costs by family."""
-    points = {
-        family: _columns([trial for trial in done if trial.family == family]) for family in families
-    }
+def front_figure(done: Sequence[Found], families: Sequence[str], what: str = "error") -> Figure:
+    """Errors, of a kind in :data:`.figures.FRONTS`, and costs by family."""
+    of = {family: [t for t in done if t.family == family] for family in families}
+    points = {family: _columns(own, what) for family, own in of.items()}
     best, line = float("inf"), []
-    for trial in sorted(done, key=lambda trial: (trial.cost, trial.error)):
-        if trial.error < best:
-            best = trial.error
+    for trial in sorted(done, key=lambda trial: (trial.cost, _shown(trial, what))):
+        if _shown(trial, what) < best:
+            best = _shown(trial, what)
             line.append(trial)
-    return figures.pareto(points, _columns(line))
+    return figures.pareto(points, _columns(line, what), what)
 
 
-def _columns(trials: Sequence[Found]) -> tuple[Any, Any]:
-    return np.array([t.cost for t in trials]), np.array([t.error for t in trials])
+def _shown(trial: Found, what: str) -> float:
+    """As it is read."""
+    factors = {str(each.name): each.factor for each in QUANTITIES}
+    return trial.error if what == "error" else factors[what] * trial.errors[what]
+
+
+def _columns(trials: Sequence[Found], what: str) -> tuple[Any, Any]:
+    return np.array([t.cost for t in trials]), np.array([_shown(t, what) for t in trials])
 
 
 def _first(trial: Found) -> float:
@@ -179,6 +196,12 @@ def _errors(errors: Mapping[str, float]) -> str:
     return text + (f", {errors['forces']:.4g} eV/Å" if "forces" in errors else "")
 
 
+def cells_of(errors: Mapping[str, float]) -> list[str]:
+    """Errors of energies in meV/atom, and of forces in eV/Å where there are any."""
+    forces = errors.get("forces")
+    return [f"{1000 * errors['energy']:.4g}", "" if forces is None else f"{forces:.4g}"]
+
+
 def _rows(trials: Sequence[Found]) -> Table:
     header = ["trial", "family", "energy (meV/atom)", "forces (eV/Å)", "µs an atom"]
     header += ["seconds", "parameters", "values"]
@@ -186,8 +209,7 @@ def _rows(trials: Sequence[Found]) -> Table:
         [
             f"[{trial.number}]({_place(trial)}/config.yaml)",
             trial.family,
-            f"{1000 * trial.errors['energy']:.4g}",
-            f"{trial.errors['forces']:.4g}" if "forces" in trial.errors else "",
+            *cells_of(trial.errors),
             f"{trial.cost:.3g}",
             f"{trial.seconds:.1f}",
             str(trial.parameters),
@@ -205,19 +227,15 @@ def _confirmed(found: Confirmation | None) -> tuple[list[str], list[Table]]:
     told = f"Trial {found.trial}, trained again, and judged by {found.frames} frames {where}:"
     rows = []
     for name, outcome in found.outcomes.items():
-        force = outcome.errors.get("forces")
-        cells = [f"{1000 * outcome.errors['energy']:.4g}", "" if force is None else f"{force:.4g}"]
-        rows.append(
-            [f"[{name}](confirmed/{name})", *cells, f"{outcome.cost:.3g}", f"{outcome.seconds:.1f}"]
-        )
-    energies = [1000 * each.errors["energy"] for each in found.outcomes.values()]
-    forces = [each.errors.get("forces", np.nan) for each in found.outcomes.values()]
-    spread = [f"{np.mean(each):.4g} ± {np.std(each):.2g}" for each in (energies, forces)]
-    rows.append(["errors: mean ± deviation", *spread, "", ""])
-    if len(energies) > 1:
-        both = [1000 * found.together["energy"], found.together.get("forces", np.nan)]
+        rows.append([f"[{name}](confirmed/{name})", *cells_of(outcome.errors)])
+        rows[-1] += [f"{outcome.cost:.3g}", f"{outcome.seconds:.1f}"]
+    errors = [each.errors for each in found.outcomes.values()]
+    energies = spread([each["energy"] for each in errors], 1000.0)
+    forces = spread([each["forces"] for each in errors if "forces" in each])
+    rows.append(["errors: mean ± deviation", energies, forces, "", ""])
+    if len(errors) > 1:
         cost = sum(each.cost for each in found.outcomes.values())
-        rows.append(["[committee](confirmed): their mean", *(f"{each:.4g}" for each in both)])
-        rows[-1] += [f"{cost:.3g}", ""]
+        both = cells_of(found.together)
+        rows.append(["[committee](confirmed): their mean", *both, f"{cost:.3g}", ""])
     header = ["", "energy (meV/atom)", "forces (eV/Å)", "µs an atom", "seconds"]
     return [told], [Table(header, rows)]

@@ -81,6 +81,21 @@ class Problem:
             "folds": [self.folds, self.judged],
         }
 
+    def data(self, apart: Sequence[Atoms] = ()) -> dict[str, Any]:
+        """What a report says of the frames: "name", numbers of "frames" and of those kept "apart",
+        least and largest number of "atoms", "elements", and a "checksum" of the first."""
+        given = self.raw_data if isinstance(self.raw_data, list) else [self.raw_data]
+        sizes = [len(image) for image in (*self.images, *apart)]
+        elements = set().union(*(image.symbols for image in self.images))
+        return {
+            "name": ", ".join(Path(str(each)).name for each in given if each is not None),
+            "frames": len(self.images),
+            "apart": len(apart),
+            "atoms": [min(sizes), max(sizes)],
+            "elements": sorted(elements),
+            "checksum": fingerprint_of(self.images, self._keys()),
+        }
+
     def _keys(self) -> Keys:
         base = next(iter(self.space.bases.values()))
         return Keys.of(base["dataset"].get("keys"))
@@ -141,6 +156,17 @@ class Problem:
             dataset = {"raw_data": self.raw_data, **dataset}
         text = config_text({**drawn.config, "dataset": dataset})
         write_whole(path, lambda: text.encode())
+
+
+def told_of(data: Mapping[str, Any]) -> str:
+    """What :meth:`Problem.data` says, in words."""
+    low, high = data["atoms"]
+    sizes = f"{low}" if low == high else f"{low} to {high}"
+    apart = f", {data['apart']} others kept apart" if data["apart"] else ""
+    return (
+        f"{data['frames']} frames{f' of {name}' if (name := data['name']) else ''}{apart}: "
+        f"{sizes} atoms of {', '.join(data['elements'])}; checksum {data['checksum'][:16]}."
+    )
 
 
 def together(found: Sequence[Outcome]) -> Outcome:

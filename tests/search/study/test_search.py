@@ -21,6 +21,7 @@ import yaml
 
 import amptorch
 from amptorch.cli import main
+from amptorch.search.study.problem import Problem
 from amptorch.search.study.storage import JOURNAL
 
 from ...made_potentials import alloy_frames
@@ -90,6 +91,12 @@ def test_search_confirm_and_go_on(folder, capsys):
     pairs = zip(*(ase.io.read(name, "-3:") for name in ("p.extxyz", "data.extxyz")), strict=True)
     squares = [np.square(mean.get_forces() - image.get_forces()) for mean, image in pairs]
     assert confirmed["together"]["forces"] == pytest.approx(np.mean(squares) ** 0.5, rel=1e-5)
+    assert (found["data"]["frames"], found["data"]["apart"]) == (9, 3)
+    assert found["settings"]["folds"] == 5
+    assert {"optuna", "torch"} < set(found["machine"]["packages"])
+    told = (out / "report.md").read_text().partition("## Data, settings and machine")[2]
+    assert "9 frames of data.extxyz@:-3, 3 others kept apart: 4 atoms of Cu, Pd" in told
+    assert f"{found['machine']['cores']} cores" in told
     page = (out / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
     assert page.count("<figure ") >= 2
@@ -253,24 +260,43 @@ def test_dask(folder):
     assert journal.count('"worker":"') == 2
 
 
-def test_families_are_compared_on_the_same_folds(folder, capsys):
-    given = [
-        "compare-families",
-        "data.extxyz",
-        "--families",
-        "snap,qsnap",
-        "--folds",
-        "2",
-        "--quiet",
-    ]
-    given += ["--set", "dataset.fp_params.twojmax=2"]
+def test_families_are_compared_on_the_same_folds(folder, capsys, monkeypatch):
+    """One that fails, whatever the failure, is told and tried again; the others go on."""
+    given = ["compare-families", "data.extxyz", "--families", "snap,qsnap", "--folds", "2"]
+    given += ["--quiet", "--set", "dataset.fp_params.twojmax=2"]
+    out, train = folder / "families", Problem.train
+
+    def failing(self, drawn, fold, *args):
+        if (drawn.family, fold) == ("snap", 0):
+            raise KeyError("of the family")
+        return train(self, drawn, fold, *args)
+
+    monkeypatch.setattr(Problem, "train", failing)
     assert main(given) == 0
-    assert "| snap |" in capsys.readouterr().out
-    rows = report(folder / "families")["results"]
-    assert [(each["fold"], each["family"]) for each in rows] == [
-        (fold, family) for fold in (0, 1) for family in ("snap", "qsnap")
+    (failure,) = report(out)["failures"]
+    assert failure == {"fold": 0, "family": "snap", "why": "KeyError: 'of the family'"}
+    first = report(out)["results"]
+    assert [(each["fold"], each["family"]) for each in first] == [
+        *((0, "qsnap"), (1, "snap"), (1, "qsnap"))
     ]
-    assert amptorch.load(folder / "families" / "qsnap" / "fold-1").elements == ["Cu", "Pd"]
-    assert "<svg" in (folder / "families" / "report.html").read_text()
+    assert amptorch.load(out / "qsnap" / "fold-1").elements == ["Cu", "Pd"]
+
+    monkeypatch.setattr(Problem, "train", train)
+    capsys.readouterr()
     assert main(given) == 0
-    assert report(folder / "families")["results"] == rows
+    rows, said = report(out)["results"], capsys.readouterr().out
+    assert [each for each in rows if each in first] == first
+    assert len(rows) == 4 == len(first) + 1
+    assert not report(out)["failures"]
+    # Means and deviations over both folds, in words and in the table.
+    for family in ("snap", "qsnap"):
+        energies = [1000.0 * r["errors"]["energy"] for r in rows if r["family"] == family]
+        (line,) = re.findall(rf"^\| {family} \| (\S+) ± (\S+) .* \| 2 \|$", said, re.M)
+        expected = np.mean(energies), np.std(energies, ddof=1)
+        np.testing.assert_allclose(np.array(line, float), expected, rtol=0.05)
+    assert "Least energy errors: " in said
+    page = (out / "report.html").read_text()
+    for name in ("front", "front-energy", "front-forces"):
+        assert f'id="{name}"' in page
+        assert f"({name}.svg)" in said
+        assert "<svg" in (out / f"{name}.svg").read_text()
