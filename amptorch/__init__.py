@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .processes import collection as _collection
 from .processes import threads as _processes
 
 __version__ = "2.0.0.dev0"
@@ -12,13 +13,14 @@ __version__ = "2.0.0.dev0"
 # Before torch, which loads OpenMP.
 _processes.wait_briefly()
 
-import torch as _torch  # noqa: E402
+with _collection.paused():
+    import torch as _torch
 
-from .preprocessing.utils import (  # noqa: E402
-    AtomicCorrectionScaler,
-    FeatureScaler,
-    TargetScaler,
-)
+    from .preprocessing.utils import (
+        AtomicCorrectionScaler,
+        FeatureScaler,
+        TargetScaler,
+    )
 
 if TYPE_CHECKING:
     from .ase_utils import AmpTorch

@@ -1,7 +1,8 @@
-"""How many threads there are, and how they wait."""
+"""How many threads there are, how they wait, and when garbage is looked for."""
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from amptorch.processes import collection
 from amptorch.processes import threads as processes
 
 
@@ -172,3 +174,15 @@ def test_openmp_waits_as_the_environment_says():
     assert before == after
     assert before == "OMP_WAIT_POLICY=ACTIVE"
     assert threads == ["[]"] * 2
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_search_for_garbage_is_as_it_was_after_a_pause(there):
+    before = gc.isenabled()
+    try:
+        (gc.enable if there else gc.disable)()
+        with collection.paused():
+            during = gc.isenabled()
+        assert (during, gc.isenabled()) == (False, there)
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
+from ..processes import collection
 from .console import kept_in
 from .parser import FAILED, GOOD, INTERRUPTED, WRONG_USAGE, Parser, WrongUsage
 
@@ -45,7 +46,11 @@ def _needed(first: str) -> Sequence[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status. Bad input gives a message, not a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
-    parsed = make_parser(next(iter(given), "")).parse_args(given)
+    with collection.paused():
+        parser = make_parser(next(iter(given), ""))
+    if arguments is None:
+        collection.leave_out_imports()
+    parsed = parser.parse_args(given)
     with kept_in(getattr(parsed, "log", None)):
         try:
             return int(parsed.run(parsed) or GOOD)

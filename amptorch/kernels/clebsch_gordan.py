@@ -52,11 +52,11 @@ def couplings(highest: int) -> Tensor:
     j2 and j, then by a and a1, where these allow an a2."""
     return torch.tensor(
         [
-            float(coupling(j1, j2, j)[place])
+            _coefficient(j1, j2, j, a1, a2)
             for j1 in range(highest + 1)
             for j2 in range(j1 + 1)
             for j in thirds(j1, j2, highest)
-            for place in _places(j1, j2, j)
+            for a1, a2, _ in _places(j1, j2, j)
         ],
         dtype=torch.float64,
     )
