@@ -135,6 +135,7 @@ setup(
             "pytest-cov>=5",
             "pytest-xdist>=3.6",
             "distributed>=2024.1",
+            "psycopg2-binary>=2.9",
             "hypothesis>=6.100",
             "vesin>=0.6",
             "matplotlib>=3.7",

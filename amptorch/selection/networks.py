@@ -23,6 +23,7 @@ from .samples import Samples
 
 Weights = dict[str, Tensor]
 BATCHES = 8  # of an epoch, at most
+FEW = 20  # functions, up to which the first layer learns as fast as the others
 
 
 @dataclass(frozen=True)
@@ -170,14 +171,22 @@ def trained(
 ) -> Weights:
     """Weights after Adam (D. P. Kingma and J. Ba, ICLR 2015), whose learning rate falls from
     ``rate`` to 0 along half a cosine. An epoch goes through batches of frames in a new order, the
-    same for all networks; a "mask" stays as it is."""
+    same for all networks; a "mask" stays as it is.
+
+    Adam moves each weight by the rate, whatever its gradient's length, and functions of a pool are
+    much alike: on n of them a first layer's sums move n times as far together. Weights on functions
+    have ``FEW`` / n of the rate therefore."""
     free = {n: each.detach().clone() for n, each in weights.items() if n != "mask"}
     fixed = {n: each for n, each in weights.items() if n == "mask"}
     for each in free.values():
         each.requires_grad_()
     batches = _batches(samples, seed)
     steps = max(epochs * len(batches), 1)
-    optimizer = torch.optim.Adam(free.values(), rate)
+    shared = min(1.0, FEW / samples.n_functions)
+    rates = {"w1": shared * rate, "theta": shared * rate}
+    optimizer = torch.optim.Adam(
+        [{"params": [each], "lr": rates.get(name, rate)} for name, each in free.items()]
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     order = np.random.default_rng(seed)
     for _ in range(epochs):

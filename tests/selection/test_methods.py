@@ -10,7 +10,7 @@ import torch
 
 from amptorch.selection import columns
 from amptorch.selection.journal import Journal
-from amptorch.selection.networks import Errors, made, of_functions, predict
+from amptorch.selection.networks import Errors, losses, made, of_functions, predict, trained
 from amptorch.selection.samples import scaled
 from amptorch.selection.study import DRAWS, METHODS, RANKINGS, compared, not_better, study
 
@@ -66,6 +66,17 @@ def test_forces_are_slopes_of_energies():
         ends.append(predict(weights, replace(samples, features=features))[0].sum(1))
     slope = (ends[0] - ends[1]) / 2e-5
     torch.testing.assert_close(slope, -(forces * step).sum((1, 2)), rtol=1e-7, atol=1e-7)
+
+
+def test_many_functions_that_are_alike_train_as_well_as_few():
+    """Copies of functions know no more than these do, and cost the training nothing."""
+    samples = scaled(problem().to(torch.float32), torch.arange(24), 1)
+    found = []
+    for copies in (1, 40):
+        many = samples.of_functions(torch.arange(8).repeat(copies))
+        weights = trained(made(8 * copies, 1, 8, [0, 1]), many, 20)
+        found.append(float(losses(weights, many).mean()))
+    assert found[1] < 1.5 * found[0]
 
 
 def test_parts_of_samples_fit_together():

@@ -145,13 +145,23 @@ def lock_of(folder: Path, worker: str) -> Lock:
     return Lock(folder / "workers" / worker)
 
 
-def give_up_lost(study: Study, folder: Path) -> list[int]:
-    """Mark trials whose worker was killed as failed, and have their values tried again; numbers."""
+def give_up_lost(study: Study, folder: Path, turns: bool) -> list[int]:
+    """Mark trials whose worker was killed as failed, and have their values tried again.
+
+    Args:
+        study: of the search.
+        folder: of the search.
+        turns: whoever begins a trial holds a lock that the caller has now, as those do who share
+            the journal in the folder; of a database others may be beginning one.
+
+    Returns:
+        Numbers of the trials.
+    """
     from optuna.trial import TrialState
 
     lost = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _is_lost(trial, folder):
+        if not _is_lost(trial, folder, turns):
             continue
         with contextlib.suppress(ValueError):  # its end came just now
             study.tell(trial.number, state=TrialState.FAIL)
@@ -162,11 +172,11 @@ def give_up_lost(study: Study, folder: Path) -> list[int]:
     return lost
 
 
-def _is_lost(trial: FrozenTrial, folder: Path) -> bool:
+def _is_lost(trial: FrozenTrial, folder: Path, turns: bool) -> bool:
     worker = trial.user_attrs.get("worker")
     if worker is None:
         begun = trial.datetime_start or datetime.datetime.now()
-        return time.time() - begun.timestamp() > BEGINNING
+        return turns or time.time() - begun.timestamp() > BEGINNING
     lock = lock_of(folder, worker)
     if not lock.path.is_file():  # of another machine that shares a database alone
         return False

@@ -111,7 +111,7 @@ def _another(plan: Plan, study: Study, worker: str) -> bool:
     """One more trial; False where there are enough. One process at a time counts and draws."""
     folder = plan.problem.folder
     with held(folder / "turn.lock") as turn:
-        for number in storage.give_up_lost(study, folder):
+        for number in storage.give_up_lost(study, folder, plan.url is None):
             for left in (folder / "checkpoints").glob(f"*-{number:04d}"):
                 shutil.rmtree(left, ignore_errors=True)
         begun = sum(map(storage.counts, study.get_trials(deepcopy=False)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -16,13 +15,14 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+import optuna
 import pytest
 import yaml
 
 import amptorch
 from amptorch.cli import main
 from amptorch.search.study.problem import Problem
-from amptorch.search.study.storage import JOURNAL
+from amptorch.search.study.storage import JOURNAL, counts, give_up_lost, storage_at
 
 from ...made_potentials import alloy_frames
 
@@ -157,36 +157,61 @@ def started(*more: str) -> subprocess.Popen:
     )
 
 
-def wait_for(path: Path, text: str, times: int) -> None:
-    until = time.monotonic() + 120
-    while not (path.is_file() and path.read_text().count(text) >= times):
+def begun(folder: Path) -> int:
+    """Trials that a worker took, at least; those that were lost too."""
+    path = folder / "search" / JOURNAL
+    return path.read_text().count('"worker":"') if path.is_file() else 0
+
+
+def killed(folder: Path, moment: float) -> None:
+    """A search of many trials, killed so many seconds after it took its first one."""
+    before, until = begun(folder), time.monotonic() + 300
+    search = started("--trials", "60", "--confirm", "0")
+    while begun(folder) == before:
         assert time.monotonic() < until
-        time.sleep(0.05)
+        assert search.poll() is None
+        time.sleep(0.02)
+    time.sleep(moment)
+    os.killpg(search.pid, signal.SIGKILL)
+    search.wait()
 
 
 def test_killed_searches_lose_their_trial_alone(folder):
-    """Killed in a trial, then two processes at once: all that was asked for, each number once."""
-    first = started("--trials", "60", "--confirm", "0")
-    wait_for(folder / "search" / JOURNAL, '"worker"', 3)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    number = 5
+    """Killed at random moments, then two processes at once: all that was asked for, each number
+    once."""
+    moments = np.random.default_rng().uniform(0.0, 2.0, 2)
+    for moment in moments:
+        killed(folder, moment)
+    number = begun(folder) + 2
     assert main([*GIVEN, "--trials", str(number), "--confirm", "0", "--workers", "2"]) == 0
     trials = report(folder / "search")["trials"]
     states = [each["state"] for each in trials]
-    assert states.count("lost") <= 1
-    assert len(states) - states.count("lost") == number
-    assert not {"running", "failed"} & set(states)
+    told = f"killed after {moments} s: {states}"
+    assert states.count("lost") <= len(moments), told
+    assert len(states) - states.count("lost") == number, told
+    assert not {"running", "failed"} & set(states), told
     for lost in (each for each in trials if each["state"] == "lost" and each["values"]):
         again = [each for each in trials if each["values"] == lost["values"] and each is not lost]
-        assert again
+        assert again, told
     workers = (folder / "search" / JOURNAL).read_text()
     names = {
         json.loads(line)["user_attr"]["worker"]
         for line in workers.splitlines()
         if '"worker":"' in line
     }
-    assert len(names) >= 2
+    assert len(names) >= len(moments) + 1
+
+
+def test_a_search_killed_as_it_begins_a_trial(tmp_path):
+    """No worker has it, and its values are tried again; in a database one may be about to say so."""
+    study = optuna.create_study(storage=storage_at(None, tmp_path), study_name="killed")
+    study.enqueue_trial({"x": 0.25})
+    study.ask().suggest_float("x", 0.0, 1.0)
+    assert give_up_lost(study, tmp_path, turns=False) == []
+    assert give_up_lost(study, tmp_path, turns=True) == [0]
+    lost, again = study.trials
+    assert not counts(lost)
+    assert again.system_attrs["fixed_params"] == {"x": 0.25}
 
 
 def test_values_that_cannot_be_are_told(folder, capsys):
@@ -217,31 +242,44 @@ def test_wrong_usage(folder, capsys, more, message):
     assert re.search(message, capsys.readouterr().err)
 
 
+def postgresql_binaries() -> dict[str, str]:
+    """Paths of initdb and pg_ctl: on PATH, or where Debian has them."""
+    debian = map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin")))
+    path = os.pathsep.join([os.environ.get("PATH", ""), *debian])
+    found = {name: shutil.which(name, path=path) for name in ("initdb", "pg_ctl")}
+    return {name: place for name, place in found.items() if place}
+
+
 @pytest.fixture
 def postgresql():
     """URL of a server that is started here, by another user where this one is root."""
-    if importlib.util.find_spec("psycopg2") is None:
-        pytest.skip("needs the package psycopg2")
-    if not all(map(shutil.which, ("initdb", "pg_ctl"))):
+    pytest.importorskip("psycopg2", reason="needs the package psycopg2")
+    binaries = postgresql_binaries()
+    if len(binaries) < 2:
         pytest.skip("needs initdb and pg_ctl of PostgreSQL")
+    initdb, pg_ctl = binaries["initdb"], binaries["pg_ctl"]
     home, port = Path(tempfile.mkdtemp(prefix="pg")), 50000 + os.getpid() % 10000
     own = {} if os.getuid() else {"user": "nobody"}
     if own:
         shutil.chown(home, "nobody")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home, **own}
     data, options = home / "data", f"-p {port} -k {home} -c listen_addresses=''"
-    if subprocess.run(["initdb", "-D", data, "-U", "a", "-A", "trust"], **quiet).returncode:
+    if subprocess.run([initdb, "-N", "-D", data, "-U", "a", "-A", "trust"], **quiet).returncode:
         pytest.skip("initdb of PostgreSQL does not run for this user")
-    subprocess.run(["pg_ctl", "-D", data, "-w", "-o", options, "start"], check=True, **quiet)
+    subprocess.run([pg_ctl, "-D", data, "-w", "-o", options, "start"], check=True, **quiet)
     yield f"postgresql+psycopg2://a@/postgres?host={home}&port={port}"
-    subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
+    subprocess.run([pg_ctl, "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
     shutil.rmtree(home)
 
 
 def test_postgresql(folder, postgresql):
+    """Two processes share a database: each trial is counted once."""
+    Path("space.yaml").write_text(yaml.safe_dump({"snap": SPACE["snap"]}))
     given = ["--trials", "4", "--confirm", "0", "--workers", "2", "--storage", postgresql]
     assert main([*GIVEN, *given]) == 0
-    assert len(report(folder / "search")["trials"]) == 4
+    trials = report(folder / "search")["trials"]
+    assert [each["number"] for each in trials] == list(range(4))
+    assert {each["state"] for each in trials} == {"complete"}
     assert not (folder / "search" / JOURNAL).exists()
 
 
