@@ -68,6 +68,21 @@ RUNS: dict[str, dict[str, dict[str, Any]]] = {
         "model": {"name": "singlenn", "members": 2},
         "optim": {"loss": "nep", "loss_args": {"lambda_1": 0.5, "lambda_2": 0.7}},
     },
+    "NEP above its repulsion": {
+        "model": {"name": "nep", "n_max": [1, 1], "neurons": [3]},
+        "optim": {
+            "optimizer": "soap",
+            "energy_loss": "per_atom",
+            "stress_coefficient": 9.0,
+            "scheduler": {"policy": "WarmupCosine"},
+        },
+        "dataset": {
+            "fp_scheme": "nep",
+            "fp_params": {"cutoff": [4.5, 3.5], "basis_size": [3, 3], "l_max": 2},
+            "baseline": ["linear", {"nep_zbl": 3.0}],
+            "target_scaling": "forces",
+        },
+    },
     "store": {"dataset": {"lmdb_path": True}},
     "parts of a store": {
         "dataset": {"lmdb_path": True, "cache": "partial", "val_split_mode": "inorder"}
@@ -83,6 +98,8 @@ def settings(name: str, folder: Path, images: Any) -> dict[str, Any]:
         for section in ("model", "optim", "dataset", "cmd")
     }
     made = config(images, folder, **sections)
+    if sections["model"].get("name") == "nep":
+        made["model"] = {"get_forces": True, **sections["model"]}
     if "lmdb_path" in made["dataset"]:
         made["dataset"].update(raw_data=None, fp_params=None, lmdb_path=[folder / "frames.lmdb"])
     return made

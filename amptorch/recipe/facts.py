@@ -77,12 +77,6 @@ class Facts:
         )
 
     @cached_property
-    def closest(self) -> float | None:
-        """The smallest distance of two atoms over the sum of their covalent radii in the sample;
-        None where all are farther apart than these radii."""
-        return Distances.of(self.sample, self.elements).closest
-
-    @cached_property
     def distances(self) -> Distances:
         """The shortest ones of all frames, or of the sample where only that is kept."""
         return Distances.of(self.sample if self.every is None else self.every(), self.elements)

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import shared
 from .facts import Facts
+from .repulsion import outer_cutoffs
 from .rules import Preset
 from .shared import Rule
 
@@ -29,9 +30,6 @@ EPOCHS = (10, 1000)
 RATE = 0.01
 # Weight of forces, and of virials of atoms where this share of the frames has a stress.
 FORCE, MANY_STRESSES = 0.1, 0.5
-# Sums of covalent radii: nearer pairs than this ask for the repulsion of nuclei, which ends at this
-# share of GPUMD's radii, but at this distance, Å, at most.
-CLOSE, SHARE, OUTER = 2 / 3, 0.7, 2.5
 
 
 def nep(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -79,11 +77,14 @@ def _dataset(facts: Facts, size: int) -> Iterator[Rule]:
 
 
 def _baseline(facts: Facts) -> tuple[Any, str]:
-    if facts.closest is None or facts.closest >= CLOSE:
+    ends = outer_cutoffs(facts, cutoffs(facts)[1])
+    if not ends:
         return "linear", "energies near 0"
-    repulsion = {"nep_zbl": {"outer": OUTER, "share": SHARE, "elements": facts.elements}}
-    why = f"energies near 0; pairs at {facts.closest:.2f} of the sum of covalent radii"
-    return ["linear", repulsion], f"{why}, less than {CLOSE:.2f}: repulsion of nuclei"
+    options: dict[str, Any] = {"outer": ends, "elements": facts.elements}
+    if len(facts.elements) == 1:
+        options["outer"] = next(iter(ends.values()))
+    why = f"energies near 0; pairs at {facts.distances.closest:.2f} of the sum of covalent radii"
+    return ["linear", {"nep_zbl": options}], f"{why}: repulsion of nuclei"
 
 
 def cutoffs(facts: Facts) -> list[float]:

@@ -120,15 +120,15 @@ def test_the_closest_pair_is_that_of_ase():
         sums = covalent_radii[frame.numbers]
         found.append((r / (sums[i] + sums[j])).min())
     assert min(found) < 1
-    assert Facts.of(frames).closest == pytest.approx(min(found), rel=1e-12)
-    assert Facts.of([Atoms("Cu2", [(0, 0, 0), (2.7, 0, 0)])]).closest is None
+    assert Facts.of(frames).distances.closest == pytest.approx(min(found), rel=1e-12)
+    assert Facts.of([Atoms("Cu2", [(0, 0, 0), (2.7, 0, 0)])]).distances.closest is None
 
 
 def test_distances_of_many_frames_are_those_of_some():
     pair = Atoms("Cu2", [(0, 0, 0), (2.4, 0, 0)])
     nearer = Atoms("Cu2", [(0, 0, 0), (1.1, 0, 0)])
     frames = [pair] * (2 * SAMPLED) + [nearer] * 2 + [pair]
-    assert Facts.of(frames).closest == pytest.approx(1.1 / 2.64)
+    assert Facts.of(frames).distances.closest == pytest.approx(1.1 / 2.64)
 
 
 def test_frames_with_stress_are_counted():

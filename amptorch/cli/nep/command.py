@@ -53,7 +53,7 @@ def _add_sweep(group: Any) -> None:
         default=[],
         metavar="KEYWORD=VALUES",
         help="values of a keyword, with : between, and commas within one; may be repeated; default "
-        "some of n_max, basis_size, l_max, neuron, batch, cutoff",
+        "some of n_max, basis_size, l_max, neuron, cutoff",
     )
     group.add_argument("--out", type=Path, metavar="DIR", help="default DIRECTORY/sweep")
     group.add_argument(

@@ -12,6 +12,7 @@ of elements, with its own a and b.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,10 @@ from ..elements import places_by_number
 from .radii import RADII
 
 SCREENING = 2.134563  # 1/Å
+COLUMNS = [0, 2, *range(5, 13)]
+"""Of the table, what ``pairs`` have."""
+NOTHING = [0.0, 0.1, *8 * [0.0]]
+"""Of ``pairs``, one without repulsion."""
 
 
 class NepZbl(PairBaseline):
@@ -62,17 +67,20 @@ class NepZbl(PairBaseline):
     @classmethod
     def from_settings(
         cls,
-        outer: float = 2.0,
+        outer: float | Mapping[str, float] = 2.0,
         inner: float | None = None,
         share: float | None = None,
         elements: Sequence[str] | None = None,
     ) -> NepZbl:
         """Of a configuration: ``inner`` is half of ``outer``, or 0 with ``share``; of all elements
-        unless these are given.
+        unless these are given. ``outer`` by pairs of elements, ``{"H-O": 1.1}``, is of these alone.
 
         Raises:
-            ValueError: not 0 <= inner < outer, or a share that is not a number > 0.
+            ValueError: not 0 <= inner < outer, a share that is not a number > 0, or pairs of what
+                are no elements.
         """
+        if isinstance(outer, Mapping):
+            return cls._of_pairs(outer, inner, share, elements)
         if inner is None:
             inner = outer / 2 if share is None and is_number(outer) else 0.0
         if not (is_number(inner) and is_number(outer) and 0 <= inner < outer):
@@ -84,6 +92,34 @@ class NepZbl(PairBaseline):
             raise ValueError(f"baseline: {cls.name}: expected share > 0, got {share!r}")
         known = chemical_symbols[1 : 1 + len(RADII)] if elements is None else elements
         return cls(known, float(inner), float(outer), share=share)
+
+    @classmethod
+    def _of_pairs(
+        cls,
+        outer: Mapping[str, float],
+        inner: float | None,
+        share: float | None,
+        elements: Sequence[str] | None,
+    ) -> NepZbl:
+        if inner is not None or share is not None:
+            raise ValueError(
+                f"baseline: {cls.name}: expected no inner and no share beside outer of pairs"
+            )
+        ends = {frozenset(key.split("-")): value for key, value in outer.items()}
+        known = sorted({*itertools.chain(*ends)} if elements is None else elements)
+        pairs = list(itertools.combinations_with_replacement(known, 2))
+        bad = [key for key, r in outer.items() if not (is_number(r) and r > 0)]
+        if (
+            bad
+            or not {*known} <= {*chemical_symbols[1 : 1 + len(RADII)]}
+            or not ({*ends} <= {*map(frozenset, pairs)})
+        ):
+            raise ValueError(
+                f"baseline: {cls.name}: expected outer > 0 in Å by pairs of {known}, as 'H-O', got "
+                f"{dict(outer)}"
+            )
+        rows = [_row(ends.get(frozenset(pair))) for pair in pairs]
+        return cls(known, 0.0, 0.0, pairs=rows)
 
     def state(self) -> State:
         """The arguments."""
@@ -101,14 +137,15 @@ class NepZbl(PairBaseline):
         Raises:
             ValueError: an element that it has not, or other numbers.
         """
-        known = set(elements) <= set(self.elements)
-        if self.pairs is not None and list(elements) != self.elements:
-            known = False
-        if not known:
+        if not set(elements) <= set(self.elements):
             raise ValueError(f"{self.name}: expected {self.elements}, got {list(elements)}")
-        made = NepZbl(elements, self.inner, self.outer, cutoffs, self.share, self.pairs)
-        places = self._places[[atomic_numbers[each] for each in elements]]
-        if not torch.equal(made.table, self.table[places][:, places]):
+        table = self.table_of(elements)
+        pairs = self.pairs
+        if pairs is not None:
+            i, j = torch.triu_indices(len(elements), len(elements))
+            pairs = table[i, j][:, COLUMNS].tolist()
+        made = NepZbl(elements, self.inner, self.outer, cutoffs, self.share, pairs)
+        if not torch.equal(made.table, table):
             raise ValueError(
                 f"{self.name}: expected pairs within the angular cutoffs {list(cutoffs)} Å, got "
                 f"outer {self.outer} Å"
@@ -148,11 +185,18 @@ class NepZbl(PairBaseline):
         if self.pairs is not None:
             i, j = torch.triu_indices(n, n)
             rows = torch.tensor(self.pairs, dtype=torch.float64)
-            columns = [0, 2, *range(5, 13)]
-            table[i[:, None], j[:, None], columns] = rows
-            table[j[:, None], i[:, None], columns] = rows
+            table[i[:, None], j[:, None], COLUMNS] = rows
+            table[j[:, None], i[:, None], COLUMNS] = rows
         table[..., 1] = table[..., 2]
         if self.cutoffs is not None:
             cutoffs = torch.tensor(self.cutoffs, dtype=torch.float64)
             table[..., 1] = torch.minimum(table[..., 2], (cutoffs[:, None] + cutoffs) / 2)
         return table
+
+
+def _row(outer: float | None) -> list[float]:
+    """Of ``pairs``, one with ZBL's repulsion up to a cutoff (Å)."""
+    if outer is None:
+        return NOTHING
+    terms = zip(zbl.SHARES, zbl.RATES, strict=True)
+    return [outer / 2, outer, *itertools.chain(*terms)]

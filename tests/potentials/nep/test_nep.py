@@ -291,6 +291,7 @@ def test_invariants_of_complex_sums(name: str) -> None:
 REPULSIONS: dict[str, tuple[dict[str, Any], str]] = {
     "of all pairs": ({"outer": 2.0}, "zbl 1 2"),
     "by type": ({"outer": 2.5, "share": 0.7, "elements": ["Cu", "Pd"]}, "zbl 0 2.5 0.7"),
+    "by pairs": ({"outer": {"Pd-Cu": 2.9, "Cu-Cu": 2.7}, "elements": ["Cu", "Pd"]}, "zbl 0 0"),
 }
 
 
@@ -324,6 +325,10 @@ def test_a_repulsion_beyond_the_angular_cutoff_is_refused(tmp_path: Path) -> Non
         ({"outer": "2"}, "expected cutoffs 0 <= inner < outer"),
         ({"share": -1.0}, "expected share > 0"),
         ({"cutoff": 1.0}, "baseline: nep_zbl: .*'cutoff'"),
+        ({"outer": {"H-O": 0.0}}, "expected outer > 0 in Å by pairs of .*'H', 'O'.*, got .*0.0"),
+        ({"outer": {"H-Ox": 1.0}}, "expected outer > 0 in Å by pairs"),
+        ({"outer": {"H-O": 1.0}, "elements": ["H"]}, "by pairs of .'H'., as 'H-O'"),
+        ({"outer": {"H-O": 1.0}, "share": 0.7}, "expected no inner and no share beside outer"),
     ],
 )
 def test_errors_of_repulsions(options: dict[str, Any], message: str) -> None:
@@ -406,16 +411,37 @@ def test_what_was_trained_goes_through_files(trained: AtomsTrainer, tmp_path: Pa
         np.testing.assert_allclose(found.forces, wanted.forces, rtol=0, atol=2e-4)
 
 
-def test_calorine_reads_what_is_written(trained: AtomsTrainer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [None, *[each for each, _ in REPULSIONS.values()]])
+def test_calorine_reads_what_is_written(
+    options: dict[str, Any] | None, trained: AtomsTrainer, tmp_path: Path
+) -> None:
     calculators = pytest.importorskip("calorine.calculators", reason="needs calorine")
     file = tmp_path / "nep.txt"
-    trained.potential.export(file, "nep")
-    found = amptorch.load(file).predict(frames(3))
-    for k, image in enumerate(frames(3)):
+    scalers = dict(trained.potential.scalers)
+    if options is not None:
+        scalers["fixed"] = baselines.Wanted.of({"nep_zbl": options}).fixed
+    replace(trained.potential, scalers=scalers).export(file, "nep")
+    images = frames(3)
+    for image in images:
+        image.set_cell(0.75 * image.cell, scale_atoms=True)  # neighbours at 1.9 Å
+    found = amptorch.load(file).predict(images)
+    for k, image in enumerate(images):
         image.calc = calculators.CPUNEP(str(file))
         assert image.get_potential_energy() == pytest.approx(found.energy[k], abs=1e-6)
         np.testing.assert_allclose(image.get_forces(), found.forces[k], rtol=0, atol=1e-6)
         np.testing.assert_allclose(image.get_stress(), found.stress[k], rtol=0, atol=1e-6)
+
+
+def test_a_repulsion_of_pairs_is_that_of_each_alone() -> None:
+    of_pairs = baselines.Wanted.of({"nep_zbl": {"outer": {"H-O": 1.4, "Cu-Cu": 2.9}}}).fixed
+    for symbols, outer in (("HO", 1.4), ("Cu2", 2.9), ("CuO", None), ("O2", None)):
+        pairs = [Atoms(symbols, [(0, 0, 0), (r, 0, 0)]) for r in (0.05, 0.9, 1.2, 2.0, 3.0)]
+        found = of_pairs.evaluate(pairs)
+        wanted = np.zeros(5)
+        if outer is not None:
+            wanted = baselines.Wanted.of({"nep_zbl": outer}).fixed.evaluate(pairs).energy
+        np.testing.assert_allclose(found.energy, wanted, rtol=1e-12)
+        assert np.isfinite(found.forces).all()
 
 
 def test_counts_of_neighbours_are_those_of_the_data(trained: AtomsTrainer) -> None:
@@ -433,20 +459,38 @@ def test_the_recipe_is_a_configuration(preset: str, tmp_path: Path) -> None:
     assert all(chosen.config[section][key] is not None for section, key in chosen.reasons)
 
 
-def test_the_recipe_looks_at_close_pairs_and_stresses() -> None:
-    near, far = (
-        [Atoms("Cu2", [(0, 0, 0), (share * 2 * covalent_radii[29], 0, 0)])] for share in (0.5, 0.9)
-    )
-    facts = Facts(100, {"Cu": 400}, True, volume=12.0, stresses=0.9, sample=near)
+def test_the_recipe_looks_at_stresses() -> None:
+    facts = Facts(100, {"Cu": 400}, True, volume=12.0, stresses=0.9)
     config = choose(facts, potential="nep").config
     assert config["optim"]["stress_coefficient"] == pytest.approx(nep.FORCE * 144.0, rel=1e-2)
-    linear, repulsion = config["dataset"]["baseline"]
-    assert linear == "linear"
-    assert repulsion["nep_zbl"]["outer"] == nep.OUTER
-    for changes in ({"sample": far, "stresses": 0.4}, {"sample": (), "volume": None}):
+    for changes in ({"stresses": 0.4}, {"volume": None}):
         config = choose(replace(facts, **changes), potential="nep").config
-        assert config["dataset"]["baseline"] == "linear"
         assert "stress_coefficient" not in config["optim"]
+
+
+def pair_of(symbols: str, share: float, pull: float) -> Atoms:
+    """Two atoms at a share of the sum of their covalent radii; eV/Å that push them apart."""
+    atoms = Atoms(symbols)
+    atoms.positions[1, 0] = share * covalent_radii[atoms.numbers].sum()
+    forces = np.array([(-pull, 0, 0), (pull, 0, 0)])
+    atoms.calc = SinglePointCalculator(atoms, energy=0.0, forces=forces)
+    return atoms
+
+
+def baseline_of(frames: list[Atoms]) -> Any:
+    return choose(Facts.of(frames), potential="nep").config["dataset"]["baseline"]
+
+
+def test_the_recipe_lets_nuclei_repel_where_forces_are_no_larger_without() -> None:
+    near = pair_of("Cu2", 0.8, 9.0)
+    assert baseline_of([near]) == ["linear", {"nep_zbl": {"outer": 2.98, "elements": ["Cu"]}}]
+    assert baseline_of([pair_of("Cu2", 1.02, 0.1)]) == "linear"
+    assert baseline_of([pair_of("Cu2", 0.8, -9.0)]) == "linear"
+    bound = [near, pair_of("HO", 0.9, 0.1)]
+    ends = baseline_of(bound)[1]["nep_zbl"]["outer"]
+    assert ends == {"Cu-Cu": 2.98, "Cu-H": 1.84, "Cu-O": 2.24, "H-H": 0.7, "O-O": 1.49}
+    near.calc = SinglePointCalculator(near, energy=0.0)
+    assert baseline_of([near]) == "linear"
 
 
 def test_the_recipe_reads_forces_of_gpumd(tmp_path: Path) -> None:
