@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -127,18 +128,18 @@ def collate(images: Sequence[AtomsData]) -> AtomsBatch:
 
 
 def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
-    sizes = torch.tensor([image.num_nodes for image in images])
-    n_atoms = int(sizes.sum())
+    sizes = [image.num_nodes for image in images]
     batch = AtomsBatch(
         fingerprint=torch.cat([image.fingerprint for image in images]),
         atomic_numbers=torch.cat([image.atomic_numbers for image in images]),
-        num_nodes=n_atoms,
+        num_nodes=int(sum(sizes)),
         num_graphs=len(images),
-        batch=torch.repeat_interleave(sizes, output_size=n_atoms),
-        natoms=sizes,
+        # Where other programs run, torch's threads take far longer over so few numbers.
+        batch=torch.from_numpy(np.repeat(np.arange(len(images)), sizes)),
+        natoms=torch.tensor(sizes),
     )
     if _have(images, "energy"):
-        batch.energy = torch.stack([image.energy.reshape(()) for image in images])
+        batch.energy = torch.hstack([image.energy for image in images])
     for name in ("stress", "volume", "weight"):
         if _have(images, name):
             batch[name] = torch.stack([image[name] for image in images])

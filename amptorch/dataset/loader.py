@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, Subset
+from torch.utils.data import BatchSampler, Sampler, SequentialSampler, Subset
 
 from ..data.frame import AtomsData
 from .frames import Images, Order
@@ -46,11 +46,8 @@ class BatchLoader:
     ) -> None:
         self.dataset = dataset
         sampler = SequentialSampler(dataset) if order is None else order(dataset)
-        batches = self.batches(sampler, batch_size)
-        source = cast("Dataset[AtomsData]", dataset)  # torch's has no length
-        self._loader: DataLoader[AtomsData] = DataLoader(
-            source, batch_sampler=batches, collate_fn=collate_fn
-        )
+        self._batches = self.batches(sampler, batch_size)
+        self._collate = collate_fn
         self._prefetch = prefetch
 
     def batches(self, sampler: Sampler[int], batch_size: int) -> Batches:
@@ -58,10 +55,16 @@ class BatchLoader:
         return BatchSampler(sampler, batch_size, drop_last=False)
 
     def __iter__(self) -> Iterator[Any]:
-        return prefetched(self._loader) if self._prefetch else iter(self._loader)
+        return prefetched(self._made()) if self._prefetch else self._made()
 
     def __len__(self) -> int:
-        return len(self._loader)
+        return len(self._batches)
+
+    def _made(self) -> Iterator[Any]:
+        # torch's DataLoader draws a number first: with it orders are those of earlier versions.
+        torch.empty((), dtype=torch.int64).random_()
+        for indices in self._batches:
+            yield self._collate([self.dataset[index] for index in indices])
 
 
 def prefetched(batches: Iterable[Any]) -> Iterator[Any]:

@@ -168,9 +168,8 @@ class AtomsNet(NeuralNet):
 
     def _set_training(self, training: bool = True) -> None:
         """skorch's, where a module has another mode: it sets them one by one."""
-        parts = [getattr(self, f"{name}_") for name in (*self._modules, *self._criteria)]
-        modules = (each for part in parts if isinstance(part, nn.Module) for each in part.modules())
-        if any(each.training != training for each in modules):
+        parts = (getattr(self, f"{name}_") for name in (*self._modules, *self._criteria))
+        if any(isinstance(part, nn.Module) and _differs(part, training) for part in parts):
             super()._set_training(training)
 
     def train_step(self, batch: Labelled, **fit_params: object) -> Step:
@@ -230,6 +229,14 @@ class AtomsNet(NeuralNet):
             self._steps = FusedSteps()
         found = self._steps.step(model, self.criterion_, inputs, target, gradient)
         return None if found is None else {"loss": found[0], "y_pred": found[1]}
+
+
+def _differs(module: nn.Module, training: bool) -> bool:
+    """Whether a module or a part of it has another mode."""
+    parts = module._modules.values()
+    return module.training != training or any(
+        part is not None and _differs(part, training) for part in parts
+    )
 
 
 def _mean(steps: Sequence[Step]) -> Step:

@@ -20,6 +20,8 @@ class EpochTable(PrintLog):
         self._before = len(net.history)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if self.sink is print and not net.verbose:
+            return
         done = len(net.history) - self._before
         seconds = [row["dur"] for row in net.history[self._before :][-RECENT:]]
         self._left = duration((net.max_epochs - done) * statistics.median(seconds))
