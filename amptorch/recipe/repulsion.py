@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 
 from ..data.keys import Keys
-from ..data.targets import MissingTargetError, TargetReader
+from ..data.targets import MissingTargetError, read_forces
 from ..potentials.nep.zbl import NepZbl
 from .facts import Facts
 
@@ -43,15 +43,16 @@ def outer_cutoffs(facts: Facts, most: float) -> dict[str, float]:
 def _helps(facts: Facts, pair: str, outer: float) -> bool:
     """Whether forces are no larger without the repulsion of a pair of elements."""
     baseline = NepZbl.from_settings({pair: outer}, elements=facts.elements)
-    reader = TargetReader(energy=False, forces=True, keys=Keys.of(facts.keys))
+    keys = Keys.of(facts.keys)
     frames = _with(facts.sample, pair)
     if not frames:
         return True
     try:
-        whole = [reader.read(frame).forces for frame in frames]
+        whole = [read_forces(frame, "image", keys) for frame in frames]
     except MissingTargetError:
         return False
     parts = baseline.evaluate(frames).forces
+    assert parts is not None
     before = sum(np.square(each).sum() for each in whole)
     after = sum(np.square(a - b).sum() for a, b in zip(whole, parts, strict=True))
     return bool(after <= before)
