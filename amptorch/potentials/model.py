@@ -215,6 +215,10 @@ class LinearModel(Model):
         """Indices of coefficients that no fit makes smaller: energies of elements."""
         return torch.empty(0, dtype=torch.int64)
 
+    def degrees(self) -> Tensor:
+        """[p], how fast functions change in space, at least 1, of models that know it; else 1."""
+        return torch.ones(len(self.coefficients), dtype=torch.float64)
+
     def basis(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         """b [n_atoms, p] of fingerprints [n_atoms, n_features] and atomic numbers [n_atoms]."""
         raise NotImplementedError

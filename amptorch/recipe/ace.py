@@ -1,9 +1,9 @@
 """The rules of ACE potentials; ``docs/ace.md`` tells them in words.
 
-The penalty and radial functions are those of cross-validation on frames of mlearn's silicon; the
-weight of energies is 100 as for other linear potentials: cross-validation had 300, which was worse
-on the tenths kept apart that were looked at, so that these judge this choice no more. The larger
-penalty of what is not linear is that of a validation part of the same frames.
+Radial functions are those of cross-validation on frames of mlearn's silicon; the weight of energies
+is 100 as for other linear potentials: cross-validation had 300, which was worse on the tenths kept
+apart that were looked at, so that these judge this choice no more. The penalty of what is not
+linear is that of a validation part of the same frames.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ NEIGHBORS, CUTOFF = 26.0, 5.0
 FUNCTIONS = (300, 700)
 FEWEST, VALUES_A_COEFFICIENT = 20, 20.0
 ENERGY_WEIGHT = 100.0
-ALPHA = 1e-9
+# Of a linear fit: the penalty, of which cross-validation takes one where there are frames for it,
+# and how it grows with the degree of a function; silicon takes a small, water on iron a large one.
+ALPHA, ALPHAS, ENOUGH = 1e-12, [1e-12, 1e-11, 1e-9, 1e-7, 1e-5], 20
+DEGREE_POWER = 2.0
 # Of pairs of atoms that are nearer than in the data: from where on functions fade, and over what
 # width, in parts of the shortest distance, the least width in Å, and eV where they have ended, as
 # many as the strongest bonds have. Steeper walls throw hydrogen at time steps of 0.5 fs.
@@ -56,7 +59,10 @@ def linear_ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "model", "name", "linear_ace", "an expansion linear in its coefficients"
     yield from _functions(facts, preset)
     yield "optim", "fit", "least_squares", "one pass over the frames"
-    yield from shared.least_squares(facts, ALPHA, ENERGY_WEIGHT)
+    alpha: float | list[float] = ALPHAS if facts.n_frames >= ENOUGH else ALPHA
+    yield from shared.least_squares(facts, alpha, ENERGY_WEIGHT)
+    why = "functions that change fast are penalised more, by degree^(2 p)"
+    yield "optim", "degree_power", DEGREE_POWER, why
     yield from _rest(facts)
 
 

@@ -28,8 +28,8 @@ def frames(facts: Facts, otherwise: str) -> Iterator[Rule]:
     yield "dataset", "val_split", VALIDATION if many else 0.0, why
 
 
-def least_squares(facts: Facts, alpha: float, energy_weight: float) -> Iterator[Rule]:
-    """The solver, its penalty and the weight of energies."""
+def least_squares(facts: Facts, alpha: float | list[float], energy_weight: float) -> Iterator[Rule]:
+    """The solver, its penalty, or those that it is chosen from, and the weight of energies."""
     yield "optim", "solver", "ridge", "settles columns that depend on each other"
     yield "optim", "alpha", alpha, "of columns scaled to norm 1"
     weights = {"energy": energy_weight, "forces": 1.0} if facts.forces else {"energy": 1.0}

@@ -17,6 +17,7 @@ from ..data.reading import elements_of, load_images
 from ..dataset.in_memory import AtomsDataset, Seen
 from ..dataset.training_data import TrainingData
 from ..descriptor import construct_descriptor
+from ..fit.least_squares.fitted import factors_of
 from ..fit.least_squares.moments import Gram, Moments
 from ..fit.least_squares.rows import RowReader
 from ..fit.least_squares.settings import LeastSquaresSettings
@@ -108,7 +109,9 @@ class LinearSearch:
             folds: those to look at, default all.
             by_group: groups have weights of their own.
         """
-        found = tune(system.moments, system.model.constants(), self._start, folds, by_group)
+        model, start = system.model, self._start
+        factors = factors_of(model, start)
+        found = tune(system.moments, model.constants(), start, folds, by_group, factors)
         errors = {kind: system.unit * value for kind, value in found.errors.items()}
         optim = {**found.settings(self._groups), "solver": "ridge", "smart_weights": False}
         return system.unit * found.score, {"errors": errors, "optim": optim}

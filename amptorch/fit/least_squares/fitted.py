@@ -34,6 +34,7 @@ class Fitted:
         self.weights = weights_of(self.moments, self.settings)
         self.rows = self.moments.count(self.weights)
         self.constants = self.model.constants()
+        self.factors = factors_of(self.model, self.settings)
 
     def solve(self) -> tuple[Solution, float]:
         """The solution, and alpha."""
@@ -65,13 +66,20 @@ class Fitted:
     def _path(self, weights: Mapping[Key, float], alphas: list[float]) -> list[Solution]:
         whole = self.moments.gram(weights)
         _check_finite(whole)
-        problem = Problem.of(whole, self.constants, self.moments.count(weights))
-        return solvers.path(problem, self.settings.solver, alphas, self.settings.l1_ratio)
+        problem, own = Problem.of(whole, self.constants, self.moments.count(weights)), self.settings
+        if own.degree_power:
+            return solvers.by_factor(problem, problem.of_others(self.factors), alphas)
+        return solvers.path(problem, own.solver, alphas, own.l1_ratio)
 
 
 def _check_finite(matrix: Tensor) -> None:
     if not matrix.isfinite().all():
         raise Diverged("least squares: rows are not finite; see fingerprints and targets")
+
+
+def factors_of(model: LinearModel, settings: LeastSquaresSettings) -> Tensor:
+    """[p], of the penalty of each coefficient."""
+    return model.degrees() ** (2 * settings.degree_power)
 
 
 def weights_of(moments: Moments, settings: LeastSquaresSettings) -> dict[Key, float]:

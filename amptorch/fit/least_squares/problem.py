@@ -66,6 +66,10 @@ class Problem:
         made = scaled[:-1, :-1], scaled[:-1, -1], norms[:-1], float(norms[-1]), rows
         return cls(*made, whole, constants, others)
 
+    def of_others(self, values: Tensor) -> Tensor:
+        """[q] of [p]: those of the coefficients that are not constants."""
+        return values[self._others]
+
     def solution(self, scaled: Tensor, penalty: Tensor | float) -> Solution:
         """That of g [q], with a penalty [q] of its squares."""
         whole, constants, p = self._whole, self._constants, len(self._whole) - 1

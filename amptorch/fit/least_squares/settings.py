@@ -24,6 +24,8 @@ class LeastSquaresSettings(FitSettings):
         solver: "svd", "ridge", "lasso", "elastic_net" or "ard".
         alpha: penalty of columns scaled to norm 1; a list, or "cv" for decades, has the best of
             several chosen by cross-validation. "svd" and "ard" have none.
+        degree_power: p, alpha is d^(2 p) times as large for a function of degree d; models of ace
+            know degrees, of all others d = 1.
         folds: parts of a cross-validation, which has frames in turn.
         l1_ratio: of "elastic_net".
         weights: by which rows are multiplied: "energy" (per atom), "forces", "stress".
@@ -41,6 +43,7 @@ class LeastSquaresSettings(FitSettings):
     stress_coefficient: float = field(default=0.0, init=False)
     solver: str = "ridge"
     alpha: float | str | Sequence[float] = 1e-12
+    degree_power: float = 0.0
     folds: int = 5
     l1_ratio: float = 0.5
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -62,6 +65,10 @@ class LeastSquaresSettings(FitSettings):
             raise ValueError(f"optim: expected l1_ratio in (0, 1], got {self.l1_ratio!r}")
         if self.boltzmann is not None and not _is_positive(self.boltzmann):
             raise ValueError(f"optim: expected boltzmann to be K > 0, got {self.boltzmann!r}")
+        if not (is_number(self.degree_power) and self.degree_power >= 0):
+            raise ValueError(f"optim: expected degree_power >= 0, got {self.degree_power!r}")
+        if self.degree_power and self.solver != "ridge":
+            raise ValueError(f"optim: degree_power is of the solver ridge, got {self.solver!r}")
         self._check_alpha()
         self.force_coefficient = self._largest("forces") ** 2
         self.stress_coefficient = self._largest("stress") ** 2

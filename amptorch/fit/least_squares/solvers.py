@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import FitWarning
-from .problem import EPSILON, Problem, Solution
+from .problem import EPSILON, Problem, Solution, inverse
 
 CUTOFF = 1e-13
 # By least angles: steps a coefficient, and a penalty of squares without which equal columns, of
@@ -75,6 +75,24 @@ def _ridge(problem: Problem, alphas: Sequence[float]) -> list[Solution]:
         shifted = values + alpha
         scaled = vectors @ torch.where(shifted > cutoff, moment / shifted, 0.0)
         found.append(problem.solution(scaled, alpha))
+    return found
+
+
+def by_factor(problem: Problem, factors: Tensor, alphas: Sequence[float]) -> list[Solution]:
+    """ "ridge" with penalties alpha times ``factors`` [q] of squares of g, which may differ by many
+    orders of magnitude; what is singular to rounding is left out."""
+    found = []
+    for alpha in alphas:
+        penalty = alpha * factors
+        whole = problem.gram + torch.diag(penalty)
+        scales = whole.diagonal().clamp_min(1e-300).rsqrt()
+        factor, failed = torch.linalg.cholesky_ex(whole * scales[:, None] * scales)
+        if bool(failed):
+            scaled = inverse(whole) @ problem.moment
+        else:
+            moment = (problem.moment * scales)[:, None]
+            scaled = torch.cholesky_solve(moment, factor)[:, 0] * scales
+        found.append(problem.solution(scaled, penalty))
     return found
 
 

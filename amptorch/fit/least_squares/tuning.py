@@ -73,6 +73,7 @@ def tune(
     start: LeastSquaresSettings,
     folds: Sequence[int] | None = None,
     by_group: bool = True,
+    factors: Tensor | None = None,
 ) -> Tuned:
     """The weights and the penalty that predict frames left out best, by L-BFGS.
 
@@ -82,10 +83,11 @@ def tune(
         start: with weights and a penalty to start from.
         folds: those to look at, default all.
         by_group: weights for each group; else all groups have those of the start times one factor.
+        factors: [p], of the penalty, default 1.
     """
     from scipy.optimize import minimize
 
-    stack = _Stack.of(moments, constants, folds)
+    stack = _Stack.of(moments, constants, folds, factors)
     search = _Search(stack, start, by_group)
     bound = [(-FARTHEST, FARTHEST)] * search.size
     found = minimize(
@@ -109,6 +111,8 @@ class _Stack:
         kind: [n], place among ``kinds``.
         inside: [folds, n], 1 where the rows are not those of the fold.
         counts: [kinds], number of rows.
+        constants: indices of coefficients that are not penalised.
+        factors: [p], of the penalty.
     """
 
     keys: list[Key]
@@ -118,13 +122,20 @@ class _Stack:
     inside: Tensor
     counts: Tensor
     constants: Tensor
+    factors: Tensor
     diagonals: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         self.diagonals = self.matrices.diagonal(dim1=1, dim2=2)[:, :-1]
 
     @classmethod
-    def of(cls, moments: Moments, constants: Tensor, folds: Sequence[int] | None) -> _Stack:
+    def of(
+        cls,
+        moments: Moments,
+        constants: Tensor,
+        folds: Sequence[int] | None,
+        factors: Tensor | None = None,
+    ) -> _Stack:
         keys = [key for key in moments.parts if folds is None or key.fold in folds]
         there = sorted({key.fold for key in keys})
         if len(there) < 2:
@@ -136,7 +147,8 @@ class _Stack:
         counts = torch.zeros(len(kinds), dtype=torch.float64)
         numbers = torch.tensor([float(moments.parts[key].count) for key in keys])
         counts.index_add_(0, kind, numbers.double())
-        return cls(keys, kinds, matrices, kind, inside.double(), counts, constants)
+        own = torch.ones(moments.size - 1).double() if factors is None else factors
+        return cls(keys, kinds, matrices, kind, inside.double(), counts, constants, own)
 
     def solved(self, squares: Tensor, alpha: float) -> tuple[Tensor, Tensor, Tensor]:
         """Coefficients [folds, p] of squared weights [n], factors of the scaled normal matrices,
@@ -145,7 +157,7 @@ class _Stack:
         sums = ((squares * self.inside) @ self.matrices.flatten(1)).view(-1, p + 1, p + 1)
         normal, moment = sums[:, :p, :p], sums[:, :p, p]
         scales = torch.stack([self._norms(each) for each in normal]).rsqrt()
-        penalty = torch.full((p,), alpha, dtype=torch.float64)
+        penalty = alpha * self.factors
         penalty[self.constants] = 1e3 * EPSILON
         scaled = normal * scales[:, :, None] * scales[:, None] + penalty.diag()
         factors, failed = torch.linalg.cholesky_ex(scaled)
@@ -210,6 +222,7 @@ class _Search:
             products = (stack.matrices @ whole.T).permute(2, 0, 1).contiguous()
             before = (squares * stack.inside) @ stack.diagonals
             penalised = torch.where(scales > 0, 1 / (scales.square() * before), 0.0)
+            penalised = penalised * stack.factors
             penalised[:, stack.constants] = 0.0
         own = squares * stack.inside
         norms = (own @ stack.diagonals) * penalised

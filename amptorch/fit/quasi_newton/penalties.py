@@ -24,7 +24,8 @@ class Penalties:
     S_q = mean over pairs of elements, in both orders, of
           rc^-2 int_0^rc r^2 sum_nl |d^q R_nl/dr^q| dr,    q = 0, 1, 2,
 
-    with n_f the norm of a function's column in the linear problem.
+    with n_f the norm of a function's column in the linear problem, times (sum n + sum l)^p of the
+    function, p = ``degree_power``.
 
     Attributes:
         settings: of the fit.

@@ -66,7 +66,8 @@ class Round:
             TimeIsOver: there is none for coordinates.
         """
         problem = LinearProblem(model, loss)
-        penalties = Penalties.of(settings, problem.squares, descriptor)
+        squares = problem.squares(settings.degree_power)
+        penalties = Penalties.of(settings, squares, descriptor)
         if settings.trained != "radial":
             _begin(problem, penalties, settings)
         value, _, errors = evaluate(model, loss, penalties)

@@ -10,7 +10,9 @@ from ...errors import check_choice, check_integer, check_keys, is_number
 from ..settings import FitSettings
 from .weights import Weighting
 
-NOT_NEGATIVE = ("l1", "l2", "stress_coefficient", "change_train", "change_valid", "alpha")
+NOT_NEGATIVE = (
+    *("l1", "l2", "stress_coefficient", "change_train", "change_valid", "alpha", "degree_power"),
+)
 
 
 @dataclass
@@ -56,6 +58,7 @@ class QuasiNewtonSettings(FitSettings):
         start: "linear" has constants and coefficients of the first density from least squares,
             with all others as they are; "model" constants alone.
         alpha: penalty of that least squares, of columns scaled to norm 1.
+        degree_power: p, alpha is d^(2 p) times as large for a function of degree d = Σn + Σl.
         trained: "all", "functions" or "radial", coefficients of radial functions.
         batch_size: frames whose pairs are in memory at a time; it changes no result.
         change_train, change_valid: relative changes of losses in an iteration under which the fit
@@ -76,6 +79,7 @@ class QuasiNewtonSettings(FitSettings):
     smoothness: Sequence[float] = (0.0, 0.0, 0.0)
     start: str = "linear"
     alpha: float = 1e-8
+    degree_power: float = 0.0
     trained: str = "all"
     batch_size: int = 100
     change_train: float = 5e-5

@@ -63,10 +63,10 @@ class LinearProblem:
         given = [each for each in (found.energies, found.forces, found.virials) if each is not None]
         return self.loss.rooted(places, batch, given)[:, self._order]
 
-    @property
-    def squares(self) -> Tensor:
-        """[functions], of the columns of J of coefficients."""
-        return 0.5 * self.gram.diagonal()[len(self.model.constants) :]
+    def squares(self, power: float) -> Tensor:
+        """[functions], of the columns of J of coefficients, times degree^(2 power)."""
+        degrees = torch.tensor(self.model.expansion.degrees, dtype=torch.float64)
+        return 0.5 * self.gram.diagonal()[len(self.model.constants) :] * degrees ** (2 * power)
 
     def solve(self, curvature: Tensor, gradient: Tensor) -> Tensor:
         """The change of the numbers [n] that makes loss and penalties smallest, where the first

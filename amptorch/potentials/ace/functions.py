@@ -88,6 +88,11 @@ class Expansion:
         """Of all elements."""
         return sum(map(len, self.functions))
 
+    @property
+    def degrees(self) -> list[int]:
+        """sum_t (n_t + l_t) of each function of all elements."""
+        return [sum(each.ns) + sum(each.ls) for of in self.functions for each in of]
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         functions = [[list(vars(each).values()) for each in of] for of in self.functions]

@@ -60,6 +60,13 @@ class LinearAce(Graded, LinearModel):
         counts = torch.tensor([len(each) + 1 for each in self.expansion.functions])
         return counts.cumsum(0) - counts
 
+    def degrees(self) -> Tensor:
+        free = super().degrees()
+        own = torch.ones(self.num_params, dtype=torch.bool)
+        own[self.constants()] = False
+        free[own] = free.new_tensor(self.expansion.degrees)
+        return free
+
     def as_ace(self) -> Ace:
         """The same energies as a general expansion."""
         inner = self._inner[0]

@@ -31,6 +31,7 @@ for _place, _image in enumerate(FRAMES):
     _image.info["group"] = "odd" if _place % 2 else "even"
     # Any numbers do.
     _image.calc.results["stress"] = 0.01 * np.random.default_rng(_place).normal(size=6)
+ACE = {"cutoff": 4.0, "n_radial": 8, "l_max": 2}
 SMALL = {"default": {"G2": {"etas": [0.05, 1.0, 4.0], "rs_s": [0.0]}, "cutoff": 5.0}}
 
 
@@ -140,6 +141,33 @@ def test_ridge_of_gram_matrices_is_that_of_all_rows(tmp_path):
         0
     ]
     np.testing.assert_allclose(coefficients(trainer), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_penalties_grow_with_the_degree_of_functions(tmp_path):
+    """As rows of their own, of columns scaled to norm 1 behind the constants."""
+    alpha, power = 1e-5, 2.0
+    made = config(FRAMES, tmp_path, dataset={"fp_params": ACE, "fp_scheme": "ace"})
+    made["dataset"]["scaling"] = {"type": "none"}
+    made["model"] = {"name": "linear_ace", "functions": 15}
+    made["optim"] = {"fit": "least_squares", "alpha": alpha, "degree_power": power}
+    trainer = AtomsTrainer(made)
+    trainer.train()
+    functions = [each for of in trainer.model.expansion.functions for each in of]
+    degrees = np.array([sum(each.ns) + sum(each.ls) for each in functions])
+    assert len(set(degrees)) > 3
+    matrix, targets = system(trainer)
+    constants = trainer.model.constants().numpy()
+    others = np.setdiff1d(np.arange(matrix.shape[1]), constants)
+    constant, rest = matrix[:, constants], matrix[:, others]
+    rest = rest - constant @ np.linalg.lstsq(constant, rest, rcond=None)[0]
+    penalty = np.zeros((len(others), matrix.shape[1]))
+    sizes = alpha**0.5 * degrees**power * np.linalg.norm(rest, axis=0)
+    penalty[np.arange(len(others)), others] = sizes
+    whole = np.concatenate([matrix, penalty])
+    expected = np.linalg.lstsq(whole, np.concatenate([targets, np.zeros(len(others))]), rcond=None)
+    np.testing.assert_allclose(matrix @ coefficients(trainer), matrix @ expected[0], atol=1e-7)
+    found = coefficients(trainer)[others] * sizes
+    np.testing.assert_allclose(found, expected[0][others] * sizes, atol=1e-7)
 
 
 @pytest.mark.parametrize(("solver", "ratio"), [("lasso", 1.0), ("elastic_net", 0.5)])
@@ -284,6 +312,8 @@ def test_errors_name_the_argument(tmp_path):
         ),
         ({"groups": {"a": {"forces": 2}}}, "no frame has info"),
         ({"boltzmann": 0}, "optim: expected boltzmann to be K > 0, got 0"),
+        ({"degree_power": -1}, "optim: expected degree_power >= 0, got -1"),
+        ({"degree_power": 1, "solver": "lasso"}, "degree_power is of the solver ridge"),
         ({"l1_ratio": 2}, r"optim: expected l1_ratio in \(0, 1\]"),
         ({"force_coefficient": 1.0}, "optim: unknown key 'force_coefficient'"),
     ):

@@ -15,6 +15,7 @@ from amptorch.fit.least_squares.tuning import _Search, _Stack, tune
 P, CONSTANTS = 9, torch.tensor([0])
 START = LeastSquaresSettings(weights={"energy": 20.0}, alpha=1e-3)
 FOLDS = range(4)
+FACTORS = [None, torch.linspace(1.0, 4.0, P).double()]
 
 
 def rows(kind: str, group: str, fold: int) -> torch.Tensor:
@@ -36,14 +37,19 @@ def moments() -> Moments:
     return found
 
 
-def fold_errors(weights: dict[tuple[str, str], float], alpha: float) -> dict[str, float]:
+def fold_errors(
+    weights: dict[tuple[str, str], float], alpha: float, factors: torch.Tensor | None = None
+) -> dict[str, float]:
     """RMSE of folds left out, each by a fit to the others."""
     squares, counts = {"energy": 0.0, "forces": 0.0}, {"energy": 0, "forces": 0}
     every = moments()
     for left_out in FOLDS:
         inside = {k: weights[k[:2]] for k in every.parts if k.fold != left_out}
         problem = Problem.of(every.gram(inside), CONSTANTS, every.count(inside))
-        (solution,) = solvers.path(problem, "ridge", [alpha], 0.5)
+        if factors is None:
+            (solution,) = solvers.path(problem, "ridge", [alpha], 0.5)
+        else:
+            (solution,) = solvers.by_factor(problem, problem.of_others(factors), [alpha])
         for key in every.parts:
             if key.fold == left_out:
                 squares[key.kind] += every.parts[key].squares(solution.coefficients)
@@ -51,11 +57,12 @@ def fold_errors(weights: dict[tuple[str, str], float], alpha: float) -> dict[str
     return {kind: (squares[kind] / counts[kind]) ** 0.5 for kind in squares}
 
 
+@pytest.mark.parametrize("factors", FACTORS)
 @pytest.mark.parametrize("by_group", [True, False])
-def test_errors_are_those_of_fits_to_the_other_folds(by_group):
-    found = tune(moments(), CONSTANTS, START, by_group=by_group)
+def test_errors_are_those_of_fits_to_the_other_folds(by_group, factors):
+    found = tune(moments(), CONSTANTS, START, by_group=by_group, factors=factors)
     weights = {(g, kind): w for g, own in found.weights.items() for kind, w in own.items()}
-    expected = fold_errors(weights, found.alpha)
+    expected = fold_errors(weights, found.alpha, factors)
     assert found.errors == pytest.approx(expected, rel=1e-8)
     assert found.score == pytest.approx((expected["energy"] * expected["forces"]) ** 0.5, rel=1e-8)
 
@@ -68,8 +75,9 @@ def test_what_is_tuned_predicts_better_and_trusts_the_wild_group_less():
     assert found.weights["wild"]["forces"] < 0.7 * found.weights["calm"]["forces"]
 
 
-def test_the_slope_is_that_of_finite_differences():
-    search = _Search(_Stack.of(moments(), CONSTANTS, None), START, by_group=True)
+@pytest.mark.parametrize("factors", FACTORS)
+def test_the_slope_is_that_of_finite_differences(factors):
+    search = _Search(_Stack.of(moments(), CONSTANTS, None, factors), START, by_group=True)
     x = np.random.default_rng(0).normal(size=search.size)
     _, slope = search.value_and_slope(x)
     steps = 1e-5 * np.eye(search.size)

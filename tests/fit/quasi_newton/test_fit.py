@@ -20,6 +20,7 @@ from amptorch.fit.quasi_newton.ladder import rounds_of
 from amptorch.fit.quasi_newton.loss import Loss
 from amptorch.fit.quasi_newton.penalties import Penalties
 from amptorch.fit.quasi_newton.settings import Ladder, QuasiNewtonSettings
+from amptorch.fit.quasi_newton.start import LinearProblem
 from amptorch.fit.quasi_newton.stopping import Stopping
 from amptorch.fit.quasi_newton.vector import set_vector, vector_of
 
@@ -192,6 +193,19 @@ def test_gradients_are_slopes_of_the_loss_with_stresses_and_penalties(tmp_path, 
     assert (gradient - values[2][1]).abs().max() < 1e-12 * gradient.abs().max()
     slope = (values[0][0] - values[1][0]) / 2e-5
     assert float(values[2][1] @ direction) == pytest.approx(slope, rel=10 * FINITE_DIFFERENCE)
+
+
+def test_penalties_grow_with_the_degree_of_functions(tmp_path):
+    settings = QuasiNewtonSettings(alpha=1e-3, l1=0.0, l2=0.0)
+    trainer = AtomsTrainer(config(tmp_path))
+    trainer.load()
+    model = trainer.model
+    loss = Loss(trainer.train_dataset, settings, [29], torch.device("cpu"))
+    problem = LinearProblem(model, loss)
+    degrees = [sum(each.ns) + sum(each.ls) for each in model.expansion.functions[0]]
+    expected = problem.squares(0.0) * torch.tensor(degrees, dtype=torch.float64) ** 3
+    found = Penalties.of(settings, problem.squares(1.5), trainer.descriptor).curvature
+    torch.testing.assert_close(found, 2e-3 * expected)
 
 
 def test_a_fit_ends_when_losses_fall_no_more():
