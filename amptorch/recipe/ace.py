@@ -61,6 +61,7 @@ def linear_ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "fit", "least_squares", "one pass over the frames"
     alpha: float | list[float] = ALPHAS if facts.n_frames >= ENOUGH else ALPHA
     yield from shared.least_squares(facts, alpha, ENERGY_WEIGHT)
+    yield "optim", "folds", 2, "alpha is the one by which halves predict each other best"
     why = "functions that change fast are penalised more, by degree^(2 p)"
     yield "optim", "degree_power", DEGREE_POWER, why
     yield from _rest(facts)
