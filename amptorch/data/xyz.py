@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from ase import Atoms
+
+# Names that GPUMD reads in any case, and ASE in this one alone: without them a frame would have no
+# cell and no forces, and nobody would be told.
+_NAMES = {
+    name: re.compile(rf"(?<!\S){name}(?=\s*=)", re.IGNORECASE) for name in ("Lattice", "Properties")
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ def read_xyz_frames(path: Path) -> Iterator[Atoms]:
 
     for lines in frame_lines(path):
         try:
-            (image,) = read_xyz(io.StringIO("".join(lines.text)), slice(None))
+            text = [lines.text[0], _with_names(lines.text[1]), *lines.text[2:]]
+            (image,) = read_xyz(io.StringIO("".join(text)), slice(None))
         except Exception as error:  # whatever its parser meets
             raise ValueError(f"{lines}: {error}") from error
         yield image
@@ -62,6 +70,13 @@ def count_xyz_frames(path: Path) -> int:
         ValueError: see :func:`read_xyz_frames`.
     """
     return sum(1 for _ in frame_lines(path))
+
+
+def _with_names(comment: str) -> str:
+    """The second line, with names as ASE knows them."""
+    for name, pattern in _NAMES.items():
+        comment = pattern.sub(name, comment, count=1)
+    return comment
 
 
 def _opened(path: Path) -> TextIO:

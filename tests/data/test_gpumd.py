@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from amptorch.data.gpumd import read_gpumd
+from amptorch.data.reading import load_images
 
 from ..nep import alloys, xyz
 
@@ -38,6 +39,21 @@ def test_other_columns_weights_and_stress(tmp_path):
     np.testing.assert_allclose(frame.forces, [[-1, 0, 1]])
     np.testing.assert_allclose(frame.virial, -60 * np.diag([1, 2, 3]))
     assert (frame.weight, frame.energy_weight) == (2.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [str, lambda line: line.replace("LATTICE", "lattice").replace("Properties", "PROPERTIES ")],
+)
+def test_names_in_any_case_outside_of_gpumds_folders(tmp_path, change):
+    path = tmp_path / "one.xyz"
+    path.write_text(change(FRAME.format('pbc="T T T" note="its lattice=1"')))
+    (frame,), (image,) = read_gpumd(path), load_images(path)
+    assert image.pbc.all()
+    assert image.info["note"] == "its lattice=1"
+    np.testing.assert_array_equal(image.cell.array, frame.atoms.cell.array)
+    np.testing.assert_array_equal(image.positions, frame.atoms.positions)
+    np.testing.assert_array_equal(image.get_forces(), frame.forces)
 
 
 @pytest.mark.parametrize(
