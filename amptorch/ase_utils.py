@@ -20,6 +20,8 @@ from .potentials.potential import HasPotential, Potential
 from .potentials.prediction import Evaluation
 from .preprocessing.utils import ExtrapolationWarning
 
+SKIN = 0.5  # Å
+
 
 class AmpTorch(Calculator):
     """ASE calculator: energy and free energy, which are one (eV), energies of atoms (eV), forces
@@ -55,7 +57,7 @@ class AmpTorch(Calculator):
     ]
 
     def __init__(
-        self, trainer: HasPotential | str | Path, skin: float = 0.5, **kwargs: object
+        self, trainer: HasPotential | str | Path, skin: float = SKIN, **kwargs: object
     ) -> None:
         if not 0 <= skin < float("inf"):
             raise ValueError(f"skin: expected a length >= 0 in Å, got {skin!r}")

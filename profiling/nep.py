@@ -12,7 +12,8 @@ import importlib.util
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +68,8 @@ def train(folder: Path, images: Sequence[Atoms], generations: int) -> list[float
     return np.diff(moments)[1:].tolist()
 
 
-def calls(calculator: Calculator, images: Sequence[Atoms]) -> Callable[[], None]:
-    """Energies and forces of all images."""
-
-    def run() -> None:
-        for image in images:
-            calculator.calculate(image, ["energy", "forces"], all_changes)
-
-    return run
-
-
 def found(calculator: Calculator, images: Sequence[Atoms]) -> list[np.ndarray[Any, Any]]:
-    """Of each image the energy an atom and the forces."""
+    """Of each image the forces and the energy an atom."""
     values = []
     for image in images:
         calculator.calculate(image, ["energy", "forces"], all_changes)
@@ -101,7 +92,7 @@ def measure(report: Report, arguments: argparse.Namespace, images: Sequence[Atom
         pairs = zip(found(ours, images), found(other, images), strict=True)
         difference = max(float(np.abs(a - b).max()) for a, b in pairs)
         report.check("energies of atoms and forces, NEP_CPU's and ours", difference, AGREEMENT)
-        sides = {"NEP_CPU": calls(other, images), "AmpTorch": calls(ours, images)}
+        sides = {"NEP_CPU": partial(found, other, images), "AmpTorch": partial(found, ours, images)}
         times = in_turns(sides, arguments.repeats)
     atoms = sum(map(len, images))
     for side, values in times.items():

@@ -35,15 +35,19 @@ def target_scaler_of(dataset: Any) -> TargetScaler:
     return dataset.target_scaler
 
 
+def _units(part: str, scaler: TargetScaler) -> tuple[float, float]:
+    """Factor and shift from scaled values to eV or eV/Å, as of ``TargetScaler.denorm``."""
+    return float(scaler.target_std), float(scaler.target_mean) if part == "energy" else 0.0
+
+
 def _denormed_target(part: str, target: Array, scaler: TargetScaler) -> Array:
     """Target in eV or eV/Å, rounded to float32 as the original's scoring does.
 
     Histories, and with them the choice of the best epoch, are thus the original's. Where float32
     would blur energies noticeably (far from zero for their spread) they stay exact.
     """
-    std, mean = float(scaler.target_std), float(scaler.target_mean)
-    largest = float(np.abs(target).max()) * std + abs(mean)
-    shift = 0.0 if part == "forces" else mean
+    std, shift = _units(part, scaler)
+    largest = float(np.abs(target).max()) * std + abs(float(scaler.target_mean))
     if np.spacing(np.float32(largest)) > 1e-4 * std:
         return target.astype(np.float64) * std + shift
     return target.astype(np.float32) * np.float32(std) + np.float32(shift)
@@ -60,9 +64,9 @@ def _error_sum(
     index = _PARTS.index(part)
     # numpy's operations begin several times as fast as torch's, and a batch has few numbers.
     found = prediction[index].detach().cpu().numpy().astype(np.float64)
-    found *= float(scaler.target_std)
-    if part == "energy":
-        found += float(scaler.target_mean)
+    std, shift = _units(part, scaler)
+    found *= std
+    found += shift
     found -= _denormed_target(part, target[index].detach().cpu().numpy(), scaler)
     total = np.abs(found).sum() if metric == "mae" else np.square(found).sum()
     return float(total), found.size

@@ -10,9 +10,8 @@ from ...errors import check_choice, check_integer, check_keys, is_number
 from ..settings import FitSettings
 from .weights import Weighting
 
-NOT_NEGATIVE = (
-    *("l1", "l2", "stress_coefficient", "change_train", "change_valid", "alpha", "degree_power"),
-)
+NOT_NEGATIVE = ["l1", "l2", "stress_coefficient", "change_train", "change_valid"]
+NOT_NEGATIVE += ["alpha", "degree_power"]
 
 
 @dataclass

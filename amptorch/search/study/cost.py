@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from ...ase_utils import AmpTorch
+from ...ase_utils import SKIN, AmpTorch
 from ...potentials.potential import Potential
 
 # Frames that are timed, calls of each before, calls of each at least, and seconds that are enough.
 FRAMES, WARM, LEAST, ENOUGH = 3, 2, 5, 0.1
 MOVE = 0.004  # Å, of every atom between calls
-SKIN = 0.5  # Å, as in ASE's calculator of these potentials by itself
 
 
 def microseconds_an_atom(
