@@ -20,7 +20,7 @@ from .rules import Preset
 from .shared import Rule
 
 # Atoms within the cutoff, where they lie as densely as in the mean; Å where nothing is dense.
-NEIGHBORS, CUTOFF = 26.0, 5.0
+NEIGHBORS, CUTOFF = 34.0, 5.0
 # Of an element, from fast to accurate, and the values fitted that each coefficient needs.
 FUNCTIONS = (300, 700)
 FEWEST, VALUES_A_COEFFICIENT = 20, 20.0
