@@ -154,6 +154,9 @@ AMPTORCH_KERNELS(baseline)
 #ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_KERNELS(avx2)
 #endif
+#ifdef AMPTORCH_HAS_AVX512
+AMPTORCH_KERNELS(avx512)
+#endif
 #undef AMPTORCH_KERNELS
 
 }  // namespace amptorch::bispectrum

@@ -14,6 +14,9 @@ namespace amptorch::bispectrum {
 
 template <typename T>
 const Kernel<T>& kernel() {
+#ifdef AMPTORCH_HAS_AVX512
+    if (uses_avx512()) return AMPTORCH_OF_TYPE(T, Kernel, avx512::double_kernel, avx512::float_kernel);
+#endif
     return AMPTORCH_KERNEL(T, Kernel, double_kernel, float_kernel);
 }
 

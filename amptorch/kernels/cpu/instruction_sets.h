@@ -3,8 +3,8 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define AMPTORCH_HAS_AVX2
-// For networks alone, whose time is that of multiplications. Not in the plugin of LAMMPS, which is compiled
-// while somebody waits: networks are little of a step there.
+// For networks and bispectrum components, whose time is that of multiplications. Not in the plugin of LAMMPS,
+// which is compiled while somebody waits.
 #ifndef AMPTORCH_FLOAT64_ONLY
 #define AMPTORCH_HAS_AVX512
 #endif
