@@ -42,6 +42,7 @@ class AtomsTrainer(Running):
         model: the network.
         train_dataset: scaled images.
         descriptor_choice: what the data decided of the descriptor, or None.
+        images: those of "raw_data" where they were read before; the next data set takes them.
         elements, feature_scaler, target_scaler, input_dim, forcetraining, identifier, cp_dir,
         pretrained: as the names say.
     """
@@ -54,6 +55,7 @@ class AtomsTrainer(Running):
         self.cp_dir: str | None = None
         self.train_dataset: Any = None
         self.descriptor_choice = None
+        self.images: Sequence[Atoms] | None = None
         if config:
             self._configure(config)
 
@@ -110,7 +112,8 @@ class AtomsTrainer(Running):
         ``scalers``, or once a checkpoint is loaded, these are applied instead of fitting new ones.
         """
         scalers = scalers or (self.scalers if self.pretrained else None)
-        data = TrainingData(self.settings, self.device, scalers, self._loaded)
+        data = TrainingData(self.settings, self.device, scalers, self._loaded, self.images)
+        self.images = None
         self.train_dataset = dataset = data.load()
         self.descriptor_choice = data.choice
         self.elements = list(dataset.elements)
@@ -160,6 +163,7 @@ class AtomsTrainer(Running):
         if raw_data is not None:
             self.config["dataset"]["raw_data"] = raw_data
             self.settings.dataset.raw_data = raw_data
+            self.images = None
         if not self.debug:
             checkpoint.check_can_be_kept(self.config)
         threads.wait_briefly_late()

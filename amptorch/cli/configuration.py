@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.keys import Keys
-from ..data.reading import in_units, read_images
+from ..data.reading import in_units, is_large, load_images, read_images
 from ..files.config_text import CONFIG_TEXT
 from ..recipe import Facts, Recipe, choose, complete
 from .config_file import apply, read_plain
@@ -90,11 +90,12 @@ def completed(config: Config, preset: str, potential: str) -> Recipe:
     if source is None or (set(SECTIONS) <= set(config) and "fp_params" in dataset):
         return Recipe({**{name: {} for name in SECTIONS}, **config})
     source = in_units(source, *(dataset.get(name) for name in UNITS))
-    every = partial(read_images, source, "raw_data")
+    images = None if is_large(source) else load_images(source)
+    every = partial(read_images, images or source, "raw_data")
     facts = replace(Facts.of(every(), dataset.get("keys")), every=every)
     if config.get("model", {}).get("get_forces") is False:
         facts = replace(facts, forces=False)
-    return complete(config, choose(facts, preset, potential))
+    return replace(complete(config, choose(facts, preset, potential)), images=images)
 
 
 def _given(data: Sequence[str], resume: Path | None) -> Config:

@@ -68,12 +68,14 @@ def run(arguments: argparse.Namespace) -> None:
     process does all but the training."""
     begun = time.monotonic()
     reporting.check(arguments)
-    config = searched(shown(arguments), arguments, begun)
+    chosen = shown(arguments)
+    config = searched(chosen, arguments, begun)
     test = {} if arguments.test is None else {"test": _test_part(arguments.test, config)}
     if arguments.time is not None:
         bound = arguments.time * (1 - FOR_THE_REPORT) - (time.monotonic() - begun)
         config["cmd"]["time_limit"] = max(bound, 1e-3)
     trainer = AtomsTrainer(with_classes(config))
+    trainer.images = chosen.images
     with noticed("training") as lines:
         try:
             if arguments.resume is not None:

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from ase import Atoms
 
@@ -18,6 +19,9 @@ from .units import Units
 from .xyz import count_xyz_frames, read_xyz_frames
 
 Source = str | Path | Iterable[Atoms] | Sequence[str | Path]
+
+# Files above this size are read image by image.
+LARGE_FILE = 100e6
 
 
 def load_images(raw_data: Source, name: str = "raw_data") -> list[Atoms]:
@@ -60,6 +64,14 @@ def read_images(
             yield entry
         else:
             raise ValueError(f"{name}: expected ase.Atoms, entry {index} is {type(entry).__name__}")
+
+
+def is_large(source: Source) -> TypeGuard[str | Path]:
+    """Whether a source is a file that is not read as a whole."""
+    if not isinstance(source, (str, Path)):
+        return False
+    path = Path(source)
+    return path.is_file() and path.stat().st_size > LARGE_FILE
 
 
 def has_names(source: Source) -> bool:

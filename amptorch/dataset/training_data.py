@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import torch
 import xxhash
@@ -16,7 +16,7 @@ from ..data import plausible
 from ..data.inspection import Inspection
 from ..data.keys import DEFAULT_KEYS
 from ..data.memory import Survey, estimate_memory, fits_in_memory
-from ..data.reading import ImagesOf, Source, load_images, read_images
+from ..data.reading import ImagesOf, Source, is_large, load_images, read_images
 from ..data.targets import TargetReader
 from ..descriptor import BaseDescriptor, Setup, construct_descriptor
 from ..descriptor.from_data import Choice, choose, depends_on_data
@@ -31,9 +31,6 @@ from .loaded import Loaded
 if TYPE_CHECKING:
     from ..config import Config
 
-# Files above this size are read image by image, to see first whether they fit into memory.
-LARGE_FILE = 100e6
-
 
 class TrainingData:
     """Makes the data set that a configuration asks for.
@@ -44,6 +41,7 @@ class TrainingData:
         scalers: to apply, instead of fitting them.
         loaded: a checkpoint, which has decided elements and descriptor: they are decided once, and
             another descriptor or other scalers are errors.
+        images: those of ``raw_data``, where they were read before.
 
     Attributes:
         choice: what the data decided of the descriptor, or None.
@@ -55,8 +53,10 @@ class TrainingData:
         device: torch.device,
         scalers: Scalers | None = None,
         loaded: Loaded | None = None,
+        images: Sequence[Atoms] | None = None,
     ) -> None:
         self.settings = settings
+        self._images = images
         self.device = device
         self.loaded = loaded
         self.scaling = Scaling(
@@ -84,7 +84,7 @@ class TrainingData:
         if settings.lmdb_path is not None:
             dataset = self._from_files(settings.lmdb_path, settings.cache)
         else:
-            dataset = self._from_images(settings.source)
+            dataset = self._from_images(self._images or settings.source)
         if self.loaded is not None:
             self.loaded.check_scalers(dataset.scalers)
         return dataset
@@ -118,7 +118,8 @@ class TrainingData:
 
     def _from_images(self, raw_data: Source) -> AtomsDataset | AtomsLMDBDataset:
         settings = self.settings.dataset
-        source = raw_data if _is_large(raw_data) else load_images(raw_data)
+        # Image by image, to see first whether they fit into memory.
+        source = raw_data if is_large(raw_data) else load_images(raw_data)
         inspection, targets = Inspection(self.reader), None
         images: Iterable[Atoms]
         if isinstance(source, list):
@@ -226,13 +227,6 @@ def reading(dataset: object, val_split: float) -> dict[str, Any]:
     if isinstance(dataset, (AtomsDataset, AtomsLMDBDataset)):
         return {"order": dataset.order(val_split), "prefetch": dataset.prefetch}
     return {"order": RandomSampler, "prefetch": False}  # a script's own
-
-
-def _is_large(raw_data: Source) -> TypeGuard[str | Path]:
-    if not isinstance(raw_data, (str, Path)):
-        return False
-    path = Path(raw_data)
-    return path.is_file() and path.stat().st_size > LARGE_FILE
 
 
 def _is_complete(path: Path) -> bool:

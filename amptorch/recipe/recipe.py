@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from ase import Atoms
 
 from ..errors import nearest
 from ..potentials.registry import at_place, recipes
@@ -25,10 +27,12 @@ class Recipe:
     Attributes:
         config: its sections.
         reasons: why a value is what it is, by section and key.
+        images: of its data, where all were read.
     """
 
     config: dict[str, dict[str, Any]]
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
+    images: Sequence[Atoms] | None = field(default=None, compare=False, repr=False)
 
     def summary(self) -> list[str]:
         """A line for each value that has a reason."""

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import ase.io
+import ase.io.extxyz
 import numpy as np
 import pytest
 import yaml
@@ -58,8 +60,11 @@ def test_frames_of_n2p2_in_their_units(folder):
     assert main(["train", "a.extxyz", *QUIET, *SHORT, *units]) == 1
 
 
-def test_data_alone(folder, capsys):
+def test_data_alone(folder, capsys, monkeypatch):
+    reader = Mock(wraps=ase.io.extxyz.read_xyz)
+    monkeypatch.setattr("ase.io.extxyz.read_xyz", reader)
     assert main(["train", "a.extxyz", "more", "--no-plots", *SHORT]) == 0
+    assert reader.call_count == 24, "frames are read once"
     said = capsys.readouterr().out
     run = the_run(folder)
     config = config_of(run)

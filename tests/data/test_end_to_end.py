@@ -115,7 +115,7 @@ class TestNames:
             raw_data = tmp_path / "frames.extxyz"
             ase.io.write(raw_data, renamed(with_stress()))
         if way == "large file":
-            monkeypatch.setattr("amptorch.dataset.training_data.LARGE_FILE", 1)
+            monkeypatch.setattr("amptorch.data.reading.LARGE_FILE", 1)
         found = trained(raw_data, tmp_path / "found", dataset={"keys": KEYS}, **sections)
         for one, other in zip(history(found), history(expected), strict=True):
             # Text has eight digits.
@@ -161,7 +161,7 @@ class TestNames:
             image.info["dft_energy"] = -image.info["REF_energy"]
             image.arrays["dft_forces"] = -image.arrays["REF_forces"]
         ase.io.write(tmp_path / "frames.extxyz", images)
-        monkeypatch.setattr("amptorch.dataset.training_data.LARGE_FILE", 1)
+        monkeypatch.setattr("amptorch.data.reading.LARGE_FILE", 1)
         monkeypatch.setattr("amptorch.dataset.training_data.fits_in_memory", lambda _: False)
         means = []
         for name in ("REF", "dft"):

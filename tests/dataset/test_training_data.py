@@ -341,7 +341,7 @@ class TestTooLargeForMemory:
 
             raw_data = str(tmp_path / "frames.traj")
             ase.io.write(raw_data, FRAMES)
-            monkeypatch.setattr("amptorch.dataset.training_data.LARGE_FILE", 1)
+            monkeypatch.setattr("amptorch.data.reading.LARGE_FILE", 1)
         sections = {**SHUFFLED, "dataset": {"derivatives": derivatives}}
         through = trained(raw_data, tmp_path, **sections)
         (path,) = (tmp_path / "processed").glob("*.lmdb")
@@ -365,7 +365,7 @@ class TestTooLargeForMemory:
         import ase.io
 
         ase.io.write(tmp_path / "frames.traj", FRAMES)
-        monkeypatch.setattr("amptorch.dataset.training_data.LARGE_FILE", 1)
+        monkeypatch.setattr("amptorch.data.reading.LARGE_FILE", 1)
         sections = {"dataset": {"fp_params": "auto", "prune": 0.1, "derivatives": "cached"}}
         through = trained(str(tmp_path / "frames.traj"), tmp_path, **sections)
         monkeypatch.undo()
