@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 
+from ..descriptor.util import volume_of
 from .arrays import Array, as_number, as_vectors, as_voigt
 from .baseline import Baseline, content_key
 from .keys import DEFAULT_KEYS, Keys, advice, lookup, results_of
@@ -111,17 +112,15 @@ def voigt_stress(virial: Array, volume: float) -> Array:
 def stress_of(image: Atoms, virial: Array | None) -> Array | None:
     """Stress [6] of a virial [3, 3] (eV) in eV/Å^3; None without one, or without a cell of some
     volume."""
-    cell = image.cell.array
-    if virial is None or not cell.any(axis=1).all():
-        return None
-    return voigt_stress(virial, abs(np.linalg.det(cell)))
+    volume = volume_of(image.cell.array)
+    return None if virial is None or volume == 0 else voigt_stress(virial, volume)
 
 
 def virial_of(image: Atoms, stress: Array | None) -> Array | None:
     """The symmetric virial [3, 3] in eV of a stress [6]: the reverse of :func:`stress_of`."""
     if stress is None:
         return None
-    return stress[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]] * abs(np.linalg.det(image.cell.array))
+    return stress[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]] * volume_of(image.cell.array)
 
 
 def read_energy(image: Atoms, name: str, keys: Keys = DEFAULT_KEYS) -> float:

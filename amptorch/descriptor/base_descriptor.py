@@ -26,7 +26,7 @@ from ..processes.stages import stage
 from .arrays import element_arrays, image_arrays
 from .identity import Identity
 from .schemes import CutoffParams, register
-from .util import COINCIDENT, validate_image
+from .util import COINCIDENT, check_geometry, check_numbers
 
 DESCRIPTOR_VERSION = 2
 """Of what the parameters of descriptors mean; files say with which they were written. Raise it when
@@ -86,6 +86,7 @@ class BaseDescriptor(Identity):
     has_energies: bool = False
     cutoff: float
     parameters: Any
+    _known_species: tuple[bytes, np.ndarray] | None = None
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
@@ -178,20 +179,17 @@ class BaseDescriptor(Identity):
             yield part
 
     def _frame(self, image: Atoms, name: str) -> Frame:
-        validate_image(image, name)
-        return image.positions, image.cell.array, image.pbc, self._species(image, name)
+        species = self._species(image, name)
+        check_geometry(image, name)
+        return image.positions, image.cell.array, image.pbc, species
 
     def _species(self, image: Atoms, name: str) -> np.ndarray:
-        index = np.full(max(image.numbers.max(), self.element_indices.max()) + 1, -1)
-        index[self.element_indices] = np.arange(len(self.elements))
-        species = index[image.numbers]
-        if (species < 0).any():
-            foreign = sorted({atom.symbol for atom in image} - set(self.elements))
-            raise ValueError(
-                f"{name}: holds {', '.join(foreign)}, but the descriptor's elements are "
-                f"{', '.join(self.elements)}"
-            )
-        return species
+        """Of the atoms; those of the last image that had the same are known."""
+        key = image.numbers.tobytes()
+        known = self._known_species
+        if known is None or known[0] != key:
+            known = self._known_species = key, _species_of(self, image, name)
+        return known[1]
 
     def fingerprints(self, environment: Environment) -> Tensor:
         """Fingerprints [n_atoms, n_features] of an environment."""
@@ -246,6 +244,21 @@ class BaseDescriptor(Identity):
         matrix = pair_jacobian.to_sparse(environment, values, self.touch, factors)
         primes = pair_jacobian.without_small(matrix, self.prime_threshold)
         return image_arrays(image.numbers, counts, fingerprint, primes)
+
+
+def _species_of(descriptor: BaseDescriptor, image: Atoms, name: str) -> np.ndarray:
+    check_numbers(image, name)
+    numbers = descriptor.element_indices
+    index = np.full(max(image.numbers.max(), numbers.max()) + 1, -1)
+    index[numbers] = np.arange(len(numbers))
+    species = index[image.numbers]
+    if (species < 0).any():
+        foreign = sorted({atom.symbol for atom in image} - set(descriptor.elements))
+        raise ValueError(
+            f"{name}: holds {', '.join(foreign)}, but the descriptor's elements are "
+            f"{', '.join(descriptor.elements)}"
+        )
+    return species
 
 
 def check_coincidence(

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import _native
@@ -140,8 +141,8 @@ class ForcePass:
 
 
 def forces_and_virials(
-    environment: Environment, gradients: Tensor, first_atoms: Tensor
-) -> tuple[Tensor, Tensor]:
+    environment: Environment, gradients: Tensor, first_atoms: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Forces [n_atoms, 3] and virials [n_frames, 3, 3] in float64 from dE/dR_ij [n_pairs, 3].
 
     Args:
@@ -149,20 +150,21 @@ def forces_and_virials(
         gradients: in float32 or float64.
         first_atoms: [n_frames + 1], int64, where the frames begin, and the number of atoms.
     """
-    forces = torch.zeros(environment.n_atoms, 3, dtype=torch.float64)
-    virials = torch.zeros(len(first_atoms) - 1, 3, 3, dtype=torch.float64)
+    forces, virials = np.zeros((environment.n_atoms, 3)), np.zeros((len(first_atoms) - 1, 3, 3))
     _sum(environment, environment.neighbors, gradients, first_atoms, 0, forces, virials)
     return forces, virials
 
 
-def add_part(part: Part, gradients: Tensor, forces: Tensor, virial: Tensor) -> None:
+def add_part(
+    part: Part, gradients: Tensor, forces: NDArray[np.float64], virial: NDArray[np.float64]
+) -> None:
     """Add to forces [n_atoms, 3] and virial [3, 3] of a frame, float64, those of a part's pairs.
 
     Args:
         part: on the CPU.
         gradients: dE/dR_ij [n_pairs, 3] in float32 or float64.
     """
-    centers = torch.tensor([0, part.n_centers])
+    centers = np.array([0, part.n_centers])
     _sum(part.environment, part.neighbors, gradients, centers, part.begin, forces, virial[None])
 
 
@@ -170,19 +172,19 @@ def _sum(
     environment: Environment,
     neighbors: Tensor,
     gradients: Tensor,
-    first_atoms: Tensor,
+    first_atoms: NDArray[np.int64],
     begin: int,
-    forces: Tensor,
-    virials: Tensor,
+    forces: NDArray[np.float64],
+    virials: NDArray[np.float64],
 ) -> None:
     _native.sum_pairs(
         environment.vectors.to(gradients.dtype).contiguous().numpy(),
         environment.first.numpy(),
         neighbors.numpy(),
         gradients.numpy(),
-        first_atoms.numpy(),
+        first_atoms,
         begin,
-        forces.numpy(),
-        virials.numpy(),
+        forces,
+        virials,
         torch.get_num_threads(),
     )

@@ -122,6 +122,11 @@ class State:
         """[3, 3], of the cell."""
         return np.asarray(np.linalg.inv(self.cell), dtype=np.float64)
 
+    @cached_property
+    def fixed(self) -> tuple[bytes, bytes]:
+        """Bytes of what stays when atoms and cell move."""
+        return self.pbc.tobytes(), self.species.tobytes()
+
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """All of it."""
@@ -190,8 +195,7 @@ class _Found:
     def holds(self, now: State, cutoff: float, skin: float) -> bool:
         """Whether all neighbours of the frame are among these."""
         was = self.state
-        same = np.array_equal(now.pbc, was.pbc) and np.array_equal(now.species, was.species)
-        if cutoff != self.cutoff or not same:
+        if cutoff != self.cutoff or now.fixed != was.fixed:
             return False
         least = 1.0
         moved = now.positions - was.positions

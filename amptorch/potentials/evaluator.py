@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import accumulate
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from .force_call import ForceCall, Outcome
 from .model import Model
 from .parts import in_parts, in_stages
 from .prediction import Array, Evaluation, joined
+
+Rows = TypeVar("Rows", Array, Tensor)
 
 # Atoms evaluated together, of as many images as have so many, or of a part of one: more would not
 # be faster and would cost memory.
@@ -181,9 +184,7 @@ class Evaluator:
         return self._call if self._call.possible else None
 
     def _of(self, images: Sequence[Atoms], outcome: Outcome) -> Evaluation:
-        sizes = [len(image) for image in images]
-        parts = outcome.energies.split(sizes)
-        sums = torch.stack([part.sum() for part in parts])
+        sums = np.array([part.sum() for part in _split(outcome.energies, images)])
         found = Evaluation(
             energy=self._energies(sums),
             energies=self._atomic_energies(outcome.energies, images),
@@ -193,7 +194,7 @@ class Evaluator:
             found.forces = self._forces(outcome.forces, images)
             found.stress = self._stresses(outcome.virials, images)
         numbers = [torch.from_numpy(image.numbers) for image in images]
-        rows = zip(outcome.fingerprints.split(sizes), numbers, strict=True)
+        rows = zip(_split(outcome.fingerprints, images), numbers, strict=True)
         found.unscaled = [AtomsData(fingerprint=g, atomic_numbers=z) for g, z in rows]
         return found
 
@@ -218,7 +219,8 @@ class Evaluator:
             atomic, slope = self.of.model.atomic_energies_and_gradient(batch, gradient=asked.forces)
             energies = frame_sums(atomic, batch.batch, batch.num_graphs)
             found = Evaluation(
-                energy=self._energies(energies), energies=self._atomic_energies(atomic, images)
+                energy=self._energies(_array(energies)),
+                energies=self._atomic_energies(_array(atomic), images),
             )
             if asked.forces:
                 self._forces_and_stress(batch, slope, images, found)
@@ -229,13 +231,12 @@ class Evaluator:
                 found.descriptors = _frame_means(batch.fingerprint, batch)
             return found
 
-    def _energies(self, scaled: Tensor) -> Array:
-        return self.of.scalers["target"].denorm(scaled.cpu().double(), pred="energy").numpy()
+    def _energies(self, scaled: Array) -> Array:
+        return self.of.scalers["target"].denorm(scaled, pred="energy")
 
-    def _atomic_energies(self, scaled: Tensor, images: Sequence[Atoms]) -> list[Array]:
-        sizes = torch.tensor([len(image) for image in images])
-        energies = self.of.scalers["target"].denorm_atoms(scaled.cpu().double(), sizes)
-        return [part.numpy() for part in energies.split(sizes.tolist())]
+    def _atomic_energies(self, scaled: Array, images: Sequence[Atoms]) -> list[Array]:
+        sizes = [len(image) for image in images]
+        return _split(self.of.scalers["target"].denorm_atoms(scaled, sizes), images)
 
     def _forces_and_stress(
         self, batch: AtomsBatch, slope: Tensor, images: Sequence[Atoms], found: Evaluation
@@ -245,19 +246,18 @@ class Evaluator:
         with stage("amptorch::forces"):
             if isinstance(primes, PairPrimes):
                 forces, virials = primes.forces_and_virials(slope, batch.batch, len(images))
-                found.stress = self._stresses(virials, images)
+                found.stress = self._stresses(_array(virials), images)
             else:
                 forces = primes.forces(slope)
                 found.stress = [None for _ in images]
-        found.forces = self._forces(forces, images)
+        found.forces = self._forces(_array(forces), images)
 
-    def _forces(self, scaled: Tensor, images: Sequence[Atoms]) -> list[Array]:
-        forces = self.of.scalers["target"].denorm(scaled.cpu().double(), pred="forces")
-        return [part.numpy() for part in forces.split([len(image) for image in images])]
+    def _forces(self, scaled: Array, images: Sequence[Atoms]) -> list[Array]:
+        return _split(self.of.scalers["target"].denorm(scaled, pred="forces"), images)
 
-    def _stresses(self, virials: Tensor, images: Sequence[Atoms]) -> list[Array | None]:
-        virials = self.of.scalers["target"].denorm(virials.cpu().double(), pred="forces")
-        return [stress_of(*each) for each in zip(images, virials.numpy(), strict=True)]
+    def _stresses(self, scaled: Array, images: Sequence[Atoms]) -> list[Array | None]:
+        virials = self.of.scalers["target"].denorm(scaled, pred="forces")
+        return [stress_of(*each) for each in zip(images, virials, strict=True)]
 
 
 def _bar(n_images: int, shown: bool) -> AbstractContextManager[Any]:
@@ -277,6 +277,18 @@ def groups_of(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
         total += size
     if sizes:
         yield begin, len(sizes)
+
+
+def _array(values: Tensor) -> Array:
+    return values.cpu().double().numpy()
+
+
+def _split(rows: Rows, images: Sequence[Atoms]) -> list[Rows]:
+    """Rows of atoms, image by image."""
+    if len(images) == 1:
+        return [rows]
+    ends: list[int] = list(accumulate(len(image) for image in images))
+    return [rows[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _frame_means(values: Tensor, batch: AtomsBatch) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from ..kernels.force_pass import Pass, Passed, Scaling, forces_and_virials
 from ..preprocessing.utils import FeatureScaler
 from ..processes.stages import stage
 from .model import Model
+from .prediction import Array
 
 
 @dataclass
@@ -22,7 +24,7 @@ class Outcome:
     """Of images one after the other, scaled as the model's targets are.
 
     Attributes:
-        fingerprints: [n_atoms, n_features], unscaled.
+        fingerprints: [n_atoms, n_features], unscaled, a tensor.
         energies: of atoms [n_atoms].
         n_outside: atoms that have a fingerprint outside the range seen in training; None where they
             were not counted.
@@ -30,10 +32,10 @@ class Outcome:
     """
 
     fingerprints: Tensor
-    energies: Tensor
+    energies: Array
     n_outside: int | None
-    forces: Tensor | None = None
-    virials: Tensor | None = None
+    forces: Array | None = None
+    virials: Array | None = None
 
 
 class ForceCall:
@@ -88,9 +90,10 @@ class ForceCall:
             vectors = environment.vectors.to(self._kernel.dtype)
             environment = environment.with_vectors(vectors)
             found = self._kernel.run(environment, forces)
-            outcome = Outcome(found.fingerprints, found.energies.double(), found.n_outside)
+            energies = found.energies.double().numpy()
+            outcome = Outcome(found.fingerprints, energies, found.n_outside)
             if forces:
-                first = torch.tensor([0, *accumulate(each.n_atoms for each in environments)])
+                first = np.array([0, *accumulate(each.n_atoms for each in environments)])
                 outcome.forces, outcome.virials = forces_and_virials(
                     environment, found.gradients, first
                 )

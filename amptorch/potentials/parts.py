@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 
 from ..data.frame import AtomsData, collate
@@ -51,17 +52,16 @@ def in_stages(model: Model, descriptor: BaseDescriptor, scaler: FeatureScaler) -
 def in_parts(parts: Iterable[Part], run: Run, n_atoms: int, forces: bool) -> Outcome:
     """What all parts of one frame give together."""
     found: list[Passed] = []
-    outcome = Outcome(torch.empty(0), torch.empty(0), None)
+    outcome = Outcome(torch.empty(0), np.empty(0), None)
     if forces:
-        outcome.forces = torch.zeros(n_atoms, 3, dtype=torch.float64)
-        outcome.virials = torch.zeros(1, 3, 3, dtype=torch.float64)
+        outcome.forces, outcome.virials = np.zeros((n_atoms, 3)), np.zeros((1, 3, 3))
     for part in parts:
         passed = run(part, forces)
         if outcome.forces is not None and outcome.virials is not None:
             add_part(part, passed.gradients, outcome.forces, outcome.virials[0])
         found.append(passed.without_gradients())
     outcome.fingerprints = torch.cat([each.fingerprints for each in found])
-    outcome.energies = torch.cat([each.energies for each in found]).double()
+    outcome.energies = torch.cat([each.energies for each in found]).double().numpy()
     counts = [each.n_outside for each in found if each.n_outside is not None]
     outcome.n_outside = sum(counts) if len(counts) == len(found) else None
     return outcome

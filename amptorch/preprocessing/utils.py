@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 Scale = dict[str, Tensor]
+Values = TypeVar("Values", Tensor, NDArray[np.float64])
 
 # Of a range: what rounding may make of fingerprints.
 _MARGIN = {torch.float64: 1e-9, torch.float32: 1e-5}
@@ -271,15 +272,15 @@ class TargetScaler:
                 data.stress = data.stress / self.target_std
         return data_list
 
-    def denorm(self, tensor: Tensor, pred: str = "energy") -> Tensor:
-        """From scaled values back to eV ("energy") or eV/Å ("forces")."""
+    def denorm(self, values: Values, pred: str = "energy") -> Values:
+        """From scaled values, a tensor or an array, back to eV ("energy") or eV/Å ("forces")."""
         if pred == "energy":
-            return tensor * self.target_std + self.target_mean
+            return values * float(self.target_std) + float(self.target_mean)
         if pred == "forces":
-            return tensor * self.target_std
+            return values * float(self.target_std)
         raise ValueError(f"pred: expected 'energy' or 'forces', got {pred!r}")
 
-    def denorm_atoms(self, atomic: Tensor, sizes: Tensor) -> Tensor:
+    def denorm_atoms(self, atomic: NDArray[Any], sizes: Sequence[int]) -> NDArray[Any]:
         """Energies of atoms in eV that add up to those of their frames, which share the mean
         evenly among their atoms.
 
@@ -287,10 +288,8 @@ class TargetScaler:
             atomic: scaled energies [n_atoms].
             sizes: atoms of each frame [n_frames].
         """
-        shares = self.target_mean / sizes
-        if len(sizes) > 1:
-            shares = shares.repeat_interleave(sizes)
-        return atomic * self.target_std + shares
+        shares = np.repeat(float(self.target_mean) / np.array(sizes), sizes)
+        return atomic * float(self.target_std) + shares
 
 
 def _spread(statistics: Statistics, scaling: str) -> Tensor:

@@ -226,6 +226,32 @@ def test_images_that_have_no_neighbourhoods():
         validate_image(Atoms(), "frame")
     with pytest.raises(ValueError, match="image: its periodic cell vectors span no volume"):
         validate_image(Atoms("H", pbc=True))
+    flat = [[1, 2, 0], [2, 1, 0], [3, 3, 0]]
+    for cell, pbc in ((flat, True), (np.ones((3, 3)), (True, False, True))):
+        with pytest.raises(ValueError, match="span no volume"):
+            validate_image(Atoms("H", cell=cell, pbc=pbc))
+    validate_image(Atoms("H", positions=[(1e200, 0, 0)]))  # whose square is infinite
+
+
+def test_an_image_after_one_that_was_good():
+    """What is known of the last image stands for no other."""
+    descriptor = Gaussian(GAUSSIAN, ["Ni", "Al"], **COSINE)
+    good = Atoms("NiAl", [(0, 0, 0), (0, 0, 2.2)], cell=[4, 4, 4], pbc=True)
+    assert descriptor.environment(good).species.tolist() == [0, 1]
+    swapped, foreign, lost, none = (good.copy() for _ in range(4))
+    swapped.symbols = "AlNi"
+    foreign.symbols = "NiCu"
+    lost.positions[1, 2] = np.nan
+    none.numbers[1] = 0
+    assert descriptor.environment(swapped).species.tolist() == [1, 0]
+    assert descriptor.environment(good).species.tolist() == [0, 1]
+    for bad, message in (
+        (foreign, "holds Cu"),
+        (lost, "positions hold NaN"),
+        (none, "atom 1 is of no element"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            descriptor.environment(bad)
 
 
 def test_the_hash_of_an_image():
