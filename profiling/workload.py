@@ -28,10 +28,12 @@ def trainer_of(
     batch_size: int = 16,
     dtype: torch.dtype = torch.float64,
     layers: int = 3,
+    **dataset: object,
 ) -> AtomsTrainer:
-    """A trainer that has its data and writes nothing."""
+    """A trainer that has its data and writes nothing; ``dataset``: more keys of that section."""
     config = original_config(epochs, Path())
     config["dataset"].update(raw_data=list(images), fp_params=functions, derivatives=derivatives)
+    config["dataset"].update(dataset)
     config["model"].update(num_layers=layers)
     config["optim"].update(gpus=gpus, batch_size=batch_size)
     tensor = torch.DoubleTensor if dtype == torch.float64 else torch.FloatTensor
