@@ -180,9 +180,9 @@ void features(const Task<T>& task, Index atom, const Scratch<T>& scratch, Kept<T
         [&](const Group& group) { sum_by_moments<T, Operation::forward>(c, group); });
 }
 
-// The gradient of a pair: along R, the parts of the triples, and those of the moments.
+// The gradient of a pair: along R, and the rest, of both what the rows and what the slots hold.
 template <typename T>
-void write_gradients(const Center<T>& c, bool moments) {
+void write_gradients(const Center<T>& c) {
     for (int place = 0; place < c.places(); place += width<T>) {
         const Vec<T> along = load(c.dot + place);
         store<T>(c.dx + place, along * load(c.x + place) + load(c.dx + place));
@@ -192,18 +192,20 @@ void write_gradients(const Center<T>& c, bool moments) {
     for (int place = 0; place < c.places(); ++place) {
         const int n = c.neighbor[place];
         if (n < 0) continue;
-        Quad<T> sums{c.dx[place], c.dy[place], c.dz[place], 0};
-        if (moments) sums += gradient(c, place, 0);
-        write_vector(c.task.pulled + 3 * (c.begin + n), sums);
+        const Quad<T> sums = c.sums(place, 0);
+        T* to = c.task.pulled + 3 * (c.begin + n);
+        to[0] = c.dx[place] + sums[0] * c.x[place] + sums[1];
+        to[1] = c.dy[place] + sums[0] * c.y[place] + sums[2];
+        to[2] = c.dz[place] + sums[0] * c.z[place] + sums[3];
     }
 }
 
 template <typename T>
 void pull(const Task<T>& task, Index atom, const Scratch<T>& scratch, Kept<T> kept) {
     Center<T> c(task, atom, scratch);
-    bool moments = false;
     for (int place = 0; place < c.places(); ++place) {
         c.dx[place] = c.dy[place] = c.dz[place] = c.dot[place] = 0;
+        c.sums(place, 0) = Quad<T>{};
     }
     Keeper<T> keeper(kept);
     for_each_part(
@@ -215,10 +217,6 @@ void pull(const Task<T>& task, Index atom, const Scratch<T>& scratch, Kept<T> ke
         [&](const Set& set) {
             add_gradients(c, set, keeper.triangles(c, set));
         },
-        [&](const Group& group) {
-            if (!moments) prepare_gradients<T, Operation::vjp>(c);
-            moments = true;
-            sum_by_moments<T, Operation::vjp>(c, group);
-        });
-    write_gradients(c, moments);
+        [&](const Group& group) { sum_by_moments<T, Operation::vjp>(c, group); });
+    write_gradients(c);
 }

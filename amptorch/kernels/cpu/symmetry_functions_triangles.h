@@ -264,11 +264,9 @@ private:
             add(c_.dz + k, cross * r_z);
             n += unpacked.count();
         }
-        const Quad<T> sums = sum_each<T>(x_j, y_j, z_j, along_j);
-        c_.dx[j] += sums[0];
-        c_.dy[j] += sums[1];
-        c_.dz[j] += sums[2];
-        c_.dot[j] += sums[3];
+        // Apart from the rows of k: a vector read just after a number of it was written waits for
+        // that number to reach the cache.
+        c_.sums(j, 0) += sum_each<T>(along_j, x_j, y_j, z_j);
         return n;
     }
 
