@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from typing import Any
 
+from ase.data import atomic_numbers, covalent_radii
+
 from . import shared
 from .distances import Pair
 from .facts import Facts
@@ -108,9 +110,20 @@ def cutoff(facts: Facts) -> float:
 
 
 def bonds(facts: Facts, cutoff: float) -> dict[str, dict[str, float]]:
-    """Inner cutoffs and core repulsions of all pairs of elements."""
-    pairs = combinations_with_replacement(facts.elements, 2)
-    return {"-".join(pair): core(facts, pair, cutoff) for pair in pairs}
+    """Cutoffs, inner ones too, and core repulsions of all pairs of elements."""
+    found = {}
+    for pair in combinations_with_replacement(facts.elements, 2):
+        own = pair_cutoff(facts, pair, cutoff)
+        found["-".join(pair)] = {"cutoff": own, **core(facts, pair, own)}
+    return found
+
+
+def pair_cutoff(facts: Facts, pair: Pair, cutoff: float) -> float:
+    """r_c (d_ab / d)^(1/2), Å, with sums of covalent radii d_ab of the pair, and d of two of the
+    largest atoms: radial functions are as fine as the bonds that they are for are short."""
+    radii = {each: float(covalent_radii[atomic_numbers[each]]) for each in facts.elements}
+    ratio = sum(radii[each] for each in pair) / (2 * max(radii.values()))
+    return round(cutoff * math.sqrt(ratio), 2)
 
 
 def core(facts: Facts, pair: Pair, cutoff: float) -> dict[str, float]:

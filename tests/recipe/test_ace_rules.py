@@ -48,6 +48,17 @@ def test_few_data_have_few_functions():
     assert numbers[-1] == 700
 
 
+def test_small_atoms_have_short_cutoffs():
+    bonds = choose(facts(200, 50, 5, True), "standard", "ace").config["dataset"]["fp_params"][
+        "bonds"
+    ]
+    cutoffs = {pair: bond["cutoff"] for pair, bond in bonds.items()}
+    assert max(cutoffs, key=cutoffs.__getitem__) == "Fe-Fe"
+    assert min(cutoffs, key=cutoffs.__getitem__) == "H-H"
+    assert cutoffs["Fe-Fe"] == ace.CUTOFF
+    assert cutoffs["Fe-O"] == pytest.approx(np.sqrt((1.32 + 0.66) / 2.64) * ace.CUTOFF, abs=0.01)
+
+
 def near_pairs(frames):
     """Of each pair of elements that a frame has within reach: the frame that has it nearest, its
     atoms and the vector between them."""
@@ -99,7 +110,8 @@ def test_pairs_that_are_nearer_than_in_the_data_repel(potential, tmp_path):
 def test_what_repels_changes_nothing_at_distances_of_the_data():
     frames = alloy_frames(8)
     config = choose(Facts.of(frames), "fast", "ace").config["dataset"]["fp_params"]
-    without = {key: value for key, value in config.items() if key != "bonds"}
+    cutoffs = {pair: {"cutoff": bond["cutoff"]} for pair, bond in config["bonds"].items()}
+    without = {**config, "bonds": cutoffs}
     one, other = (
         AtomsToData(construct_descriptor(("ace", each, None, ["Cu", "Pd"])), fprimes=False)
         for each in (config, without)
