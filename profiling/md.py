@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.neighborlist import neighbor_list
 
 from amptorch import AmpTorch, Potential
 from amptorch.lammps.build import build
@@ -68,7 +69,7 @@ def measure_steps(report: Report, system: Lammps, repeats: int, steps: int) -> l
     }
     for name, values in ratios.items():
         report.measure(f"{n_atoms} atoms/{name}", values.tolist(), "")
-    medians = [f"{np.median(each):.3g}" for each in (ours, one, two)]
+    medians = [f"{np.median(each):.3g}" for each in (ours, one, two, beside)]
     return [str(n_atoms), *medians, *(f"{np.median(each):.2f}" for each in ratios.values())]
 
 
@@ -120,9 +121,15 @@ def measure(report: Report, images: Sequence[Atoms], arguments: argparse.Namespa
             check(report, system)
             rows.append(measure_steps(report, system, arguments.repeats, arguments.steps))
     # Few epochs make no repulsion: atoms would go through each other, faster than any step.
-    potential = potential_of(alike, arguments.epochs, baseline="zbl")
+    outer = min(neighbor_list("d", image, 3.0).min(initial=3.0) for image in alike)
+    repulsion = {"name": "zbl", "inner": 0.7 * float(outer), "outer": float(outer)}
+    potential = potential_of(alike, arguments.epochs, baseline=repulsion)
     with prepared(potential, alike[0], program) as system:
-        conserved = measure_conserved(report, system, arguments.time)
+        try:
+            conserved = measure_conserved(report, system, arguments.time)
+        except RuntimeError as problem:
+            said = [line for line in str(problem).splitlines() if "ERROR" in line]
+            conserved = [[f"{' '.join(said)}: more epochs may hold the atoms together", *["-"] * 5]]
     _add_tables(report, rows, conserved)
 
 
@@ -155,7 +162,8 @@ def _add_tables(report: Report, rows: list[list[str]], conserved: list[list[str]
         f"The slope of a straight line through means of {BLOCKS} parts of a run (meV/atom/ps), its "
         "error from how these lie about the line, mean temperature (K), share of the atoms outside "
         "the range seen in training, and largest less smallest value (meV/atom). All runs start "
-        "from one state, brought to the temperature before, of a potential above a ZBL repulsion. "
+        "from one state, brought to the temperature before, of a potential above a ZBL repulsion "
+        "below the shortest distance in training. "
         '"Without steps": what is left when the part that falls with the square of the time step, '
         "the integrator's, is taken off."
     )
