@@ -108,9 +108,8 @@ class AtomsTrainer(Running):
         return elements_of(training_images)
 
     def load_dataset(self, scalers: Scalers | None = None) -> None:
-        """Set ``train_dataset``, ``elements``, ``input_dim``, ``descriptor`` and the scalers; with
-        ``scalers``, or once a checkpoint is loaded, these are applied instead of fitting new ones.
-        """
+        """Set ``train_dataset``, ``elements``, ``input_dim``, ``descriptor`` and the scalers: those
+        given, those of a checkpoint that is loaded, or else new ones."""
         scalers = scalers or (self.scalers if self.pretrained else None)
         data = TrainingData(self.settings, self.device, scalers, self._loaded, self.images)
         self.images = None
@@ -156,10 +155,7 @@ class AtomsTrainer(Running):
             FitWarning: nothing was learned; see ``amptorch.fit.outcome``.
         """
         if not self.config:
-            raise RuntimeError(
-                "train: AtomsTrainer was made without a config; give it one, or call "
-                "load_pretrained() first"
-            )
+            raise RuntimeError("train: expected a config, or load_pretrained() before, got neither")
         if raw_data is not None:
             self.config["dataset"]["raw_data"] = raw_data
             self.settings.dataset.raw_data = raw_data
