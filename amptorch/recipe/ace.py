@@ -18,6 +18,7 @@ from ase.data import atomic_numbers, covalent_radii
 from . import shared
 from .distances import Pair
 from .facts import Facts
+from .neighborhoods import mean_neighbors
 from .rules import Preset
 from .shared import Rule
 
@@ -73,6 +74,9 @@ def _functions(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield from shared.forces(facts)
     why = f"{VALUES_A_COEFFICIENT:g} values for each coefficient"
     yield "model", "functions", functions(facts, preset), why
+    if len(facts.elements) > 1 and facts.sample:
+        why = "sets of elements have the more functions, the more often they are met"
+        yield "model", "neighbors", neighbors(facts), why
 
 
 def kappa(facts: Facts) -> float:
@@ -116,6 +120,13 @@ def bonds(facts: Facts, cutoff: float) -> dict[str, dict[str, float]]:
         own = pair_cutoff(facts, pair, cutoff)
         found["-".join(pair)] = {"cutoff": own, **core(facts, pair, own)}
     return found
+
+
+def neighbors(facts: Facts) -> dict[str, dict[str, float]]:
+    """Mean numbers of neighbours within the cutoffs, by the elements of both."""
+    pairs = combinations_with_replacement(facts.elements, 2)
+    cutoffs = {pair: pair_cutoff(facts, pair, cutoff(facts)) for pair in pairs}
+    return mean_neighbors(facts.sample, facts.elements, cutoffs)
 
 
 def pair_cutoff(facts: Facts, pair: Pair, cutoff: float) -> float:

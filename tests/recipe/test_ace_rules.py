@@ -59,6 +59,23 @@ def test_small_atoms_have_short_cutoffs():
     assert cutoffs["Fe-O"] == pytest.approx(np.sqrt((1.32 + 0.66) / 2.64) * ace.CUTOFF, abs=0.01)
 
 
+def test_neighbours_are_counted_within_the_cutoffs_of_their_pairs():
+    frames = alloy_frames(8)
+    config = choose(Facts.of(frames), "fast", "linear_ace").config
+    bonds = config["dataset"]["fp_params"]["bonds"]
+    cutoffs = {tuple(pair.split("-")): bond["cutoff"] for pair, bond in bonds.items()}
+    for center, numbers in config["model"]["neighbors"].items():
+        atoms = 2 * len(frames)
+        for other, number in numbers.items():
+            pair = min(center, other), max(center, other)
+            found = sum(
+                ((frame.symbols[i] == center) & (frame.symbols[j] == other)).sum()
+                for frame in frames
+                for i, j in [neighbor_list("ij", frame, cutoffs[pair])]
+            )
+            assert number == pytest.approx(found / atoms, abs=0.01)
+
+
 def near_pairs(frames):
     """Of each pair of elements that a frame has within reach: the frame that has it nearest, its
     atoms and the vector between them."""

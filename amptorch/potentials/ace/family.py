@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ...descriptor.ace import Ace as Descriptor
+from ...errors import is_number
 from ..potential import Potential
 from ..precision import dtype_of, name_of
 from ..registry import GRADIENTS, LEAST_SQUARES, Family, Format, Inputs
@@ -71,7 +72,8 @@ def make(
 
 def _expansion(settings: AceSettings, inputs: Inputs, descriptor: Descriptor) -> Expansion:
     labels: dict[str, list[Label]] = {element: [] for element in inputs.elements}
-    for block, functions in functions_of(inputs.elements, settings.functions).items():
+    shares = _neighbors(settings, inputs.elements)
+    for block, functions in functions_of(inputs.elements, settings.functions, shares).items():
         labels[block.center] += functions
     highest = max(n for each in chain(*labels.values()) for n in each.ns)
     expansion = Expansion.of_labels(
@@ -86,6 +88,22 @@ def _expansion(settings: AceSettings, inputs: Inputs, descriptor: Descriptor) ->
             f"{expansion.l_max}, got {descriptor.n_radial} and {descriptor.l_max}"
         )
     return expansion
+
+
+def _neighbors(
+    settings: AceSettings, elements: Sequence[str]
+) -> Mapping[str, Mapping[str, float]] | None:
+    given = settings.neighbors
+    if given is None:
+        return None
+    rows = [{*given}, *({*row} for row in given.values())]
+    numbers = [number for row in given.values() for number in row.values()]
+    if any(row != {*elements} for row in rows) or not all(is_number(n) and n >= 0 for n in numbers):
+        raise ValueError(
+            f"model: neighbors: expected numbers >= 0 for each of {list(elements)} around each, "
+            f"got {given!r}"
+        )
+    return given
 
 
 def to_json(model: Ace | LinearAce) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement, product
 
@@ -55,6 +55,10 @@ TEMPLATES = {
 }
 
 
+LEAST = 10
+"""Functions of a block of few neighbours, where there are as many."""
+
+
 @dataclass(frozen=True)
 class Block:
     """The functions that a central element shares with one set of elements.
@@ -66,6 +70,17 @@ class Block:
 
     center: str
     others: tuple[str, ...]
+
+    def share(self, neighbors: Mapping[str, float]) -> float:
+        """How probable it is that the elements of the centre and of two neighbours, drawn where
+        there are so many of each element, are those of the block."""
+        total, own = sum(neighbors.values()), {self.center, *self.others}
+        if not total:
+            return float(not self.others)
+        pairs = product(neighbors, repeat=2)
+        return sum(
+            neighbors[a] * neighbors[b] / total**2 for a, b in pairs if {self.center, a, b} == own
+        )
 
     def functions(self, sizes: Sizes) -> Iterator[Label]:
         """All of them, by order."""
@@ -102,14 +117,27 @@ def blocks_of(elements: Sequence[str]) -> list[Block]:
     ]
 
 
-def functions_of(elements: Sequence[str], per_element: int) -> dict[Block, list[Label]]:
+def functions_of(
+    elements: Sequence[str],
+    per_element: int,
+    neighbors: Mapping[str, Mapping[str, float]] | None = None,
+) -> dict[Block, list[Label]]:
     """The functions of every block.
 
     Args:
         elements: chemical symbols.
-        per_element: how many there are on average for a central element, at most; blocks share
-            them evenly.
+        per_element: how many there are on average for a central element, at most.
+        neighbors: mean numbers of neighbours, by the elements of centre and neighbour: blocks of a
+            centre have ``LEAST`` functions, and the rest by :meth:`Block.share`. Without, all
+            blocks have as many.
     """
     blocks = blocks_of(elements)
-    count = per_element * len(elements) // len(blocks)
-    return {each: each.first(TEMPLATES[1 + len(each.others)], count) for each in blocks}
+    even = per_element * len(elements) // len(blocks)
+    counts = dict.fromkeys(blocks, even)
+    if neighbors is not None:
+        least = min(LEAST, even)
+        left = per_element - least * len(blocks) // len(elements)
+        counts = {each: least + int(left * each.share(neighbors[each.center])) for each in blocks}
+    return {
+        each: each.first(TEMPLATES[1 + len(each.others)], count) for each, count in counts.items()
+    }

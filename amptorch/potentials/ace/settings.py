@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...errors import check_choice, check_integer, is_number
@@ -15,6 +16,8 @@ class AceSettings(ModelSettings):
     """Attributes:
     name: "ace", or "linear_ace", which is linear in what is trained.
     functions: number of them for an element, at most.
+    neighbors: mean numbers of neighbours, by the elements of centre and neighbour, by which sets of
+        elements share the functions; None: evenly.
     densities: exponents of the densities of "ace"; "linear_ace" has one, of exponent 1.
     covariance: of "linear_ace", see :class:`amptorch.potentials.linear.settings.LinearSettings`.
     active_sets: find active sets of the training atoms when training ends, of which extrapolation
@@ -23,6 +26,7 @@ class AceSettings(ModelSettings):
 
     name: str = "ace"
     functions: int = 700
+    neighbors: Mapping[str, Mapping[str, float]] | None = None
     densities: tuple[float, ...] = (1.0, 0.5)
     covariance: bool = True
     active_sets: bool = False
