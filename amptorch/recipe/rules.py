@@ -57,7 +57,9 @@ MULTIPOLES: dict[str, dict[str, list[float]]] = {
 VALUES_A_WEIGHT = 7.0
 STEP = 0.5  # learning rate times width
 NARROWEST, WIDEST = 16, 96
-ATOMS_A_BATCH = (400, 1600)  # smaller and larger frames than these make of 8
+FRAMES_A_BATCH = (4.0, 8.0)  # fewer of few frames: small steps help more than quiet gradients
+BATCHES_OF_MOST = 40  # of so many and more the batches have the larger number
+FEW_ATOMS, MOST_ATOMS = 50.0, 1600.0  # of a frame whose batch has more, and of a batch
 BATCHES = (2, 32)
 BATCHES_A_PASS = 10  # at least
 EPOCHS, STEPS, FEWEST = 240, 40, 30
@@ -94,7 +96,7 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "optimizer", "soap", "has trained best with any amount of data"
     rate = float(f"{STEP / network_width(facts, preset):.2g}")
     yield "optim", "lr", rate, f"{STEP:g} over the width of the network"
-    yield "optim", "batch_size", batch, f"frames have {facts.size:.0f} atoms in the mean"
+    yield "optim", "batch_size", batch, f"{facts.n_frames} frames of {facts.size:.0f} atoms"
     most = EPOCHS * (1.0 if members(facts, preset) == 1 else OF_MEMBERS)
     epochs = max(FEWEST, most * min(1.0, math.sqrt(STEPS / steps)))
     yield "optim", "epochs", max(1, round(preset.epochs * epochs)), f"{steps} steps each"
@@ -166,7 +168,10 @@ def members(facts: Facts, preset: Preset) -> int:
 
 
 def batch_size(facts: Facts) -> int:
-    """Frames of a batch: 8, more of small frames and fewer of large ones."""
-    fewest, most = ATOMS_A_BATCH
-    number = min(max(8.0, fewest / facts.size), most / facts.size, facts.n_frames / BATCHES_A_PASS)
+    """Frames of a batch: 8, down to 4 where frames are few, more of small frames and fewer of
+    large ones."""
+    fewest, most = FRAMES_A_BATCH
+    usual = min(max(fewest, facts.n_frames / BATCHES_OF_MOST), most)
+    usual *= max(1.0, FEW_ATOMS / facts.size)
+    number = min(usual, MOST_ATOMS / facts.size, facts.n_frames / BATCHES_A_PASS)
     return int(min(max(round(number), BATCHES[0]), BATCHES[1]))

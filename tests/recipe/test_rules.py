@@ -51,6 +51,17 @@ def test_more_data_make_wider_networks_and_fewer_epochs():
     assert epochs[0] > epochs[-1] >= rules.FEWEST
 
 
+@pytest.mark.parametrize(
+    ("n_frames", "size", "frames"),
+    [
+        *[(360, 164, 8), (5000, 50, 8), (200, 60, 5), (100, 60, 4), (30, 60, 3)],
+        *[(5000, 20, 20), (200, 20, 12), (5000, 4, 32), (200, 4, 20), (5000, 800, 2)],
+    ],
+)
+def test_frames_of_a_batch(n_frames, size, frames):
+    assert choose(facts(n_frames, size)).config["optim"]["batch_size"] == frames
+
+
 def test_the_width_is_that_of_so_many_weights():
     """Weights of a network with two hidden layers, counted one by one."""
     found = facts(1000, 50, 2)
