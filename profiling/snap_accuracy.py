@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -40,6 +40,8 @@ MODELS = {"linear": "snap", "quadratic": "qsnap"}
 # Å, of the plain fits, by model and element: those of mlearn.
 PLAIN = {"linear": {"Mo": 4.6, "Si": 4.9}, "quadratic": {"Mo": 5.2, "Si": 4.9}}
 KINDS = ("energy", "forces")
+Choice = tuple[int, Values, dict[str, Any]]
+"""A fold, the values for it, and the weights and penalty."""
 
 
 @dataclass
@@ -78,14 +80,14 @@ class Judged:
         name: of the data set.
         model: "linear" or "quadratic".
         plain, tuned: errors.
-        chosen: the values of each fold, and the weights and penalty.
+        chosen: of each fold that is judged.
     """
 
     name: str
     model: str
     plain: Errors
     tuned: Errors
-    chosen: list[tuple[Values, dict[str, Any]]]
+    chosen: list[Choice]
 
     @property
     def ratios(self) -> list[float]:
@@ -101,28 +103,35 @@ def problem(frames: Sequence[Atoms], model: str, band: int, folds: int) -> Linea
     return LinearSearch({**config, "dataset": dataset, "cmd": {"verbose": False}}, folds)
 
 
-def plain(frames: Sequence[Atoms], search: LinearSearch, model: str, folds: int) -> Errors:
-    """Errors of the fits by singular values, w_E 100, w_F 1, all weights of neighbours 1."""
+def plain(
+    frames: Sequence[Atoms],
+    search: LinearSearch,
+    model: str,
+    folds: int,
+    only: Sequence[int] | None = None,
+) -> Errors:
+    """Errors of the fits by singular values, w_E 100, w_F 1, all weights of neighbours 1, on all
+    folds or some."""
     element = frames[0].get_chemical_symbols()[0]
     values = {each.name: 1.0 for each in search.parameters}
     cutoff = PLAIN[model].get(element, search.parameters[0].start)
     values |= {"fp_params.rcutfac": cutoff, "fp_params.rfac0": 0.99363}
     values |= {name: 0.5 for name in values if ".radelem." in name}
     system, found = search.system(values, Triangle), Errors()
-    for fold in range(folds):
+    for fold in range(folds) if only is None else only:
         found.add(system, LeastSquaresSettings(solver="svd"), fold, folds)
     return found
 
 
 def tuned(
-    search: LinearSearch, journals: Sequence[Journal], arguments: argparse.Namespace
-) -> tuple[Errors, list[tuple[Values, dict[str, Any]]]]:
-    """Errors of tuned fits, and what was chosen for each fold, which has a journal."""
-    folds, everywhere = len(journals), arguments.everywhere
+    search: LinearSearch, journals: Mapping[int, Journal], arguments: argparse.Namespace
+) -> tuple[Errors, list[Choice]]:
+    """Errors of tuned fits, and what was chosen for each fold that has a journal."""
+    folds, everywhere = arguments.folds, arguments.everywhere
     begin(search, journals, everywhere)
     errors, chosen, last = Errors(), [], None
-    for fold, journal in enumerate(journals):
-        others = [each for each in range(folds) if each != fold]
+    for fold, journal in journals.items():
+        others = others_of(search, fold)
 
         def objective(values: Values, others: list[int] = others) -> tuple[float, dict[str, Any]]:
             return search.score(search.system(values), others)
@@ -131,37 +140,41 @@ def tuned(
         if best.values != last:
             last, system = best.values, search.system(best.values)
         optim = best.details["optim"]
-        if arguments.by_group:
-            optim = search.score(system, others, by_group=True)[1]["optim"]
         errors.add(system, LeastSquaresSettings(**optim), fold, folds)
-        chosen.append((best.values, optim))
+        chosen.append((fold, best.values, optim))
         print(f"  fold {fold}: {len(journal.known)} fits, {best.values} {optim}", flush=True)
     return errors, chosen
 
 
-def begin(search: LinearSearch, journals: Sequence[Journal], everywhere: int) -> None:
+def others_of(search: LinearSearch, fold: int) -> list[int]:
+    """All folds but one."""
+    return [each for each in range(search.folds) if each != fold]
+
+
+def begin(search: LinearSearch, journals: Mapping[int, Journal], everywhere: int) -> None:
     """Put into the journal of each fold what its search finds at points all over."""
-    folds = range(len(journals))
     for number, steps in enumerate(islice(spread(search.parameters, WIDTH), everywhere)):
         values = values_of(search.parameters, steps)
-        if all(journal.find(number, values) for journal in journals):
+        if all(journal.find(number, values) for journal in journals.values()):
             continue
         system = search.system(values)
-        for fold, journal in enumerate(journals):
-            score, details = search.score(system, [each for each in folds if each != fold])
+        for fold, journal in journals.items():
+            score, details = search.score(system, others_of(search, fold))
             journal.add(Trial(number, values, score, details))
         print(f"  point {number}: {values} {details['errors']}", flush=True)
 
 
 def journals_of(
     path: Path, model: str, search: LinearSearch, arguments: argparse.Namespace
-) -> list[Journal]:
-    """Of each fold, in the folder of ``--work`` if there is one."""
+) -> dict[int, Journal]:
+    """Of each fold that is judged, in the folder of ``--work`` if there is one."""
     about = {"data": search.about, "everywhere": arguments.everywhere, "config": search.config}
     about["config"] = {**about["config"], "dataset": about["config"]["dataset"]["fp_params"]}
     work = arguments.work
-    names = [f"{path.stem}-{model}-{fold}.jsonl" for fold in range(arguments.folds)]
-    return [Journal(None if work is None else work / name, about) for name in names]
+    names = {fold: f"{path.stem}-{model}-{fold}.jsonl" for fold in arguments.only}
+    return {
+        fold: Journal(None if work is None else work / name, about) for fold, name in names.items()
+    }
 
 
 def judge(path: Path, frames: Sequence[Atoms], model: str, arguments: argparse.Namespace) -> Judged:
@@ -169,7 +182,7 @@ def judge(path: Path, frames: Sequence[Atoms], model: str, arguments: argparse.N
     print(f"{path.stem}, {model}", flush=True)
     folds, band = arguments.folds, arguments.twojmax[list(MODELS).index(model)]
     search = problem(frames, model, band, folds)
-    of_plain = plain(frames, search, model, folds)
+    of_plain = plain(frames, search, model, folds, arguments.only)
     journals = journals_of(path, model, search, arguments)
     found = tuned(search, journals, arguments)
     judged = Judged(path.stem, model, of_plain, *found)
@@ -197,19 +210,19 @@ def describe(report: Report, found: Sequence[Judged], limits: Sequence[float]) -
     header = ["", "energy, plain (meV/atom)", "tuned", "force, plain (eV/Å)", "tuned"]
     table = Table([*header, "mean ratio"], [row(each) for each in found])
     text = [
-        "RMSE over all folds, each frame judged by fits without it. Plain: SVD, w_E 100, w_F 1, "
-        "rfac0 0.99363, cutoffs of mlearn's potentials, all weights of neighbours 1."
+        "RMSE over the folds that are judged, each frame by fits without it. Plain: SVD, w_E 100, "
+        "w_F 1, rfac0 0.99363, cutoffs of mlearn's potentials, all weights of neighbours 1."
     ]
     report.sections.append(Section("Errors on frames kept apart", text, [table]))
     for each in found:
         rows = list(_chosen(each))
-        columns = [*each.chosen[0][0], "energy weight", "alpha", "by group"]
+        columns = [*each.chosen[0][1], "energy weight", "alpha", "by group"]
         head = Table(["fold", *columns], rows)
         report.sections.append(Section(f"Chosen: {each.name}, {each.model}", [], [head]))
 
 
 def _chosen(judged: Judged) -> Iterator[list[str]]:
-    for fold, (values, optim) in enumerate(judged.chosen):
+    for fold, values, optim in judged.chosen:
         numbers = [*values.values(), optim["weights"]["energy"], optim["alpha"]]
         yield [str(fold), *(f"{each:.4g}" for each in numbers), str(optim.get("groups", ""))]
 
@@ -222,18 +235,16 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="files that ASE reads")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--folds", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=20, help="fits of the search of a fold")
-    parser.add_argument("--everywhere", type=int, default=20, help="the first ones, all over")
+    parser.add_argument("--only", type=int, nargs="+", help="folds that are judged, default all")
+    parser.add_argument("--trials", type=int, default=24, help="fits of the search of a fold")
     parser.add_argument(
-        "--twojmax", type=int, nargs=2, default=[8, 6], help="2J of linear and quadratic models"
+        "--everywhere",
+        type=int,
+        default=8,
+        help="the first ones, all over, which are the same for all folds",
     )
     parser.add_argument(
-        "--by-group",
-        type=int,
-        choices=(0, 1),
-        default=1,
-        help="1: at the end, tune weights of each group of frames (it takes most of the time where "
-        "models are quadratic)",
+        "--twojmax", type=int, nargs=2, default=[8, 6], help="2J of linear and quadratic models"
     )
     parser.add_argument(
         "--limits",
@@ -250,9 +261,11 @@ def add_command(commands: Any) -> None:
 
 def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    names = ("data", "models", "folds", "trials", "everywhere", "twojmax", "limits", "threads")
+    if arguments.only is None:
+        arguments.only = list(range(arguments.folds))
+    names = ("data", "models", "folds", "only", "trials", "everywhere", "twojmax", "limits")
+    names += ("threads",)
     options = {name: getattr(arguments, name) for name in names}
-    options["by-group"] = arguments.by_group
     report = Report("snap-accuracy", "SNAP, tuned and plain", typed("snap-accuracy", **options))
     report.settings = {name: value for name, value in options.items() if name != "data"}
     found = []

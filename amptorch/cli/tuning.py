@@ -72,7 +72,7 @@ def tuned(config: Config, arguments: argparse.Namespace, until: float, folder: P
         search = _search(problem, config, arguments, until, folder)
         best = search.run()
         found = configured(problem.placed(config), problem.parameters, best.values)
-        found["optim"].update(problem.finish(best.values)["optim"])
+        found["optim"].update(best.details["optim"])
         text = config_text(found)
         write_whole(folder / CONFIG_TEXT, lambda: text.encode(), "--out: ")
         path = write_path(search.done, search.parameters, folder)

@@ -85,6 +85,7 @@ class LinearSearch:
         self.about = {"frames": len(every), "energies": round(energies, 6), "folds": folds}
         groups = Counter(str(image.info.get("group", "")) for image in self.images)
         self._groups, self._several = groups, 1 < len(groups) <= MOST_GROUPS
+        self.about["groups"] = len(groups) if self._several else 1
 
     def placed(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of a configuration with a place for each parameter."""
@@ -92,26 +93,20 @@ class LinearSearch:
 
     def __call__(self, values: Values) -> tuple[float, Found]:
         """Geometric mean of the errors of energies (eV/atom), forces (eV/Å) and, where they are
-        fitted, stresses (eV/Å^3) on frames left out; details for a journal."""
+        fitted, stresses (eV/Å^3) on frames left out; details for a journal. Groups have weights of
+        their own, where there are several."""
         return self.score(self.system(values))
 
-    def finish(self, values: Values) -> Found:
-        """Details of the best values, where groups have weights of their own."""
-        return self.score(self.system(values), by_group=self._several)[1]
-
-    def score(
-        self, system: System, folds: Sequence[int] | None = None, by_group: bool = False
-    ) -> tuple[float, Found]:
+    def score(self, system: System, folds: Sequence[int] | None = None) -> tuple[float, Found]:
         """The same of what a pass over the frames has left, of some folds.
 
         Args:
             system: of some values.
             folds: those to look at, default all.
-            by_group: groups have weights of their own.
         """
         model, start = system.model, self._start
         factors = factors_of(model, start)
-        found = tune(system.moments, model.constants(), start, folds, by_group, factors)
+        found = tune(system.moments, model.constants(), start, folds, self._several, factors)
         errors = {kind: system.unit * value for kind, value in found.errors.items()}
         optim = {**found.settings(self._groups), "solver": "ridge", "smart_weights": False}
         return system.unit * found.score, {"errors": errors, "optim": optim}

@@ -98,8 +98,7 @@ def test_errors_are_those_of_trainings_on_the_other_folds():
     assert score == pytest.approx((errors["energy"] * errors["forces"]) ** 0.5)
     # Ranges of features that scale the columns are those of fewer frames here.
     assert left_out(found, images, values) == pytest.approx(errors, rel=1e-3)
-    by_group = search.finish(values)
-    assert set(by_group["optim"]["groups"]) < {"odd", "even"}
+    assert set(found["optim"]["groups"]) < {"odd", "even"}
 
 
 def test_stresses_that_are_fitted_are_judged_and_weighed_too():
