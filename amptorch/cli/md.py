@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ase.md.md import MolecularDynamics
 
 RECORDS = 200  # points of the picture, and frames of the trajectory
+# Temperatures (K) that nothing has in which atoms hold together: so many times the first, and more
+# than structures far from their minima turn into.
+TIMES_HOTTER, HOTTEST = 20.0, 20_000.0
 
 
 def add_command(commands: Any) -> None:
@@ -95,6 +98,7 @@ def dynamics(atoms: Atoms, arguments: argparse.Namespace) -> tuple[list[float], 
     def record() -> None:
         times.append(run.get_time() / units.fs / 1e3)
         totals.append(atoms.get_total_energy() / len(atoms) * 1e3)
+        check_temperature(atoms, arguments, times[-1])
 
     every = max(arguments.steps // RECORDS, 1)
     run.attach(record, interval=every)
@@ -106,6 +110,17 @@ def dynamics(atoms: Atoms, arguments: argparse.Namespace) -> tuple[list[float], 
         run.attach(lambda: bar.update(min(every, arguments.steps - bar.n)), interval=every)
         run.run(arguments.steps)
     return times, [total - totals[0] for total in totals]
+
+
+def check_temperature(atoms: Atoms, arguments: argparse.Namespace, time: float) -> None:
+    """Raise an ``ArithmeticError`` where a run has gone wrong."""
+    found = atoms.get_temperature()
+    if found > max(TIMES_HOTTER * arguments.temperature, HOTTEST):
+        raise ArithmeticError(
+            f"after {time:.3f} ps atoms have {found:.0f} K, at first {arguments.temperature:g} K: "
+            "the potential does not hold them together, or --timestep is too long; shortest "
+            f"distances (Å): {shortest([atoms])}; {arguments.out} is the way there"
+        )
 
 
 def integrator(atoms: Atoms, arguments: argparse.Namespace) -> MolecularDynamics:

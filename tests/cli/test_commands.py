@@ -225,6 +225,14 @@ class TestChecks:
         assert "temperature of the second half" in said
         assert "shortest distances (Å): Cu-Cu 2." in said
 
+    def test_md_that_goes_wrong_ends(self, folder, capsys):
+        arguments = ["md", "run", "new.extxyz", "-o", "m.traj", "--quiet", "--no-plots"]
+        wrong = ["--timestep", "50", "--temperature", "2000", "--steps", "200"]
+        assert main([*arguments, *wrong]) == 1
+        said = capsys.readouterr().err
+        assert " K, at first 2000 K: the potential does not hold them together" in said
+        assert len(ase.io.read("m.traj", ":")) > 1
+
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_completion_in_bash(run_dir, capsys):
