@@ -263,9 +263,8 @@ def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     if arguments.only is None:
         arguments.only = list(range(arguments.folds))
-    names = ("data", "models", "folds", "only", "trials", "everywhere", "twojmax", "limits")
-    names += ("threads",)
-    options = {name: getattr(arguments, name) for name in names}
+    names = "data models folds only trials everywhere twojmax limits threads"
+    options = {name: getattr(arguments, name) for name in names.split()}
     report = Report("snap-accuracy", "SNAP, tuned and plain", typed("snap-accuracy", **options))
     report.settings = {name: value for name, value in options.items() if name != "data"}
     found = []

@@ -115,26 +115,26 @@ def cutoff(facts: Facts) -> float:
 
 def bonds(facts: Facts, cutoff: float) -> dict[str, dict[str, float]]:
     """Cutoffs, inner ones too, and core repulsions of all pairs of elements."""
-    found = {}
-    for pair in combinations_with_replacement(facts.elements, 2):
-        own = pair_cutoff(facts, pair, cutoff)
-        found["-".join(pair)] = {"cutoff": own, **core(facts, pair, own)}
-    return found
+    return {
+        "-".join(pair): {"cutoff": own, **core(facts, pair, own)}
+        for pair, own in pair_cutoffs(facts, cutoff).items()
+    }
 
 
 def neighbors(facts: Facts) -> dict[str, dict[str, float]]:
     """Mean numbers of neighbours within the cutoffs, by the elements of both."""
-    pairs = combinations_with_replacement(facts.elements, 2)
-    cutoffs = {pair: pair_cutoff(facts, pair, cutoff(facts)) for pair in pairs}
-    return mean_neighbors(facts.sample, facts.elements, cutoffs)
+    return mean_neighbors(facts.sample, facts.elements, pair_cutoffs(facts, cutoff(facts)))
 
 
-def pair_cutoff(facts: Facts, pair: Pair, cutoff: float) -> float:
-    """r_c (d_ab / d)^(1/2), Å, with sums of covalent radii d_ab of the pair, and d of two of the
+def pair_cutoffs(facts: Facts, cutoff: float) -> dict[Pair, float]:
+    """r_c (d_ab / d)^(1/2), Å, with sums of covalent radii d_ab of a pair, and d of two of the
     largest atoms: radial functions are as fine as the bonds that they are for are short."""
     radii = {each: float(covalent_radii[atomic_numbers[each]]) for each in facts.elements}
-    ratio = sum(radii[each] for each in pair) / (2 * max(radii.values()))
-    return round(cutoff * math.sqrt(ratio), 2)
+    largest = 2 * max(radii.values())
+    return {
+        pair: round(cutoff * math.sqrt(sum(radii[each] for each in pair) / largest), 2)
+        for pair in combinations_with_replacement(facts.elements, 2)
+    }
 
 
 def core(facts: Facts, pair: Pair, cutoff: float) -> dict[str, float]:
