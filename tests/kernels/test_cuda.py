@@ -338,7 +338,7 @@ class Recorder:
 
 
 KERNELS = {
-    "symmetry_functions": {"weigh_pairs", "sum_radial", "sum_angular", "pull"},
+    "symmetry_functions": {"sum_radial", "sum_angular", "pull"},
     "gmp": {"sum_multipoles", "pull", "push"},
     "bispectrum": {"sum_densities", "multiply", "overlap", "adjoin", "pull"},
     "spherical_expansion": {"add_products", "pull_pair"},
@@ -381,7 +381,7 @@ def test_compiles_for_sm_90(
 
 @pytest.mark.parametrize(
     ("stem", "case"),
-    [("symmetry_functions", "uneven_cutoffs"), ("gmp", "solid"), ("bispectrum", "2j4")],
+    [("gmp", "solid"), ("bispectrum", "2j4")],
 )
 @compiled
 def test_not_compiled_anew_for_another_number_of_pairs(
