@@ -17,7 +17,7 @@ F_lm dG/dS_l dS_l/d(F_lm^2) 2, so that dG = sum_m multipole_lm dF_lm.
 import triton
 import triton.language as tl
 
-from .pairs import load_vector
+from .pairs import four_zeros, load_vector
 
 
 @triton.jit
@@ -143,12 +143,12 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, multip
     x, y, z = load_vector(vectors, pairs, inside)
     rho = x * x + y * y + z * z
     flat, flat_x, flat_y = in_plane(x, y, norms, BITS, ROWS)
-    zero = tl.zeros([ROWS, BLOCK], vectors.dtype.element_ty)
-    bent, level, tilted, raised = zero, zero, zero, zero
+    dtype: tl.constexpr = vectors.dtype.element_ty
+    bent, level, tilted, raised = four_zeros(ROWS, BLOCK, dtype)
     for sigma in range(0, n_sigmas):
         height, decay, contraction = load_gaussians(gaussians, kind, sigma, n_sigmas, GAUSSIANS)
         weight = height * tl.exp(-decay * rho[None, :])
-        now, below, slope, slope_below = zero, zero, zero, zero
+        now, below, slope, slope_below = four_zeros(ROWS, BLOCK, dtype)
         for order in range(0, HIGHEST + 1):
             above = climb(now, below, order, z, rho, ROWS)
             slope_above = climb_slope(slope, slope_below, below, order, z, rho, ROWS)
@@ -158,7 +158,7 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, multip
             place = ((center * n_sigmas + sigma) * ORDERS + order) * ROWS
             multipole = tl.load(multipoles + place[None, :] + row)
             if JACOBIAN:
-                bent, level, tilted, raised = zero, zero, zero, zero
+                bent, level, tilted, raised = four_zeros(ROWS, BLOCK, dtype)
             else:
                 g = tl.load(gradient + center * n_features + column, mask=known, other=0.0)
                 multipole *= g[None, :]
@@ -204,8 +204,8 @@ def push(vectors, changes, first, neighbors, species, gaussians, columns, norms,
         kind = tl.load(species + tl.load(neighbors + pairs, mask=inside, other=0))
         height, decay, contraction = load_gaussians(gaussians, kind, sigma, n_sigmas, GAUSSIANS)
         weight = tl.where(inside[None, :], height * tl.exp(-decay * rho[None, :]), 0.0)
-        zero = tl.zeros([ROWS, BLOCK], vectors.dtype.element_ty)
-        now, below, slope, slope_below = zero, zero, zero, zero
+        dtype: tl.constexpr = vectors.dtype.element_ty
+        now, below, slope, slope_below = four_zeros(ROWS, BLOCK, dtype)
         for order in range(0, HIGHEST + 1):
             above = climb(now, below, order, z, rho, ROWS)
             slope_above = climb_slope(slope, slope_below, below, order, z, rho, ROWS)
