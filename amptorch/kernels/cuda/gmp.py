@@ -24,8 +24,9 @@ from .tables import TableCache, Tables, power_of_two
 if TYPE_CHECKING:
     from ..gmp import GaussianMultipoles
 
-TILE = 512
-"""Components times neighbours that a program holds at a time."""
+TILE = 128
+"""Components times neighbours that a warp holds at a time. A program is one warp, whose sums need
+no shared memory, unless there are so many components that 16 neighbours fill more."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,17 @@ class Plan(Tables):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """What all kernels are compiled for."""
+        """What all kernels are compiled for and with."""
         rows = len(self.norms)
+        block = max(TILE // rows, 16)
         return {
             "HIGHEST": self.highest,
             "ORDERS": self.columns.shape[1],
             "ROWS": rows,
             "GAUSSIANS": self.gaussians.shape[2],
             "BITS": max(self.highest - 1, 0).bit_length(),
-            "BLOCK": max(TILE // rows, 16),
+            "BLOCK": block,
+            "num_warps": max(rows * block // TILE, 1),
         }
 
 
@@ -140,7 +143,7 @@ class _Launch(Launch["GaussianMultipoles"]):
         self.environment = environment
         self.vectors = environment.vectors.detach()
         self.plan = plan(multipoles, self.vectors)
-        self.sizes: dict[str, Any] = {**self.plan.sizes, "num_warps": 4, **OPTIONS}
+        self.sizes: dict[str, Any] = {**self.plan.sizes, **OPTIONS}
         n_atoms, n_sigmas = environment.n_atoms, len(self.plan.columns)
         self.grid = n_atoms, n_sigmas
         self.n_features = multipoles.n_features

@@ -118,7 +118,7 @@ def gather(bent, level, tilted, raised, x, y, z, flat, flat_x, flat_y):
     """Gradients of a block of neighbours from sums that multiply S_m: along R, and from the slopes
     of S_m, of Pi by rho and of R_lm by z."""
     along = tl.sum(bent * flat, 0)
-    sideways = tl.sum(tilted * flat, 0)
+    sideways = 2.0 * tl.sum(tilted * flat, 0)
     gx = tl.sum(level * flat_x, 0) + (along + sideways) * x
     gy = tl.sum(level * flat_y, 0) + (along + sideways) * y
     return gx, gy, tl.sum(raised * flat, 0) + along * z
@@ -162,7 +162,7 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, recurr
             scaled = multipole * tl.sum(weight, 0)[None, :]
             bent += multipole * now * tl.sum(-2.0 * decay * weight, 0)[None, :]
             level += scaled * now
-            tilted += 2.0 * scaled * slope
+            tilted += scaled * slope
             raised += scaled * leg * below
             if JACOBIAN:
                 gx, gy, gz = gather(bent, level, tilted, raised, x, y, z, flat, flat_x, flat_y)
@@ -185,8 +185,8 @@ def push(vectors, changes, first, neighbors, species, gaussians, columns, norms,
          GAUSSIANS: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """The change of G with the vectors, of one centre and one sigma."""
     center, sigma = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    orders, row = tl.arange(0, ORDERS), tl.arange(0, ROWS)
-    total = tl.zeros([ORDERS], vectors.dtype.element_ty)
+    orders, row = tl.arange(0, ORDERS), tl.arange(0, ROWS)[:, None]
+    total = tl.zeros([ORDERS, BLOCK], vectors.dtype.element_ty)
     end = tl.load(first + center + 1)
     for start in range(tl.load(first + center), end, BLOCK):
         pairs = start + tl.arange(0, BLOCK)
@@ -209,12 +209,13 @@ def push(vectors, changes, first, neighbors, species, gaussians, columns, norms,
             slope_above = climb_slope(slope, slope_below, below, up, down, z, rho)
             below, now, slope_below, slope = now, above, slope, slope_above
             place = ((center * n_sigmas + sigma) * ORDERS + order) * ROWS
-            multipole = tl.load(multipoles + place + row)[:, None]
+            multipole = tl.load(multipoles + place + row)
             raised = slope * sideways[None, :] + leg * below * dz[None, :]
             change = (now * turned + raised * flat) * tl.sum(weight, 0)[None, :]
             steepness = tl.sum(-2.0 * decay * weight, 0) * along
             change += now * flat * steepness[None, :]
-            total += tl.where(orders == order, tl.sum(tl.sum(multipole * change, 1), 0), 0.0)
+            change = tl.sum(multipole * change, 0)
+            total += tl.where(orders[:, None] == order, change[None, :], 0.0)
             weight *= contraction
     column = tl.load(columns + sigma * ORDERS + orders)
-    tl.store(features + center * n_features + column, total, mask=column >= 0)
+    tl.store(features + center * n_features + column, tl.sum(total, 1), mask=column >= 0)
