@@ -37,7 +37,7 @@ class Plan(Tables):
         gaussians: [n_species, n_sigmas, n_gaussians, 3]: w at r = 0, -(ln w)'/(2r), lambda.
         columns: [n_sigmas, n_orders], feature of a sigma and an order, -1 where there is none.
         norms: [n_rows], N_m of the rows m = 0, 1, -1, 2, -2, ...
-        recurrences: [n_orders, n_rows, 4], see ``load_recurrence``.
+        recurrences: [n_orders, 4, n_rows], see ``load_recurrence``.
         factors: [n_orders], (2l-1)!! l!.
         highest: order.
     """
@@ -126,7 +126,7 @@ def _recurrences(n_orders: int, n_rows: int) -> Tensor:
     climbs = m < order
     whole = torch.where(climbs, leg, 1.0)
     up, down = (2 * order - 1) / whole, leg_below / whole
-    return torch.stack([up * climbs, down * climbs, (m == order).double(), leg], -1)
+    return torch.stack([up * climbs, down * climbs, (m == order).double(), leg], 1)
 
 
 def _factor(order: int) -> float:

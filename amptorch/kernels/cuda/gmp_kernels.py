@@ -45,8 +45,8 @@ def in_plane(x, y, norms, BITS: tl.constexpr, ROWS: tl.constexpr):
 def load_recurrence(recurrences, order, ROWS: tl.constexpr):
     """(2l-1) / sqrt(l^2-m^2), sqrt((l-1)^2-m^2) / sqrt(l^2-m^2), Pi_mm and sqrt(l^2-m^2) of every
     row, [ROWS, 1], each zero where it has no part in Pi_lm."""
-    at = recurrences + 4 * (order * ROWS + tl.arange(0, ROWS)[:, None])
-    return tl.load(at), tl.load(at + 1), tl.load(at + 2), tl.load(at + 3)
+    at = recurrences + 4 * order * ROWS + tl.arange(0, ROWS)[:, None]
+    return tl.load(at), tl.load(at + ROWS), tl.load(at + 2 * ROWS), tl.load(at + 3 * ROWS)
 
 
 @triton.jit
