@@ -99,6 +99,7 @@ STEMS = {
 }
 
 CASES = [
+    ("symmetry_functions", "g2_g4_cosine"),
     ("symmetry_functions", "shifted_g2"),
     ("symmetry_functions", "uneven_cutoffs"),
     ("symmetry_functions", "many_terms"),
@@ -153,6 +154,7 @@ def test_kernel_matches_reference(stem: str, case: str) -> None:
 @pytest.mark.parametrize(
     ("stem", "case"),
     [
+        ("symmetry_functions", "g2_g4_cosine"),
         ("symmetry_functions", "polynomial_real"),
         ("symmetry_functions", "tanh"),
         *CASES[-4:-1],
@@ -348,6 +350,7 @@ KERNELS = {
 @pytest.mark.parametrize(
     ("stem", "case"),
     [
+        ("symmetry_functions", "g2_g4_cosine"),
         ("symmetry_functions", "uneven_cutoffs"),
         ("symmetry_functions", "polynomial_real"),
         ("symmetry_functions", "weighted"),
