@@ -60,6 +60,8 @@ class GradientFit:
             (net.partial_fit if self._go_on else net.fit)(train, None)
         except Diverged as error:
             return error
+        finally:
+            net.release_batches()
         return None
 
     def _make_net(self, potential: Potential, train: Frames, valid: Frames | None) -> AtomsNet:
