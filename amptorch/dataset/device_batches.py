@@ -65,11 +65,12 @@ class DeviceCollater:
             self._frames = ResidentFrames(self.images, self.device)
             self._places = {id(image): place for place, image in enumerate(self.images)}
         if self._says:
-            print(self._words())
+            print(self.words())
             self._says = False
         return self._frames
 
-    def _words(self) -> str:
+    def words(self) -> str:
+        """Where frames are, as the last batch found them."""
         if self._frames is None:
             return f"frames are copied to {self.device} batch by batch: {self.reason}"
         return f"frames lie on {self.device}: {self._frames.n_bytes / 1e9:.3g} GB"

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.utils.data import Subset
 
 from ..data.frame import AtomsBatch, Labelled
-from ..dataset.device_batches import DeviceCollater
 from ..dataset.frames import Images
 from ..errors import Diverged
 from ..files.checkpoint import snapshot
@@ -161,11 +160,6 @@ class AtomsNet(NeuralNet):
         """What the sizes of the parameters add to the loss: of a member those of its own."""
         model = self.module_
         return criterion.of_parameters(model.current if isinstance(model, Members) else model)
-
-    def release_batches(self) -> None:
-        """Free what batches hold of a device; it is taken anew with the next one."""
-        if isinstance(self.iterator_train__collate_fn, DeviceCollater):
-            self.iterator_train__collate_fn.release()
 
     def images_of(self, batch: AtomsBatch | None) -> AtomsBatch:
         """Which atoms are of which images, for the loss."""
