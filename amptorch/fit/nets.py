@@ -124,6 +124,8 @@ def _batches(settings: Config, device: torch.device, dataset: Frames | None) -> 
     collater = DataCollater(train=True, forcetraining=settings.model.get_forces)
     if optim.gpus > 1:
         return {"collate_fn": ParallelCollater(optim.gpus, collater)}
+    if dataset is None:
+        return {"collate_fn": collater}
     images, verbose = held(dataset), settings.cmd.verbose
     made = device_collater(collater, images, device, optim.resident, verbose)
     # Copies are made while the device computes; of frames that lie there none are made.

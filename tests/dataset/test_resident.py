@@ -346,6 +346,14 @@ def test_memory_is_freed_with_the_end_of_training(tmp_path):
         assert_same(each(each.images[:3])[0], collater(collater.images[:3])[0])
 
 
+def test_a_model_loads_without_its_frames(tmp_path):
+    trainer = run(tmp_path, FRAMES, TRAININGS["on the fly"], True)
+    loaded = AtomsTrainer()
+    loaded.load_pretrained(trainer.cp_dir)
+    assert isinstance(loaded.net.iterator_train__collate_fn, DataCollater)
+    assert loaded.predict(FRAMES)["energy"] == trainer.predict(FRAMES)["energy"]
+
+
 @pytest.mark.parametrize("resident", [False, "auto"])
 def test_on_a_gpu_copies_are_made_ahead(resident, tmp_path, monkeypatch):
     """Nothing is moved before the first batch, so this needs no GPU."""
