@@ -76,3 +76,15 @@ def test_a_checkpoint_goes_to_either_device(run_dir):
         loaded.load_pretrained(trainer.cp_dir, gpu2cpu=gpu2cpu)
         assert next(loaded.model.parameters()).device.type == device
         assert_same_calculation(loaded, trainer, torch.float64)
+
+
+@pytest.mark.parametrize("form", ["cached", "on_the_fly"])
+def test_frames_on_the_device_and_copies_of_them_train_alike(form, run_dir, capsys):
+    options = sections("gaussian_cosine", form, torch.float64, 1)
+    options["cmd"]["verbose"] = True
+    found = []
+    for resident, said in (("auto", "frames lie on cuda"), (False, "frames are copied to cuda")):
+        options["optim"]["resident"] = resident
+        found.append(losses(trained(alloy_frames(), run_dir, **options)))
+        assert said in capsys.readouterr().out
+    np.testing.assert_allclose(*found, rtol=LOSSES[torch.float64])

@@ -70,6 +70,8 @@ class Frames:
     @cached_property
     def joined(self) -> tuple[Tensor, Environment, Tensor]:
         """Blocks, environment and touched features of one frame made of all."""
+        if len(self.blocks) == 1:
+            return self.blocks[0], self.environments[0], self.touch
         return torch.cat(list(self.blocks)), concatenate(self.environments), self.touch
 
 
