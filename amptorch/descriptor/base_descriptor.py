@@ -205,6 +205,21 @@ class BaseDescriptor(Identity):
         """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features], building no Jacobian."""
         return self.kernel.vjp(environment, self.parameters, gradient)
 
+    def jvp(self, environment: Environment, changes: Tensor) -> Tensor:
+        """dG [n_atoms, n_features] from ``changes`` [n_pairs, 3] of the pair vectors, where
+        :attr:`has_jvp` says so."""
+        return self.kernel.jvp(environment, self.parameters, changes)  # type: ignore[attr-defined]
+
+    @property
+    def has_jvp(self) -> bool:
+        """Whether there is the transpose of ``vjp``: not of every kernel, and not where a subclass
+        has a ``vjp`` of its own alone."""
+        owners = [
+            next(each for each in type(self).__mro__ if name in vars(each))
+            for name in ("vjp", "jvp")
+        ]
+        return owners[0] is owners[1] and hasattr(self.kernel, "jvp")
+
     def prepare_fingerprints(
         self,
         images: Sequence[Atoms],

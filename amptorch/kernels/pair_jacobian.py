@@ -70,6 +70,8 @@ class Frames:
     @cached_property
     def joined(self) -> tuple[Tensor, Environment, Tensor]:
         """Blocks, environment and touched features of one frame made of all."""
+        if len(self.blocks) == 1:
+            return self.blocks[0], self.environments[0], self.touch
         return torch.cat(list(self.blocks)), concatenate(self.environments), self.touch
 
 
@@ -133,6 +135,12 @@ def forces(environment: Environment, pair_gradients: Tensor) -> Tensor:
     zeros = pair_gradients.new_zeros((environment.n_atoms, 3))
     pulled = zeros.index_add(0, environment.centers, pair_gradients)
     return pulled.index_add(0, environment.neighbors, -pair_gradients)
+
+
+def pair_changes(environment: Environment, forces: Tensor) -> Tensor:
+    """dL/d(dE/dR_ij) [n_pairs, 3] from dL/dF [n_atoms, 3]: the transpose of :func:`forces`."""
+    at_centers = forces.index_select(0, environment.centers)
+    return at_centers - forces.index_select(0, environment.neighbors)
 
 
 def virials(environment: Environment, pair_gradients: Tensor) -> Tensor:
