@@ -91,16 +91,17 @@ class OnTheFly(Computed, PairPrimes):
 
     @torch.no_grad()
     def product(self, gradient: Tensor) -> tuple[Tensor, Transpose]:
-        return (
-            (self.forces(gradient), self._push)
-            if self.descriptor.has_jvp
-            else super().product(gradient)
-        )
+        if not self.descriptor.has_jvp:
+            return super().product(gradient)
+        environment, centers = self.environment, self.environment.centers
+        pairs = self._pair_gradients(gradient)
 
-    @torch.no_grad()
-    def _push(self, forces: Tensor) -> Tensor:
-        pairs = pair_jacobian.pair_changes(self.environment, forces)
-        return self.descriptor.jvp(self.environment, pairs) * self.factors
+        @torch.no_grad()
+        def push(forces: Tensor) -> Tensor:
+            changes = pair_jacobian.pair_changes(environment, forces, centers)
+            return self.descriptor.jvp(environment, changes) * self.factors
+
+        return pair_jacobian.forces(environment, pairs, centers), push
 
     def forces_and_virials(
         self, gradient: Tensor, frames: Tensor, n_frames: int
