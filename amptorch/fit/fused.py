@@ -1,7 +1,7 @@
 """Loss and gradient of a batch without autograd, where model, loss and data allow it.
 
-On the CPU, of stored primes, by one kernel (``kernels/batch_loss.py``); on a GPU, and of primes that
-are computed at every step, composed of the networks and of products with the primes
+On the CPU, of stored primes, by one kernel (``kernels/batch_loss.py``); on a GPU, and of primes
+that are computed at every step, composed of the networks and of products with the primes
 (``kernels/composed_loss.py``). Both take the steps that autograd would take, so the results differ
 by rounding only. What somebody else may want to see or change on the way (hooks, classes of their
 own) goes the general way.

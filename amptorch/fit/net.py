@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypedDict
 
 import torch
 from skorch import NeuralNet
+from skorch.dataset import get_len
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
@@ -21,6 +22,7 @@ from ..processes import interruption
 from ..processes.stages import stage
 from .fused import FusedSteps
 from .nep_loss import NepLoss
+from .unread import UnreadLosses
 
 
 class Step(TypedDict):
@@ -33,7 +35,8 @@ class Step(TypedDict):
 class AtomsNet(NeuralNet):
     """skorch net whose inputs are :class:`AtomsBatch` and whose targets are (energies, forces).
 
-    A loss that is not finite ends training as Ctrl-C does, and then raises.
+    A loss that is not finite ends training as Ctrl-C does, and then raises; on a GPU, where losses
+    are read together (:mod:`amptorch.fit.unread`), before the epoch ends.
 
     Attributes:
         finite_: the last weights whose loss is known to be finite.
@@ -47,6 +50,7 @@ class AtomsNet(NeuralNet):
     moved_: float = 0.0
     _failure: Diverged | None = None
     _steps: FusedSteps | None = None
+    _unread: UnreadLosses | None = None
 
     def partial_fit(
         self, X: Images, y: object = None, classes: object = None, **fit_params: object
@@ -111,10 +115,43 @@ class AtomsNet(NeuralNet):
     ) -> None:
         super().on_batch_end(net, batch, training, **kwargs)
         interruption.raise_if_lost()
+        if self._unread is None:
+            self._saw(None if loss is None else loss.item(), training)
+
+    def _saw(self, loss: float | None, training: bool) -> None:
+        """Check the loss of a batch; the first one's is of the weights the epoch began with."""
         if loss is not None:
-            self.check_loss(loss.item())
+            self.check_loss(loss)
         if training and self._begun is not None:
             self.finite_, self._begun = self._begun, None
+
+    def run_single_epoch(
+        self,
+        iterator: Iterable[Labelled] | None,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., Step],
+        **fit_params: object,
+    ) -> None:
+        """skorch's; on a GPU losses are read when the epoch ends, whatever ends it, and checked
+        then."""
+        if iterator is None or not self._on_gpu:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            return
+        self._unread = UnreadLosses(
+            self.history, f"{prefix}_loss", lambda loss: self._saw(loss, training)
+        )
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                self._unread.add(step["loss"])
+                self.history.record_batch(f"{prefix}_batch_size", get_len(batch[0]))
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        finally:
+            unread, self._unread = self._unread, None
+            unread.read()
+        self.history.record(f"{prefix}_batch_count", unread.n_batches)
 
     def on_train_end(
         self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
@@ -193,7 +230,7 @@ class AtomsNet(NeuralNet):
         return _mean(steps)
 
     def _step_of(self, model: nn.Module, batch: Labelled, fit_params: Mapping[str, object]) -> Step:
-        inputs, target = batch
+        batch = inputs, target = self._there(batch)
         fused = self._fused(model, batch, fit_params, gradient=True)
         if fused is not None:
             return fused
@@ -209,8 +246,20 @@ class AtomsNet(NeuralNet):
             self._set_training(False)
             model = self.module_
             model = model.for_prediction() if isinstance(model, Members) else model
+            batch = self._there(batch)
             fused = self._fused(model, batch, fit_params, gradient=False)
             return super().validation_step(batch, **fit_params) if fused is None else fused
+
+    @property
+    def _on_gpu(self) -> bool:
+        return torch.device(self.device).type != "cpu"
+
+    def _there(self, batch: Labelled) -> Labelled:
+        """A batch on the device, whichever way its step is taken."""
+        if not self._on_gpu:
+            return batch
+        inputs, target = batch
+        return inputs.to(self.device), tuple(part.to(self.device) for part in target)
 
     def _fused(
         self,
@@ -219,10 +268,10 @@ class AtomsNet(NeuralNet):
         fit_params: Mapping[str, object],
         gradient: bool,
     ) -> Step | None:
-        """The step by one kernel; None where it is to be taken by ``infer`` and ``get_loss``."""
+        """The step without autograd; None where ``infer`` and ``get_loss`` are to take it."""
         kind = type(self)
         own = kind.infer is AtomsNet.infer and kind.get_loss is AtomsNet.get_loss
-        if fit_params or not own or torch.device(self.device).type != "cpu":
+        if fit_params or not own:
             return None
         inputs, target = batch
         if self._steps is None:

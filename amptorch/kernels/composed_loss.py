@@ -18,7 +18,8 @@ from . import networks
 from .batch_loss import Result, Terms
 
 Product = Callable[[Tensor], tuple[Tensor, Callable[[Tensor], Tensor]]]
-"""From dE/dG [n_atoms, n_features] to forces [n_atoms, 3], and the way from dL/dF to dL/d(dE/dG)."""
+"""From dE/dG [n_atoms, n_features] to forces [n_atoms, 3], and the way from dL/dF to
+dL/d(dE/dG)."""
 
 
 @dataclass

@@ -114,7 +114,7 @@ class Shape:
             return [self.activation] * (len(self.widths) - 2)
         names, numbers = list(activations()), self.activation.constants
         rows = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
-        return [Activation(names[int(place)], constants) for place, *constants in rows]
+        return [Activation(names[int(place)], (one, two)) for place, one, two in rows]
 
     @property
     def parameters(self) -> list[tuple[int, ...]]:

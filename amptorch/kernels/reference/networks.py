@@ -104,7 +104,9 @@ class Evaluation:
     def _run(self, fingerprints: Tensor) -> None:
         """z and h of all layers."""
         # of each linear layer what goes in; of each hidden one the sum, and its slope
-        self._inputs, self._sums, self._rises = [fingerprints], [], []
+        self._inputs: list[Tensor] = [fingerprints]
+        self._sums: list[Tensor] = []
+        self._rises: list[Tensor] = []
         for layer in self._layers:
             sums = torch.baddbmm(layer.bias, self._inputs[-1], layer.weight.mT)
             if layer.curve is None:
@@ -118,7 +120,8 @@ class Evaluation:
     def _pull(self) -> Tensor:
         """s_n dN_n/dG [n_networks, n_rows, n_features]; keeps s d and s a of all layers."""
         # of each linear layer s d; of each hidden one s a
-        self._back, self._before = [self._shares], []
+        self._back: list[Tensor] = [self._shares]
+        self._before: list[Tensor] = []
         for layer, rise in zip(reversed(self._layers[1:]), reversed(self._rises), strict=True):
             before = self._back[0] @ layer.weight
             self._before.insert(0, before)
