@@ -95,7 +95,7 @@ def test_an_epoch_does_not_wait_for_its_batches(form, run_dir):
         yield batch
         torch.cuda.set_sync_debug_mode("default")
 
-    net.notify("on_train_begin", X=trainer.train_dataset)
+    net.notify("on_train_begin", X=trainer.train_dataset, y=None)
     net.notify("on_epoch_begin", dataset_train=trainer.train_dataset)
     try:
         net.run_single_epoch(batches(), training=True, prefix="train", step_fn=net.train_step)

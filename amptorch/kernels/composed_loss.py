@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..processes.stages import stage
 from . import networks
 from .batch_loss import Result, Terms
 
@@ -60,22 +61,25 @@ def composed_loss(
     """
     value, slope = _PENALTIES[terms.penalty]
     x, with_forces = inputs.fingerprints, inputs.product is not None
-    run = networks.evaluate(shape, x, inputs.shares, parameters, with_forces, gradient)
+    with stage("amptorch::forward"):
+        run = networks.evaluate(shape, x, inputs.shares, parameters, with_forces, gradient)
     energies = torch.zeros_like(targets[0]).index_add_(0, inputs.frames, run.energies)
     errors = (energies - targets[0]) / terms.divisors
     loss, forces = (terms.energies * value(errors, terms.delta)).sum(), x.new_empty(0)
     if inputs.product is not None:
-        forces, transpose = inputs.product(run.slopes)
+        with stage("amptorch::forces"):
+            forces, transpose = inputs.product(run.slopes)
         weights = terms.forces.index_select(0, inputs.frames).unsqueeze(1)
         residuals = forces - targets[1]
         loss = loss + (weights * value(residuals, terms.delta)).sum()
     if not gradient:
         return Result(loss, energies, forces, [], x.new_empty(0, 0))
-    of_frames = terms.energies * slope(errors, terms.delta) / terms.divisors
-    of_slopes = transpose(weights * slope(residuals, terms.delta)) if with_forces else None
-    changes, shares = run.gradient(
-        of_frames.index_select(0, inputs.frames), of_slopes, not shape.one_network
-    )
+    with stage("amptorch::backward"):
+        of_frames = terms.energies * slope(errors, terms.delta) / terms.divisors
+        of_slopes = transpose(weights * slope(residuals, terms.delta)) if with_forces else None
+        changes, shares = run.gradient(
+            of_frames.index_select(0, inputs.frames), of_slopes, not shape.one_network
+        )
     return Result(loss, energies, forces, changes, x.new_empty(0, 0) if shares is None else shares)
 
 

@@ -99,7 +99,7 @@ def _gaussian_curvature(z: Tensor, h: Tensor, slope: Tensor, _: Constants) -> Te
 CURVES = {
     "tanh": Curve(
         lambda z, _: torch.tanh(z),
-        lambda z, h, _: 1 - h * h,
+        lambda z, h, _: torch.rsub(h * h, 1),
         lambda z, h, slope, _: -2 * h * slope,
     ),
     "softplus": Curve(

@@ -144,9 +144,10 @@ class Evaluation:
         changes: list[Tensor] = []
         back = self._shares * of_energies  # dL/dz
         for k in range(len(self._layers) - 1, -1, -1):
-            weights = self._summed(back, self._inputs[k])
+            outer = [(back, self._inputs[k])]
             if pushed is not None:
-                weights = weights + self._summed(self._back[k], pushed.inputs[k])
+                outer.append((self._back[k], pushed.inputs[k]))
+            weights = self._summed(outer)
             changes = [weights, back.sum(1), *changes]
             if k > 0:
                 back = self._rises[k - 1] * (back @ self._layers[k].weight)
@@ -174,10 +175,12 @@ class Evaluation:
             curvatures.append(bends * changes)
         return _Pushed(inputs, curvatures, changes)
 
-    def _summed(self, one: Tensor, other: Tensor) -> Tensor:
-        """sum over atoms of one (x) other, [n_networks, out, in]."""
-        parts = [each.view(-1, self._part, each.shape[2]) for each in (one, other)]
-        products = parts[0].mT @ parts[1]
+    def _summed(self, outer: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """The sum of one (x) other over atoms and all pairs, [n_networks, out, in]."""
+        cut = [[each.view(-1, self._part, each.shape[2]) for each in pair] for pair in outer]
+        products = torch.bmm(cut[0][0].mT, cut[0][1])
+        for one, other in cut[1:]:
+            products = torch.baddbmm(products, one.mT, other)
         return products.view(self._n_networks, -1, *products.shape[1:]).sum(1)
 
 
