@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.base_descriptor import BaseDescriptor, has_jvp
 from ..kernels import pair_jacobian
 from ..kernels.environment import Environment, Where, concatenate, moved
 
@@ -91,7 +91,7 @@ class OnTheFly(Computed, PairPrimes):
 
     @torch.no_grad()
     def product(self, gradient: Tensor) -> tuple[Tensor, Transpose]:
-        if not self.descriptor.has_jvp:
+        if not has_jvp(self.descriptor):
             return super().product(gradient)
         environment, centers = self.environment, self.environment.centers
         pairs = self._pair_gradients(gradient)

@@ -206,19 +206,8 @@ class BaseDescriptor(Identity):
         return self.kernel.vjp(environment, self.parameters, gradient)
 
     def jvp(self, environment: Environment, changes: Tensor) -> Tensor:
-        """dG [n_atoms, n_features] from ``changes`` [n_pairs, 3] of the pair vectors, where
-        :attr:`has_jvp` says so."""
+        """dG [n_atoms, n_features] from ``changes`` [n_pairs, 3], where :func:`has_jvp`."""
         return self.kernel.jvp(environment, self.parameters, changes)  # type: ignore[attr-defined]
-
-    @property
-    def has_jvp(self) -> bool:
-        """Whether there is the transpose of ``vjp``: not of every kernel, and not where a subclass
-        has a ``vjp`` of its own alone."""
-        owners = [
-            next(each for each in type(self).__mro__ if name in vars(each))
-            for name in ("vjp", "jvp")
-        ]
-        return owners[0] is owners[1] and hasattr(self.kernel, "jvp")
 
     def prepare_fingerprints(
         self,
@@ -259,6 +248,16 @@ class BaseDescriptor(Identity):
         matrix = pair_jacobian.to_sparse(environment, values, self.touch, factors)
         primes = pair_jacobian.without_small(matrix, self.prime_threshold)
         return image_arrays(image.numbers, counts, fingerprint, primes)
+
+
+def has_jvp(descriptor: BaseDescriptor) -> bool:
+    """Whether there is the transpose of ``vjp``: not of every kernel, and not where a subclass has
+    a ``vjp`` of its own alone."""
+    owners = [
+        next(each for each in type(descriptor).__mro__ if name in vars(each))
+        for name in ("vjp", "jvp")
+    ]
+    return owners[0] is owners[1] and hasattr(descriptor.kernel, "jvp")
 
 
 def _species_of(descriptor: BaseDescriptor, image: Atoms, name: str) -> np.ndarray:

@@ -99,8 +99,7 @@ class FusedSteps:
         terms = criterion.terms(batch)
         if terms is None or not _same_type(batch, [parameters[0], *targets]):
             return None
-        with stage("amptorch::loss_and_gradient"):
-            result = _result(model, shape, parameters, batch, targets, terms, gradient)
+        result = _result(model, shape, parameters, batch, targets, terms, gradient)
         if result is None:
             return None
         if gradient:
@@ -177,9 +176,11 @@ def _result(
         inputs = _of_kernel(fingerprint, shares, batch, primes)
         if inputs is None:
             return None
-        return batch_loss.batch_loss(shape, parameters, inputs, targets, terms, gradient)
+        with stage("amptorch::loss_and_gradient"):
+            return batch_loss.batch_loss(shape, parameters, inputs, targets, terms, gradient)
     parts = composed_loss.Inputs(fingerprint, shares, batch.batch, product)
-    return composed_loss.composed_loss(shape, parameters, parts, targets, terms, gradient)
+    with stage("amptorch::loss_and_gradient"):
+        return composed_loss.composed_loss(shape, parameters, parts, targets, terms, gradient)
 
 
 def _of_kernel(

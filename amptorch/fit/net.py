@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn, TypedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypedDict
 
 import torch
 from skorch import NeuralNet
-from skorch.dataset import get_len
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
 from ..data.frame import AtomsBatch, Labelled
 from ..dataset.frames import Images
-from ..errors import Diverged
-from ..files.checkpoint import snapshot
 from ..potentials.networks.members import Members
-from ..processes import interruption
 from ..processes.stages import stage
 from .fused import FusedSteps
 from .nep_loss import NepLoss
-from .unread import UnreadLosses
+from .watched_net import WatchedNet
 
 
 class Step(TypedDict):
@@ -32,58 +28,24 @@ class Step(TypedDict):
     y_pred: Sequence[Tensor]
 
 
-class AtomsNet(NeuralNet):
+class AtomsNet(WatchedNet):
     """skorch net whose inputs are :class:`AtomsBatch` and whose targets are (energies, forces).
 
-    A loss that is not finite ends training as Ctrl-C does, and then raises; on a GPU, where losses
-    are read together (:mod:`amptorch.fit.unread`), before the epoch ends.
-
     Attributes:
-        finite_: the last weights whose loss is known to be finite.
         moved_: by how much the weights have changed in a run, relative to them.
         parts_: indices of the training and of the validation images, if there are any of these.
     """
 
     parts_: tuple[list[int], list[int]] | None = None
 
-    finite_: dict[str, Tensor] | None = None
     moved_: float = 0.0
-    _failure: Diverged | None = None
     _steps: FusedSteps | None = None
-    _unread: UnreadLosses | None = None
-
-    def partial_fit(
-        self, X: Images, y: object = None, classes: object = None, **fit_params: object
-    ) -> AtomsNet:
-        """skorch's.
-
-        Raises:
-            Diverged: the loss of an epoch is not finite; what ends a run has been done.
-        """
-        self._failure = None
-        with interruption.watched():
-            super().partial_fit(X, y, classes, **fit_params)
-        if self._failure is not None:
-            # The epoch that was begun: nothing would be found under the names of its errors.
-            del self.history[-1]
-            raise self._failure
-        return self
-
-    def fail(self, what: str) -> NoReturn:
-        """End training, where ``what`` of an epoch went wrong."""
-        self._failure = Diverged(f"training: epoch {len(self.history)}: {what}")
-        raise KeyboardInterrupt
-
-    def check_loss(self, loss: float) -> None:
-        """End training unless a loss is finite."""
-        if not math.isfinite(loss):
-            self.fail(f"the loss is {loss}")
 
     def on_train_begin(
         self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
     ) -> None:
         super().on_train_begin(net, X, y, **kwargs)
-        self.finite_ = self._start = snapshot(self.module_.state_dict())
+        self._start = self.finite_ or {}
 
     def get_split_datasets(
         self, X: Images, y: object = None, **fit_params: object
@@ -102,63 +64,14 @@ class AtomsNet(NeuralNet):
         **kwargs: object,
     ) -> None:
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
-        self._begun: dict[str, Tensor] | None = snapshot(self.module_.state_dict())
         self._steps = FusedSteps()
-
-    def on_batch_end(
-        self,
-        net: NeuralNet,
-        batch: Labelled | None = None,
-        training: bool = False,
-        loss: Tensor | None = None,
-        **kwargs: object,
-    ) -> None:
-        super().on_batch_end(net, batch, training, **kwargs)
-        interruption.raise_if_lost()
-        if self._unread is None:
-            self._saw(None if loss is None else loss.item(), training)
-
-    def _saw(self, loss: float | None, training: bool) -> None:
-        """Check the loss of a batch; the first one's is of the weights the epoch began with."""
-        if loss is not None:
-            self.check_loss(loss)
-        if training and self._begun is not None:
-            self.finite_, self._begun = self._begun, None
-
-    def run_single_epoch(
-        self,
-        iterator: Iterable[Labelled] | None,
-        training: bool,
-        prefix: str,
-        step_fn: Callable[..., Step],
-        **fit_params: object,
-    ) -> None:
-        """skorch's; on a GPU losses are read when the epoch ends, whatever ends it, and checked
-        then."""
-        if iterator is None or not self._on_gpu:
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-            return
-        self._unread = UnreadLosses(
-            self.history, f"{prefix}_loss", lambda loss: self._saw(loss, training)
-        )
-        try:
-            for batch in iterator:
-                self.notify("on_batch_begin", batch=batch, training=training)
-                step = step_fn(batch, **fit_params)
-                self._unread.add(step["loss"])
-                self.history.record_batch(f"{prefix}_batch_size", get_len(batch[0]))
-                self.notify("on_batch_end", batch=batch, training=training, **step)
-        finally:
-            unread, self._unread = self._unread, None
-            unread.read()
-        self.history.record(f"{prefix}_batch_count", unread.n_batches)
 
     def on_train_end(
         self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
     ) -> None:
         super().on_train_end(net, X, y, **kwargs)
         self.moved_ = _change(self._start, _parameters(self.module_))
-        self._start, self._begun, self._steps = {}, None, None
+        self._start, self._steps = {}, None
 
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Iterator[tuple[str, Tensor]]
@@ -249,10 +162,6 @@ class AtomsNet(NeuralNet):
             batch = self._there(batch)
             fused = self._fused(model, batch, fit_params, gradient=False)
             return super().validation_step(batch, **fit_params) if fused is None else fused
-
-    @property
-    def _on_gpu(self) -> bool:
-        return torch.device(self.device).type != "cpu"
 
     def _there(self, batch: Labelled) -> Labelled:
         """A batch on the device, whichever way its step is taken."""
