@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from amptorch import AtomsTrainer
 from amptorch.data.frame import AtomsBatch
@@ -296,3 +297,32 @@ def test_few_frames_of_stored_primes_and_own_batches_are_left_to_autograd(tmp_pa
         assert (
             FusedSteps().step(trainer.model, trainer.net.criterion_, inputs, targets, True) is None
         )
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations of torch that a GPU would be given, those that make views left out."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not func.is_view
+        return func(*args, **kwargs or {})
+
+
+def test_operations_are_as_many_for_many_networks_as_for_few(tmp_path, monkeypatch):
+    """Each of them costs the host some time, on a GPU more than its work takes."""
+    monkeypatch.setattr(networks, "compiled", lambda _: False)
+    counts = []
+    for number, frames in enumerate((alloy_frames(4), FRAMES)):
+        data = {"derivatives": "on_the_fly", "baseline": "linear"}
+        settings = config(frames, tmp_path / str(number), dataset=data)
+        trainer = AtomsTrainer(settings)
+        trainer.load()
+        trainer.net.initialize()
+        batch = batch_of(trainer, 4)
+        with Operations() as operations:
+            trainer.net.train_step_single(batch)
+        counts.append((len(trainer.model.perceptrons()), operations.count))
+    (two, few), (four, many) = counts
+    assert (two, four) == (2, 4)
+    assert few == many < 110
