@@ -5,6 +5,7 @@ All of it is skipped where there is no GPU; ``make gpu`` runs it where there is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -88,3 +89,28 @@ def test_frames_on_the_device_and_copies_of_them_train_alike(form, run_dir, caps
         found.append(losses(trained(alloy_frames(), run_dir, **options)))
         assert said in capsys.readouterr().out
     np.testing.assert_allclose(*found, rtol=LOSSES[torch.float64])
+
+
+@pytest.mark.parametrize("form", ["cached", "on_the_fly"])
+def test_an_epoch_does_not_wait_for_its_batches(form, run_dir):
+    """The host runs ahead; all that it reads it reads when the epoch ends."""
+    options = sections("gaussian_cosine", form, torch.float32, 1)
+    options["optim"] |= {"ema": 0.9, "gradient_clip": 1.0}
+    trainer = trained(alloy_frames(), run_dir, **options)
+    net, images = trainer.net, [trainer.train_dataset[k] for k in range(4)]
+    batch = net._there(net.iterator_train__collate_fn(images))
+
+    def batches() -> Iterator[Any]:
+        yield batch
+        torch.cuda.set_sync_debug_mode("error")
+        yield batch
+        yield batch
+        torch.cuda.set_sync_debug_mode("default")
+
+    net.notify("on_train_begin", X=trainer.train_dataset, y=None)
+    net.notify("on_epoch_begin", dataset_train=trainer.train_dataset)
+    try:
+        net.run_single_epoch(batches(), training=True, prefix="train", step_fn=net.train_step)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(isinstance(loss, float) for loss in net.history[-1, "batches", :, "train_loss"])

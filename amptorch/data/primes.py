@@ -5,15 +5,17 @@ All give forces from dE/dG; those that know the pair vectors also give virials.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.base_descriptor import BaseDescriptor, has_jvp
 from ..kernels import pair_jacobian
 from ..kernels.environment import Environment, Where, concatenate, moved
+
+Transpose = Callable[[Tensor], Tensor]
 
 
 class Primes:
@@ -22,6 +24,14 @@ class Primes:
     def forces(self, gradient: Tensor) -> Tensor:
         """Forces [n_atoms, 3] from dE/dG [n_atoms, n_features]; differentiable in ``gradient``."""
         raise NotImplementedError
+
+    def product(self, gradient: Tensor) -> tuple[Tensor, Transpose]:
+        """The same forces and, for a loss L of them, the way from dL/dF [n_atoms, 3] to
+        dL/d(dE/dG) [n_atoms, n_features]; autograd records nothing of either."""
+        with torch.enable_grad():
+            slopes = gradient.detach().requires_grad_()
+            forces = self.forces(slopes)
+        return forces.detach(), lambda changes: torch.autograd.grad(forces, slopes, changes)[0]
 
     def to_sparse(self) -> Tensor:
         """Sparse COO [n_atoms * n_features, 3 * n_atoms], as the original stores primes: row
@@ -79,6 +89,20 @@ class OnTheFly(Computed, PairPrimes):
     def forces(self, gradient: Tensor) -> Tensor:
         return pair_jacobian.forces(self.environment, self._pair_gradients(gradient))
 
+    @torch.no_grad()
+    def product(self, gradient: Tensor) -> tuple[Tensor, Transpose]:
+        if not has_jvp(self.descriptor):
+            return super().product(gradient)
+        environment, centers = self.environment, self.environment.centers
+        pairs = self._pair_gradients(gradient)
+
+        @torch.no_grad()
+        def push(forces: Tensor) -> Tensor:
+            changes = pair_jacobian.pair_changes(environment, forces, centers)
+            return self.descriptor.jvp(environment, changes) * self.factors
+
+        return pair_jacobian.forces(environment, pairs, centers), push
+
     def forces_and_virials(
         self, gradient: Tensor, frames: Tensor, n_frames: int
     ) -> tuple[Tensor, Tensor]:
@@ -120,6 +144,18 @@ class StoredPrimes(PairPrimes):
 
     def forces(self, gradient: Tensor) -> Tensor:
         return self._pull(gradient, with_virials=False)[0]
+
+    @torch.no_grad()
+    def product(self, gradient: Tensor) -> tuple[Tensor, Transpose]:
+        frames, none = self.constants(), gradient.new_empty((0, 3, 3))
+        forces, _ = pair_jacobian.pull(frames, gradient * self.factors, False)
+
+        @torch.no_grad()
+        def push(changes: Tensor) -> Tensor:
+            pushed = pair_jacobian.push(frames, changes, none, gradient.shape[1])
+            return pushed * self.factors
+
+        return forces, push
 
     def forces_and_virials(
         self, gradient: Tensor, frames: Tensor, n_frames: int

@@ -205,6 +205,10 @@ class BaseDescriptor(Identity):
         """dE/dR_ij [n_pairs, 3] from dE/dG [n_atoms, n_features], building no Jacobian."""
         return self.kernel.vjp(environment, self.parameters, gradient)
 
+    def jvp(self, environment: Environment, changes: Tensor) -> Tensor:
+        """dG [n_atoms, n_features] from ``changes`` [n_pairs, 3], where :func:`has_jvp`."""
+        return self.kernel.jvp(environment, self.parameters, changes)  # type: ignore[attr-defined]
+
     def prepare_fingerprints(
         self,
         images: Sequence[Atoms],
@@ -244,6 +248,16 @@ class BaseDescriptor(Identity):
         matrix = pair_jacobian.to_sparse(environment, values, self.touch, factors)
         primes = pair_jacobian.without_small(matrix, self.prime_threshold)
         return image_arrays(image.numbers, counts, fingerprint, primes)
+
+
+def has_jvp(descriptor: BaseDescriptor) -> bool:
+    """Whether there is the transpose of ``vjp``: not of every kernel, and not where a subclass has
+    a ``vjp`` of its own alone."""
+    owners = [
+        next(each for each in type(descriptor).__mro__ if name in vars(each))
+        for name in ("vjp", "jvp")
+    ]
+    return owners[0] is owners[1] and hasattr(descriptor.kernel, "jvp")
 
 
 def _species_of(descriptor: BaseDescriptor, image: Atoms, name: str) -> np.ndarray:

@@ -111,6 +111,10 @@ class MultipoleDescriptor(BaseDescriptor):
         self._refuse_log()
         return super().vjp(environment, gradient)
 
+    def jvp(self, environment: Environment, changes: Tensor) -> Tensor:
+        self._refuse_log()
+        return super().jvp(environment, changes)
+
     def _refuse_log(self) -> None:
         if self.log:
             raise NotImplementedError(

@@ -1,7 +1,10 @@
-"""Loss and gradient of a batch by one kernel, where model, loss and data allow it.
+"""Loss and gradient of a batch without autograd, where model, loss and data allow it.
 
-It takes the steps that autograd would take, so the two differ by rounding only. What somebody else
-may want to see or change on the way (hooks, classes of their own) goes the general way.
+On the CPU, of stored primes, by one kernel (``kernels/batch_loss.py``); on a GPU, and of primes
+that are computed at every step, composed of the networks and of products with the primes
+(``kernels/composed_loss.py``). Both take the steps that autograd would take, so the results differ
+by rounding only. What somebody else may want to see or change on the way (hooks, classes of their
+own) goes the general way.
 """
 
 from __future__ import annotations
@@ -15,13 +18,14 @@ from torch.nn.modules.module import _has_any_global_hook
 
 from ..data.frame import AtomsBatch
 from ..data.primes import StoredPrimes
-from ..kernels import networks
-from ..kernels.batch_loss import Inputs, Result, batch_loss
+from ..kernels import batch_loss, composed_loss, networks
+from ..kernels.batch_loss import Result, Terms
+from ..kernels.capability import COMPILED
 from ..potentials.networks.model import BPNN, AtomisticModel, SingleNN
 from ..processes.stages import stage
 from .losses import CustomLoss, PerAtomLoss
 
-# Threads share the frames of a batch; the general path cuts frames in parts, too.
+# Threads of the kernel share the frames of a batch; other ways cut frames in parts, too.
 _LEAST_FRAMES = 4
 
 Losses = CustomLoss | PerAtomLoss
@@ -92,11 +96,12 @@ class FusedSteps:
         shape = self._shape(model, criterion, batch, layers, trained)
         if shape is None:
             return None
-        terms, inputs = criterion.terms(batch), _inputs(model, batch)
-        if terms is None or inputs is None or not _same_type(parameters[0], inputs, targets):
+        terms = criterion.terms(batch)
+        if terms is None or not _same_type(batch, [parameters[0], *targets]):
             return None
-        with stage("amptorch::loss_and_gradient"):
-            result = batch_loss(shape, parameters, inputs, targets, terms, gradient)
+        result = _result(model, shape, parameters, batch, targets, terms, gradient)
+        if result is None:
+            return None
         if gradient:
             for parameter, change in _gradients(parameters, mask, batch, result):
                 if parameter.requires_grad:
@@ -113,7 +118,7 @@ class FusedSteps:
         trained: Sequence[Tensor],
     ) -> networks.Shape | None:
         """Of the networks, unless somebody looks on."""
-        if type(batch) is not AtomsBatch or batch.num_graphs < _LEAST_FRAMES or model.get_stress:
+        if type(batch) is not AtomsBatch or model.get_stress:
             return None
         if _has_any_global_hook() or any(
             p._backward_hooks or p._post_accumulate_grad_hooks for p in trained
@@ -150,23 +155,53 @@ def _look_through(
     return _Known(shape, hooks, layers, [each.requires_grad for each in trained])
 
 
-def _inputs(model: AtomisticModel, batch: AtomsBatch) -> Inputs | None:
-    fingerprint = batch.fingerprint.detach()
-    shares = model.shares(batch.atomic_numbers)
+def _result(
+    model: AtomisticModel,
+    shape: networks.Shape,
+    parameters: Sequence[Tensor],
+    batch: AtomsBatch,
+    targets: Sequence[Tensor],
+    terms: Terms,
+    gradient: bool,
+) -> Result | None:
+    """By the kernel where it can, else composed; None where the general path must do it."""
+    fingerprint, shares = batch.fingerprint.detach(), model.shares(batch.atomic_numbers)
     if not model.get_forces:
-        return Inputs(fingerprint, shares, batch.natoms, None, fingerprint[:0])
-    primes = batch.primes
-    if not isinstance(primes, StoredPrimes):
+        primes, product = None, None
+    elif batch.primes is None:
         return None
-    return Inputs(fingerprint, shares, batch.natoms, primes.constants(), primes.factors)
+    else:
+        primes, product = batch.primes, batch.primes.product
+    if networks.compiled(fingerprint) and (primes is None or isinstance(primes, StoredPrimes)):
+        inputs = _of_kernel(fingerprint, shares, batch, primes)
+        if inputs is None:
+            return None
+        with stage("amptorch::loss_and_gradient"):
+            return batch_loss.batch_loss(shape, parameters, inputs, targets, terms, gradient)
+    parts = composed_loss.Inputs(fingerprint, shares, batch.batch, product)
+    with stage("amptorch::loss_and_gradient"):
+        return composed_loss.composed_loss(shape, parameters, parts, targets, terms, gradient)
 
 
-def _same_type(parameter: Tensor, inputs: Inputs, targets: Sequence[Tensor]) -> bool:
-    fingerprint = inputs.fingerprints
-    blocks = inputs.jacobian.blocks[:1] if inputs.jacobian is not None else []
-    others = [parameter, inputs.shares, *targets, *blocks]
-    same = all((e.dtype, e.device) == (fingerprint.dtype, fingerprint.device) for e in others)
-    return same and networks.compiled(fingerprint)
+def _of_kernel(
+    fingerprint: Tensor, shares: Tensor, batch: AtomsBatch, primes: StoredPrimes | None
+) -> batch_loss.Inputs | None:
+    """What the kernel is given; None of batches that it does not take."""
+    if batch.num_graphs < _LEAST_FRAMES:
+        return None
+    if primes is None:
+        return batch_loss.Inputs(fingerprint, shares, batch.natoms, None, fingerprint[:0])
+    frames = primes.constants()
+    if frames.blocks[0].dtype != fingerprint.dtype:
+        return None
+    return batch_loss.Inputs(fingerprint, shares, batch.natoms, frames, primes.factors)
+
+
+def _same_type(batch: AtomsBatch, tensors: Sequence[Tensor]) -> bool:
+    """Whether all of it has one precision, that there are kernels for, and is on one device."""
+    x = batch.fingerprint
+    same = all((each.dtype, each.device) == (x.dtype, x.device) for each in tensors)
+    return same and x.dtype in COMPILED
 
 
 def _gradients(

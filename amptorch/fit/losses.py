@@ -164,7 +164,7 @@ class Balance(nn.Module):
             means.mul_(_DECAY).add_(values, alpha=1.0 - _DECAY)
             self.batches += 1
         # All means start at 0, so the correction of that start cancels in the ratio.
-        running = means if bool(self.batches > 0) else values
+        running = torch.where(self.batches > 0, means, values)
         tiny = torch.finfo(running.dtype).tiny
         return (running[0] / running.clamp(min=tiny)).to(terms[0].dtype)
 

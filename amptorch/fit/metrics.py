@@ -72,6 +72,25 @@ def _error_sum(
     return float(total), found.size
 
 
+def _error_sum_there(
+    part: str,
+    metric: str,
+    prediction: Sequence[Tensor],
+    target: Sequence[Tensor],
+    scaler: TargetScaler,
+) -> tuple[Tensor, int]:
+    """The same where the predictions are; nothing waits for the device."""
+    index = _PARTS.index(part)
+    found, given = prediction[index].detach(), target[index].to(prediction[index].device)
+    std, shift = _units(part, scaler)
+    denormed = (lambda each: each * std + shift) if shift else (lambda each: each * std)
+    exact, rounded = denormed(given.double()), denormed(given.float()).double()
+    largest = (given.abs().max() * std + abs(float(scaler.target_mean))).float()
+    spacing = torch.nextafter(largest, torch.full_like(largest, torch.inf)) - largest
+    errors = denormed(found.double()) - torch.where(spacing > 1e-4 * std, exact, rounded)
+    return (errors.abs() if metric == "mae" else errors.square()).sum(), found.numel()
+
+
 def _score(part: str, metric: str) -> Callable[[NeuralNet, Images, object], float]:
     def score(net: NeuralNet, X: Images, y: object = None) -> float:
         scaler = target_scaler_of(X)
@@ -96,7 +115,8 @@ mse_forces_score = _score("forces", "mse")
 class MemEffEpochScoring(Callback):
     """Follows one error over an epoch by summing it batch by batch; no prediction is kept.
 
-    Training errors are those of the predictions made while training, as the loss is.
+    Training errors are those of the predictions made while training, as the loss is. Sums of
+    predictions on a GPU stay there until the epoch ends.
 
     Args:
         part: "energy" or "forces".
@@ -120,7 +140,8 @@ class MemEffEpochScoring(Callback):
         self.scaler = target_scaler_of(X)
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
-        self.total, self.count = 0.0, 0
+        self.total: float | Tensor = 0.0
+        self.count = 0
 
     def on_batch_end(
         self,
@@ -131,14 +152,16 @@ class MemEffEpochScoring(Callback):
         **kwargs: object,
     ) -> None:
         if training == self.on_train and y_pred is not None:
+            on_cpu = y_pred[0].device.type == "cpu"
+            error_sum = _error_sum if on_cpu else _error_sum_there
             with stage("amptorch::metrics"):
-                total, count = _error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
-            self.total, self.count = self.total + total, self.count + count
+                total, count = error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
+                self.total, self.count = self.total + total, self.count + count
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:
         if not self.count:
             return
-        score = self.total / self.count
+        score = float(self.total) / self.count
         net.history.record(self.name, score)
         net.history.record(f"{self.name}_best", bool(score < self.best))
         self.best = min(self.best, score)

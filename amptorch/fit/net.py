@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn, TypedDict
+from typing import Any, TypedDict
 
 import torch
 from skorch import NeuralNet
@@ -14,13 +14,11 @@ from torch.utils.data import Subset
 
 from ..data.frame import AtomsBatch, Labelled
 from ..dataset.frames import Images
-from ..errors import Diverged
-from ..files.checkpoint import snapshot
 from ..potentials.networks.members import Members
-from ..processes import interruption
 from ..processes.stages import stage
 from .fused import FusedSteps
 from .nep_loss import NepLoss
+from .watched_net import WatchedNet
 
 
 class Step(TypedDict):
@@ -30,56 +28,24 @@ class Step(TypedDict):
     y_pred: Sequence[Tensor]
 
 
-class AtomsNet(NeuralNet):
+class AtomsNet(WatchedNet):
     """skorch net whose inputs are :class:`AtomsBatch` and whose targets are (energies, forces).
 
-    A loss that is not finite ends training as Ctrl-C does, and then raises.
-
     Attributes:
-        finite_: the last weights whose loss is known to be finite.
         moved_: by how much the weights have changed in a run, relative to them.
         parts_: indices of the training and of the validation images, if there are any of these.
     """
 
     parts_: tuple[list[int], list[int]] | None = None
 
-    finite_: dict[str, Tensor] | None = None
     moved_: float = 0.0
-    _failure: Diverged | None = None
     _steps: FusedSteps | None = None
-
-    def partial_fit(
-        self, X: Images, y: object = None, classes: object = None, **fit_params: object
-    ) -> AtomsNet:
-        """skorch's.
-
-        Raises:
-            Diverged: the loss of an epoch is not finite; what ends a run has been done.
-        """
-        self._failure = None
-        with interruption.watched():
-            super().partial_fit(X, y, classes, **fit_params)
-        if self._failure is not None:
-            # The epoch that was begun: nothing would be found under the names of its errors.
-            del self.history[-1]
-            raise self._failure
-        return self
-
-    def fail(self, what: str) -> NoReturn:
-        """End training, where ``what`` of an epoch went wrong."""
-        self._failure = Diverged(f"training: epoch {len(self.history)}: {what}")
-        raise KeyboardInterrupt
-
-    def check_loss(self, loss: float) -> None:
-        """End training unless a loss is finite."""
-        if not math.isfinite(loss):
-            self.fail(f"the loss is {loss}")
 
     def on_train_begin(
         self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
     ) -> None:
         super().on_train_begin(net, X, y, **kwargs)
-        self.finite_ = self._start = snapshot(self.module_.state_dict())
+        self._start = self.finite_ or {}
 
     def get_split_datasets(
         self, X: Images, y: object = None, **fit_params: object
@@ -98,30 +64,14 @@ class AtomsNet(NeuralNet):
         **kwargs: object,
     ) -> None:
         super().on_epoch_begin(net, dataset_train, dataset_valid, **kwargs)
-        self._begun: dict[str, Tensor] | None = snapshot(self.module_.state_dict())
         self._steps = FusedSteps()
-
-    def on_batch_end(
-        self,
-        net: NeuralNet,
-        batch: Labelled | None = None,
-        training: bool = False,
-        loss: Tensor | None = None,
-        **kwargs: object,
-    ) -> None:
-        super().on_batch_end(net, batch, training, **kwargs)
-        interruption.raise_if_lost()
-        if loss is not None:
-            self.check_loss(loss.item())
-        if training and self._begun is not None:
-            self.finite_, self._begun = self._begun, None
 
     def on_train_end(
         self, net: NeuralNet, X: Images | None = None, y: object = None, **kwargs: object
     ) -> None:
         super().on_train_end(net, X, y, **kwargs)
         self.moved_ = _change(self._start, _parameters(self.module_))
-        self._start, self._begun, self._steps = {}, None, None
+        self._start, self._steps = {}, None
 
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Iterator[tuple[str, Tensor]]
@@ -193,7 +143,7 @@ class AtomsNet(NeuralNet):
         return _mean(steps)
 
     def _step_of(self, model: nn.Module, batch: Labelled, fit_params: Mapping[str, object]) -> Step:
-        inputs, target = batch
+        batch = inputs, target = self._there(batch)
         fused = self._fused(model, batch, fit_params, gradient=True)
         if fused is not None:
             return fused
@@ -209,8 +159,16 @@ class AtomsNet(NeuralNet):
             self._set_training(False)
             model = self.module_
             model = model.for_prediction() if isinstance(model, Members) else model
+            batch = self._there(batch)
             fused = self._fused(model, batch, fit_params, gradient=False)
             return super().validation_step(batch, **fit_params) if fused is None else fused
+
+    def _there(self, batch: Labelled) -> Labelled:
+        """A batch on the device, whichever way its step is taken."""
+        if not self._on_gpu:
+            return batch
+        inputs, target = batch
+        return inputs.to(self.device), tuple(part.to(self.device) for part in target)
 
     def _fused(
         self,
@@ -219,10 +177,10 @@ class AtomsNet(NeuralNet):
         fit_params: Mapping[str, object],
         gradient: bool,
     ) -> Step | None:
-        """The step by one kernel; None where it is to be taken by ``infer`` and ``get_loss``."""
+        """The step without autograd; None where ``infer`` and ``get_loss`` are to take it."""
         kind = type(self)
         own = kind.infer is AtomsNet.infer and kind.get_loss is AtomsNet.get_loss
-        if fit_params or not own or torch.device(self.device).type != "cpu":
+        if fit_params or not own:
             return None
         inputs, target = batch
         if self._steps is None:

@@ -25,14 +25,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from .. import _native
 from .capability import in_cpp
+from .reference import networks as reference
 from .registration import Context
 
 _TILE = 32  # atoms, as in cpu/networks.h
@@ -105,6 +108,15 @@ class Shape:
         self.sizes = torch.tensor(self.widths)
 
     @property
+    def activations(self) -> list[Activation]:
+        """That of each hidden layer, see :func:`of_layers`."""
+        if self.activation.name != "mixed":
+            return [self.activation] * (len(self.widths) - 2)
+        names, numbers = list(activations()), self.activation.constants
+        rows = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
+        return [Activation(names[int(place)], (one, two)) for place, one, two in rows]
+
+    @property
     def parameters(self) -> list[tuple[int, ...]]:
         """Shapes of the parameters of all networks: of each layer the weights, the biases."""
         shapes: list[tuple[int, ...]] = []
@@ -160,9 +172,136 @@ def energies_and_slopes(
     return _Networks.apply(shape, with_slopes, keep, fingerprints, shares, *parameters)
 
 
+class Evaluation(Protocol):
+    """Energies and slopes of atoms, and then, if asked for, their gradient; no autograd.
+
+    Attributes:
+        energies: [n_atoms].
+        slopes: dE/dG [n_atoms, n_features], empty where they were not asked for.
+    """
+
+    energies: Tensor
+    slopes: Tensor
+
+    def gradient(
+        self, energies: Tensor, slopes: Tensor | None, of_shares: bool
+    ) -> tuple[Sequence[Tensor], Tensor | None]:
+        """dL/dparameters, in their order, and dL/dshares [n_atoms, n_networks], if asked for.
+
+        Args:
+            energies: dL/dE [n_atoms].
+            slopes: dL/d(dE/dG) [n_atoms, n_features], where slopes were given; None: they do not
+                matter.
+            of_shares: give the latter; not of shapes with ``one_network``.
+        """
+        ...
+
+
+def evaluate(
+    shape: Shape,
+    fingerprints: Tensor,
+    shares: Tensor,
+    parameters: Sequence[Tensor],
+    with_slopes: bool,
+    keep: bool,
+) -> Evaluation:
+    """Energies and slopes without autograd: in C++, or by the reference on another device.
+
+    Args:
+        shape, fingerprints, shares, parameters, with_slopes: see :func:`energies_and_slopes`.
+        keep: what the gradient needs.
+    """
+    if compiled(fingerprints):
+        return _Compiled(shape, fingerprints, shares, parameters, with_slopes, keep)
+    curves = [(each.name, each.constants) for each in shape.activations]
+    layers = reference.layers_of(shape.widths, shape.n_networks, curves, parameters)
+    return reference.Evaluation(layers, fingerprints, shares, with_slopes)
+
+
+class _Compiled:
+    """In C++, see :class:`Evaluation`."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        fingerprints: Tensor,
+        shares: Tensor,
+        parameters: Sequence[Tensor],
+        with_slopes: bool,
+        keep: bool,
+    ) -> None:
+        self._shape, self._parameters = shape, parameters
+        flat = _flatten_dense_tensors(parameters)
+        self.energies, self.slopes, self._kept = _forward(
+            shape, with_slopes, keep, fingerprints, shares, flat
+        )
+
+    def gradient(
+        self, energies: Tensor, slopes: Tensor | None, of_shares: bool
+    ) -> tuple[Sequence[Tensor], Tensor | None]:
+        shares, changes = _backward(self._shape, self._kept, energies, slopes)
+        return _unflatten_dense_tensors(changes, self._parameters), shares if of_shares else None
+
+
+def _forward(
+    shape: Shape,
+    with_slopes: bool,
+    keep: bool,
+    fingerprints: Tensor,
+    shares: Tensor,
+    flat: Tensor,
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    """Energies, slopes, and what the gradient needs, of parameters one after the other."""
+    sizes = shape.results(fingerprints.shape[0], with_slopes, keep)
+    # Atoms without a network, and networks without a share, are left as they are.
+    energies, slopes, outputs = (fingerprints.new_zeros(size) for size in sizes[:3])
+    tape = fingerprints.new_empty(sizes[3])
+    constants = (
+        fingerprints.new_tensor(shape.activation.constants),
+        flat,
+        shape.sizes,
+        fingerprints.contiguous(),
+        shares.contiguous(),
+    )
+    _native.networks_forward(
+        shape.activation.name,
+        shape.one_network,
+        with_slopes,
+        *constants,
+        outputs,
+        tape,
+        energies,
+        slopes,
+        torch.get_num_threads(),
+    )
+    return energies, slopes, (*constants, outputs, tape)
+
+
+def _backward(
+    shape: Shape, kept: Sequence[Tensor], energies: Tensor | None, slopes: Tensor | None
+) -> tuple[Tensor | None, Tensor]:
+    """dL/dshares, None where they are constants, and dL/dparameters one after the other."""
+    _, flat, _, fingerprints, _, outputs, _ = kept
+    if energies is None:
+        energies = fingerprints.new_zeros(fingerprints.shape[0])
+    gradients = (energies, slopes if slopes is not None else fingerprints[:0])
+    share_changes = outputs.new_empty(0, 0) if shape.one_network else torch.empty_like(outputs)
+    changes = torch.zeros_like(flat)
+    _native.networks_backward(
+        shape.activation.name,
+        shape.one_network,
+        slopes is not None,
+        *kept,
+        *(each.contiguous() for each in gradients),
+        share_changes,
+        changes,
+        torch.get_num_threads(),
+    )
+    return None if shape.one_network else share_changes, changes
+
+
 class _OfNetworks(Context):
     shape: Shape
-    how: tuple[str, bool]
 
 
 class _Networks(Function):
@@ -179,29 +318,8 @@ class _Networks(Function):
         ctx.shape = shape
         ctx.set_materialize_grads(False)
         flat = torch.cat([each.flatten() for each in parameters])
-        sizes = shape.results(fingerprints.shape[0], with_slopes, keep)
-        # Atoms without a network, and networks without a share, are left as they are.
-        energies, slopes, outputs = (fingerprints.new_zeros(size) for size in sizes[:3])
-        tape = fingerprints.new_empty(sizes[3])
-        constants = (
-            fingerprints.new_tensor(shape.activation.constants),
-            flat,
-            shape.sizes,
-            fingerprints.contiguous(),
-            shares.contiguous(),
-        )
-        ctx.how = (shape.activation.name, shape.one_network)
-        _native.networks_forward(
-            *ctx.how,
-            with_slopes,
-            *constants,
-            outputs,
-            tape,
-            energies,
-            slopes,
-            torch.get_num_threads(),
-        )
-        ctx.save_for_backward(*constants, outputs, tape)
+        energies, slopes, kept = _forward(shape, with_slopes, keep, fingerprints, shares, flat)
+        ctx.save_for_backward(*kept)
         return energies, slopes
 
     @staticmethod
@@ -209,23 +327,7 @@ class _Networks(Function):
     def backward(
         ctx: _OfNetworks, energies: Tensor | None, slopes: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        shape = ctx.shape
-        _, flat, _, fingerprints, _, outputs, _ = ctx.saved_tensors
-        if energies is None:
-            energies = fingerprints.new_zeros(fingerprints.shape[0])
-        gradients = (energies, slopes if slopes is not None else fingerprints[:0])
-        share_changes = outputs.new_empty(0, 0) if shape.one_network else torch.empty_like(outputs)
-        changes = torch.zeros_like(flat)
-        _native.networks_backward(
-            *ctx.how,
-            slopes is not None,
-            *ctx.saved_tensors,
-            *(each.contiguous() for each in gradients),
-            share_changes,
-            changes,
-            torch.get_num_threads(),
-        )
-        sizes = [math.prod(each) for each in shape.parameters]
-        parts = zip(changes.split(sizes), shape.parameters, strict=True)
-        shares = None if shape.one_network else share_changes
+        shares, changes = _backward(ctx.shape, ctx.saved_tensors, energies, slopes)
+        sizes = [math.prod(each) for each in ctx.shape.parameters]
+        parts = zip(changes.split(sizes), ctx.shape.parameters, strict=True)
         return None, None, None, None, shares, *(part.view(size) for part, size in parts)

@@ -15,6 +15,7 @@ from torch import nn
 from amptorch import AtomsTrainer
 from amptorch.errors import Diverged, FitWarning
 from amptorch.fit.losses import CustomLoss
+from amptorch.fit.net import AtomsNet
 from amptorch.fit.optimizers import Annealing
 
 from ..made_potentials import alloy_frames, config, history, trained, weights
@@ -48,6 +49,12 @@ class Finite(Failing):
     value = 1.0
 
 
+@pytest.fixture(params=["after each batch", "when the epoch ends"])
+def losses_are_read(request, monkeypatch):
+    """As on the CPU, and as on a GPU."""
+    monkeypatch.setattr(AtomsNet, "_on_gpu", request.param == "when the epoch ends")
+
+
 def stopped(frames: Any, folder: Path, **sections: dict[str, Any]) -> tuple[AtomsTrainer, str]:
     """A trainer that diverged, and what it said."""
     trainer = AtomsTrainer(config(frames, folder, **sections))
@@ -69,6 +76,7 @@ def assert_finite(trainer: AtomsTrainer) -> None:
     assert len({each.predict(FRAMES[:1])["energy"][0] for each in alone}) == 1
 
 
+@pytest.mark.usefixtures("losses_are_read")
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("loss", [Failing, Infinite])
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, loss, debug):
@@ -105,6 +113,7 @@ HUGE: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.usefixtures("losses_are_read")
 @pytest.mark.parametrize("epochs", [2, 6])
 @pytest.mark.parametrize("name", HUGE)
 def test_steps_that_are_far_too_large(tmp_path, name, epochs):
@@ -151,6 +160,7 @@ def test_an_optimizer_that_cannot_take_its_step(tmp_path, optimizer, monkeypatch
     assert np.isfinite(trainer.predict(FRAMES)["energy"]).all()
 
 
+@pytest.mark.usefixtures("losses_are_read")
 def test_a_validation_loss_that_is_not_finite(tmp_path):
     class OfValidation(CustomLoss):
         def forward(self, *arguments: Any) -> torch.Tensor:

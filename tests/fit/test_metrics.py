@@ -11,6 +11,8 @@ from torch.utils.data import Subset
 from amptorch.fit.metrics import (
     MemEffEpochScoring,
     _denormed_target,
+    _error_sum,
+    _error_sum_there,
     evaluator,
     mae_energy_score,
     mae_forces_score,
@@ -53,6 +55,30 @@ def test_scores_are_the_errors_of_predictions(trainer, part, metric, indices):
     expected = np.abs(difference).mean() if metric == "mae" else (difference**2).mean()
     # Targets are rounded to float32, as the original's are.
     assert found == pytest.approx(expected, rel=2e-5)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+        ),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("mean", [-3.0, -3e6])
+@pytest.mark.parametrize(("part", "metric"), SCORES)
+def test_sums_of_errors_on_a_device(part, metric, mean, dtype, device):
+    """Also where targets in float32 would blur energies."""
+    scaler = TargetScaler([], True)
+    scaler.target_mean, scaler.target_std = torch.tensor(mean), torch.tensor(0.7)
+    random = torch.Generator().manual_seed(0)
+    draws = [torch.randn(size, generator=random, dtype=dtype) for size in ((5,), (9, 3)) * 2]
+    expected = _error_sum(part, metric, draws[:2], draws[2:], scaler)
+    there = [each.to(device) for each in draws]
+    total, count = _error_sum_there(part, metric, there[:2], there[2:], scaler)
+    assert (float(total), count) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["mae", "mse"])

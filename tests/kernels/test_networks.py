@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from amptorch.data.frame import AtomsBatch
+from amptorch.kernels import networks
 from amptorch.kernels.networks import Activation, Shape, activations, energies_and_slopes, of_layers
 from amptorch.potentials.networks.activations import OF_KERNEL, Exponential, Square, of_kernel
 from amptorch.potentials.networks.model import BPNN, SingleNN
 from tests.tolerances import KERNEL
 
 DTYPES = [torch.float64, torch.float32]
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 # Widths on both sides of the blocks of four rows and two columns that the kernel works in.
 SHAPES = {
     "narrow": [5, 3, 1],
@@ -133,6 +135,35 @@ def _compare(case: list[Any], *layers: torch.nn.Module) -> None:
         ]
         for one, other in zip(*gradients, strict=True):
             _assert_close(one, other)
+
+
+DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("with_slopes", [False, True])
+@pytest.mark.parametrize("n_atoms", [1, 255, 256, 600])
+@pytest.mark.parametrize("n_networks", [1, 3])
+def test_plain_torch_is_what_autograd_gives(
+    n_networks, n_atoms, with_slopes, dtype, device, monkeypatch
+):
+    """Atoms in one part and in several, the last one of them filled up."""
+    shape, *given = _case(SHAPES["ragged"], n_atoms, n_networks, dtype)
+    x, shares = (each.detach().to(device).requires_grad_() for each in given[:2])
+    parameters = [each.detach().to(device).requires_grad_() for each in given[2]]
+    monkeypatch.setattr(networks, "compiled", lambda _: False)
+    with torch.no_grad():
+        run = networks.evaluate(shape, x, shares, parameters, with_slopes, keep=True)
+    expected = _plain(shape, x, shares, parameters)[: 1 + with_slopes]
+    for one, other in zip((run.energies, run.slopes), expected, strict=False):
+        _assert_close(one, other)
+    weights = [torch.sin(torch.arange(each.numel()).to(each)).view_as(each) for each in expected]
+    wanted = torch.autograd.grad(expected, [*parameters, shares], weights)
+    with torch.no_grad():
+        changes, of_shares = run.gradient(weights[0], [*weights, None][1], of_shares=True)
+    for one, other in zip([*changes, of_shares], wanted, strict=True):
+        _assert_close(one, other)
 
 
 @pytest.mark.parametrize("widths", SHAPES.values(), ids=SHAPES)

@@ -1,0 +1,97 @@
+"""The loss of a batch and its gradient, composed of networks and of products with the Jacobian.
+
+The formulas are those of ``batch_loss``, which does the same in one pass on the CPU over a stored
+Jacobian. Here the Jacobian may be of any form and on any device: forces are its product with
+dE/dG, and its transpose gives v = dL/d(dE/dG) from dL/dF. Nothing is recorded by autograd, and
+nothing waits for a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..processes.stages import stage
+from . import networks
+from .batch_loss import Result, Terms
+
+Product = Callable[[Tensor], tuple[Tensor, Callable[[Tensor], Tensor]]]
+"""From dE/dG [n_atoms, n_features] to forces [n_atoms, 3], and the way from dL/dF to
+dL/d(dE/dG)."""
+
+
+@dataclass
+class Inputs:
+    """What the networks see of a batch.
+
+    Attributes:
+        fingerprints: [n_atoms, n_features].
+        shares: [n_atoms, n_networks].
+        frames: [n_atoms], the frame of each atom.
+        product: with the Jacobian; None: no forces.
+    """
+
+    fingerprints: Tensor
+    shares: Tensor
+    frames: Tensor
+    product: Product | None
+
+
+@torch.no_grad()
+def composed_loss(
+    shape: networks.Shape,
+    parameters: Sequence[Tensor],
+    inputs: Inputs,
+    targets: Sequence[Tensor],
+    terms: Terms,
+    gradient: bool,
+) -> Result:
+    """The loss, predictions and, if asked for, the gradient.
+
+    Args:
+        shape: of the networks.
+        parameters: as ``shape.parameters`` lists them.
+        inputs: the batch.
+        targets: energies [n_frames] and, with forces, forces [n_atoms, 3].
+        terms: the loss.
+        gradient: give it.
+    """
+    value, slope = _PENALTIES[terms.penalty]
+    x, with_forces = inputs.fingerprints, inputs.product is not None
+    with stage("amptorch::forward"):
+        run = networks.evaluate(shape, x, inputs.shares, parameters, with_forces, gradient)
+    energies = torch.zeros_like(targets[0]).index_add_(0, inputs.frames, run.energies)
+    errors = (energies - targets[0]) / terms.divisors
+    loss, forces = (terms.energies * value(errors, terms.delta)).sum(), x.new_empty(0)
+    if inputs.product is not None:
+        with stage("amptorch::forces"):
+            forces, transpose = inputs.product(run.slopes)
+        weights = terms.forces.index_select(0, inputs.frames).unsqueeze(1)
+        residuals = forces - targets[1]
+        loss = loss + (weights * value(residuals, terms.delta)).sum()
+    if not gradient:
+        return Result(loss, energies, forces, [], x.new_empty(0, 0))
+    with stage("amptorch::backward"):
+        of_frames = terms.energies * slope(errors, terms.delta) / terms.divisors
+        of_slopes = transpose(weights * slope(residuals, terms.delta)) if with_forces else None
+        changes, shares = run.gradient(
+            of_frames.index_select(0, inputs.frames), of_slopes, not shape.one_network
+        )
+    return Result(loss, energies, forces, changes, x.new_empty(0, 0) if shares is None else shares)
+
+
+def _huber(x: Tensor, delta: float) -> Tensor:
+    near = x.clamp(-delta, delta)
+    return near * (x - 0.5 * near)
+
+
+_PENALTIES: dict[str, tuple[Callable[[Tensor, float], Tensor], Callable[[Tensor, float], Tensor]]]
+_PENALTIES = {
+    "mse": (lambda x, _: x * x, lambda x, _: 2 * x),
+    "mae": (lambda x, _: x.abs(), lambda x, _: x.sign()),
+    "huber": (_huber, lambda x, delta: x.clamp(-delta, delta)),
+}
+"""c and c' of ``Terms``."""
