@@ -19,6 +19,7 @@ from ..kernels.neighbors import (
     Frame,
     NeighborList,
     find_nearest,
+    find_neighbors_of_batch,
     find_neighbors_of_frames,
     parts_of_frame,
 )
@@ -154,7 +155,7 @@ class BaseDescriptor(Identity):
             names: of the images, in errors.
             neighbors: of a system that moves, whose states the images are.
         """
-        names = names or [f"image {index}" for index in range(len(images))]
+        names = names or _numbered(images)
         frames = [self._frame(*each) for each in zip(images, names, strict=True)]
         with stage("amptorch::neighbours"):
             if neighbors is None:
@@ -164,6 +165,32 @@ class BaseDescriptor(Identity):
         for environment, name in zip(environments, names, strict=True):
             check_coincidence(environment, name)
         return environments
+
+    def environment_on(
+        self,
+        images: Sequence[Atoms],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+        names: Sequence[str] | None = None,
+    ) -> Environment:
+        """Neighbours of the atoms of images one after the other, found where they are wanted.
+
+        It is what :meth:`environments` gives, laid together, in the same order and of the same
+        numbers; see :func:`amptorch.kernels.neighbors.find_neighbors_of_batch`.
+
+        Args:
+            images: list of ``Atoms``.
+            device: of the environment.
+            dtype: of its vectors.
+            names: of the images, in errors.
+        """
+        names = names or _numbered(images)
+        frames = [self._frame(*each) for each in zip(images, names, strict=True)]
+        with stage("amptorch::neighbours"):
+            found = find_neighbors_of_batch(frames, self.cutoff, device, dtype)
+        if found.nearest < COINCIDENT:
+            self.environments(images, names)  # which says where
+        return found.environment
 
     def parts(
         self, image: Atoms, size: int, name: str = "image", neighbors: NeighborList | None = None
@@ -244,6 +271,10 @@ class BaseDescriptor(Identity):
         matrix = pair_jacobian.to_sparse(environment, values, self.touch, factors)
         primes = pair_jacobian.without_small(matrix, self.prime_threshold)
         return image_arrays(image.numbers, counts, fingerprint, primes)
+
+
+def _numbered(images: Sequence[Atoms]) -> list[str]:
+    return [f"image {index}" for index in range(len(images))]
 
 
 def _species_of(descriptor: BaseDescriptor, image: Atoms, name: str) -> np.ndarray:
