@@ -44,7 +44,7 @@ if [[ $card == none ]]; then
 else
     device=cuda
     size=(--frames 256 --batch 64)
-    chosen=(tests/kernels/test_cuda.py tests/test_on_gpu.py)
+    chosen=(tests/kernels/test_cuda_neighbors.py tests/kernels/test_cuda.py tests/test_on_gpu.py)
 fi
 if "$python" -c 'import xdist' 2>>"$work/none" && [[ $device == cuda ]]; then
     chosen+=(-n $((cores < 8 ? cores : 8)))

@@ -19,7 +19,6 @@ from ..kernels.neighbors import (
     Frame,
     NeighborList,
     find_nearest,
-    find_neighbors_of_batch,
     find_neighbors_of_frames,
     parts_of_frame,
 )
@@ -155,8 +154,8 @@ class BaseDescriptor(Identity):
             names: of the images, in errors.
             neighbors: of a system that moves, whose states the images are.
         """
-        names = names or _numbered(images)
-        frames = [self._frame(*each) for each in zip(images, names, strict=True)]
+        names = names or numbered(images)
+        frames = self.frames(images, names)
         with stage("amptorch::neighbours"):
             if neighbors is None:
                 environments = find_neighbors_of_frames(frames, self.cutoff)
@@ -165,32 +164,6 @@ class BaseDescriptor(Identity):
         for environment, name in zip(environments, names, strict=True):
             check_coincidence(environment, name)
         return environments
-
-    def environment_on(
-        self,
-        images: Sequence[Atoms],
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float64,
-        names: Sequence[str] | None = None,
-    ) -> Environment:
-        """Neighbours of the atoms of images one after the other, found where they are wanted.
-
-        It is what :meth:`environments` gives, laid together, in the same order and of the same
-        numbers; see :func:`amptorch.kernels.neighbors.find_neighbors_of_batch`.
-
-        Args:
-            images: list of ``Atoms``.
-            device: of the environment.
-            dtype: of its vectors.
-            names: of the images, in errors.
-        """
-        names = names or _numbered(images)
-        frames = [self._frame(*each) for each in zip(images, names, strict=True)]
-        with stage("amptorch::neighbours"):
-            found = find_neighbors_of_batch(frames, self.cutoff, device, dtype)
-        if found.nearest < COINCIDENT:
-            self.environments(images, names)  # which says where
-        return found.environment
 
     def parts(
         self, image: Atoms, size: int, name: str = "image", neighbors: NeighborList | None = None
@@ -204,6 +177,10 @@ class BaseDescriptor(Identity):
         for part in found:
             check_coincidence(part.environment, name, part.begin, part.neighbors)
             yield part
+
+    def frames(self, images: Sequence[Atoms], names: Sequence[str]) -> list[Frame]:
+        """Positions, cells and species of images, which are checked for them."""
+        return [self._frame(*each) for each in zip(images, names, strict=True)]
 
     def _frame(self, image: Atoms, name: str) -> Frame:
         species = self._species(image, name)
@@ -273,7 +250,8 @@ class BaseDescriptor(Identity):
         return image_arrays(image.numbers, counts, fingerprint, primes)
 
 
-def _numbered(images: Sequence[Atoms]) -> list[str]:
+def numbered(images: Sequence[Atoms]) -> list[str]:
+    """What images are called in errors."""
     return [f"image {index}" for index in range(len(images))]
 
 

@@ -47,7 +47,7 @@ class PackedFrames:
         return cls(
             np.ascontiguousarray(np.concatenate(positions)),  # which keeps Fortran's order
             cells,
-            np.linalg.inv(cells),
+            np.linalg.inv(cells).astype(np.float64, copy=False),
             pbc.astype(np.uint8),
             np.concatenate(species),
             np.cumsum([0, *map(len, species)], dtype=np.int64),

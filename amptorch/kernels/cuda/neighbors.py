@@ -6,11 +6,10 @@ first to count neighbours and then to write down each as one number,
 
     key = ((centre * n_species + species) * n_most + atom) * n_images + image
 
-with the atom's place in its frame, of ``n_most`` atoms at most. Keys in order are neighbours in the
-order that ``kernels/neighbors.py`` promises, and vectors are made of them. Along an axis that is not
-periodic bins go on and on, and share as many places as there may be of them; what is far away is
-found too far. Memory grows with atoms and pairs, and nothing depends on the order in which programs
-run.
+with the atom's place in its frame, of ``n_most`` atoms at most. Sorted keys are neighbours in the
+order that ``kernels/neighbors.py`` promises, and vectors are made of them. Along an axis that is
+not periodic bins go on and on, and share some places in turn; what is far away is found too far.
+Memory grows with atoms and pairs, and nothing depends on the order in which programs run.
 
 The host waits once, for the number of pairs.
 """
@@ -103,9 +102,18 @@ class Search:
                 f"neighbours: {self.n_atoms} atoms with {bins.n_images} images each are too many "
                 "to number their pairs: use less frames at once, or a shorter cutoff"
             )
-        reals = [frames.positions, frames.cells, frames.inverses, bins.scales, np.array([cutoff**2])]
+        reals: list[NDArray[np.generic]] = [
+            frames.positions,
+            frames.cells,
+            frames.inverses,
+            bins.scales,
+            np.array([cutoff * cutoff]),
+        ]
         self.positions, self.cells, self.inverses, self.scales, self.square = _copied(reals, device)
-        whole = [frames.species, np.repeat(np.arange(frames.n_frames), sizes)]
+        whole: list[NDArray[np.generic]] = [
+            frames.species,
+            np.repeat(np.arange(frames.n_frames), sizes),
+        ]
         whole += [frames.first, bins.first, frames.pbc, bins.counts, bins.reaches]
         self.species, self.frames, self.first_atoms, self.first_bins, *axes = _copied(whole, device)
         self.periodic, self.counts, self.reaches = axes

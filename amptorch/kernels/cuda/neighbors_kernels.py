@@ -1,8 +1,8 @@
 """The Triton kernels that find neighbours; what they share is laid out in ``neighbors.py``.
 
 They multiply and add as ``kernels/cpu/neighbor_search.h`` does, in float64 and without fused
-operations, so that they agree with it on which pairs there are to the last bit. A bin is known by its
-three places in the cell, or by its number among those of all frames.
+operations, so that they agree with it on which pairs there are to the last bit. A bin is known by
+its three places in the cell, or by its number among those of all frames.
 """
 
 import triton
@@ -29,8 +29,8 @@ def row_times(x, y, z, matrices, frame, COLUMN: tl.constexpr, there):
 
 @triton.jit
 def wrap_fraction(fraction, frame, periodic, scales, counts, AXIS: tl.constexpr, there):
-    """By how many cells an atom moves to be in the home cell, and its bin along an axis: along one
-    that is not periodic bins of the width of the cutoff go on and on, and share ``counts`` places."""
+    """By how many cells an atom moves to be in the home cell, and its bin along an axis; along one
+    that is not periodic bins go on and on, and share ``counts`` places in turn."""
     wraps = tl.load(periodic + 3 * frame + AXIS, mask=there, other=0) != 0
     count = tl.load(counts + 3 * frame + AXIS, mask=there, other=1)
     move = tl.where(wraps, -tl.floor(fraction), 0.0)
