@@ -46,7 +46,8 @@ def measure(report: Report, work: Work) -> None:
         totals.append([name, *_totals(median)])
     header = ["", *(f"{stage} (ms/frame)" for stage in STAGES)]
     ways = ("host", "device")
-    columns = ["", *(f"{way} ({unit})" for way in ways for unit in ("ms/frame", _seconds()))]
+    units = ("ms/frame", f"s for {MANY} frames")
+    columns = ["", *(f"{way} ({unit})" for way in ways for unit in units)]
     text = (
         f"Batches of {work.batch} of {len(work.images)} frames, one stage after the other. Either "
         "the host finds neighbours, lays them into a batch and copies it, or it copies positions "
@@ -56,10 +57,6 @@ def measure(report: Report, work: Work) -> None:
     heading = f"Fingerprints of many frames, {work.name}"
     tables = [Table(header, stages), Table(columns, totals)]
     report.sections.append(Section(heading, [text], tables))
-
-
-def _seconds() -> str:
-    return f"s for {MANY} frames"
 
 
 def _totals(median: Mapping[str, float]) -> list[str]:

@@ -125,9 +125,9 @@ def concatenate(environments: Sequence[Environment]) -> Environment:
 def _laid_together(parts: Sequence[Tensor], shifts: Iterable[int] | None = None) -> Tensor:
     """One tensor of all, integers with something added.
 
-    On the CPU by numpy: it takes large memory in pages of 2 MB, while to get it in pages of 4 kB
+    On the CPU by numpy, for what it knows: it takes large memory in pages of 2 MB, while to get it in pages of 4 kB
     takes as long again as to fill it; and where other programs run threads wait for each other."""
-    if parts[0].device.type != "cpu":
+    if parts[0].device.type != "cpu" or parts[0].dtype == torch.bfloat16:
         if shifts is not None:
             parts = [part + shift for part, shift in zip(parts, shifts, strict=False)]
         return torch.cat(list(parts))
