@@ -125,8 +125,8 @@ def concatenate(environments: Sequence[Environment]) -> Environment:
 def _laid_together(parts: Sequence[Tensor], shifts: Iterable[int] | None = None) -> Tensor:
     """One tensor of all, integers with something added.
 
-    On the CPU by numpy, for what it knows: it takes large memory in pages of 2 MB, while to get it in pages of 4 kB
-    takes as long again as to fill it; and where other programs run threads wait for each other."""
+    On the CPU by numpy, which takes large memory in pages of 2 MB, while to get it in pages of 4 kB
+    takes as long again as to fill it; and threads would wait for other programs."""
     if parts[0].device.type != "cpu" or parts[0].dtype == torch.bfloat16:
         if shifts is not None:
             parts = [part + shift for part, shift in zip(parts, shifts, strict=False)]
