@@ -44,11 +44,11 @@ if [[ $card == none ]]; then
 else
     device=cuda
     size=(--frames 256 --batch 64) many=(--frames 2048)
-    chosen=(tests/kernels/test_cuda.py tests/test_on_gpu.py)
+    chosen=(tests/kernels/test_cuda_neighbors.py tests/kernels/test_cuda.py tests/test_on_gpu.py)
     chosen+=(tests/dataset/test_resident.py::test_batches_are_those_of_collate)
 fi
 if "$python" -c 'import xdist' 2>>"$work/none" && [[ $device == cuda ]]; then
-    chosen+=(-n $((cores < 8 ? cores : 8)))
+    chosen+=(-n $((cores < 16 ? cores : 16)))
 fi
 out=${out:-reports/$(date +%F)-gpu-$(tr -cs '[:alnum:]\n' - <<<"$card")}
 mkdir -p "$out" || exit 2

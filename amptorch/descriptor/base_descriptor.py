@@ -154,8 +154,8 @@ class BaseDescriptor(Identity):
             names: of the images, in errors.
             neighbors: of a system that moves, whose states the images are.
         """
-        names = names or [f"image {index}" for index in range(len(images))]
-        frames = [self._frame(*each) for each in zip(images, names, strict=True)]
+        names = names or numbered(images)
+        frames = self.frames(images, names)
         with stage("amptorch::neighbours"):
             if neighbors is None:
                 environments = find_neighbors_of_frames(frames, self.cutoff)
@@ -177,6 +177,10 @@ class BaseDescriptor(Identity):
         for part in found:
             check_coincidence(part.environment, name, part.begin, part.neighbors)
             yield part
+
+    def frames(self, images: Sequence[Atoms], names: Sequence[str]) -> list[Frame]:
+        """Positions, cells and species of images, which are checked for them."""
+        return [self._frame(*each) for each in zip(images, names, strict=True)]
 
     def _frame(self, image: Atoms, name: str) -> Frame:
         species = self._species(image, name)
@@ -258,6 +262,11 @@ def has_jvp(descriptor: BaseDescriptor) -> bool:
         for name in ("vjp", "jvp")
     ]
     return owners[0] is owners[1] and hasattr(descriptor.kernel, "jvp")
+
+
+def numbered(images: Sequence[Atoms]) -> list[str]:
+    """What images are called in errors."""
+    return [f"image {index}" for index in range(len(images))]
 
 
 def _species_of(descriptor: BaseDescriptor, image: Atoms, name: str) -> np.ndarray:

@@ -6,10 +6,12 @@ frames laid one after the other, is in an :class:`Environment`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -110,19 +112,35 @@ class Part:
 
 def concatenate(environments: Sequence[Environment]) -> Environment:
     """Lay the environments of several frames one after the other."""
-    first, neighbors = [environments[0].first], [environments[0].neighbors]
-    n_atoms, n_pairs = environments[0].n_atoms, environments[0].n_pairs
-    for environment in environments[1:]:
-        first.append(environment.first[1:] + n_pairs)
-        neighbors.append(environment.neighbors + n_atoms)
-        n_atoms += environment.n_atoms
-        n_pairs += environment.n_pairs
+    atoms = accumulate((each.n_atoms for each in environments), initial=0)
+    pairs = list(accumulate((each.n_pairs for each in environments), initial=0))
+    heads = [environments[0].first[:1], *(each.first[1:] for each in environments)]
     return Environment(
-        torch.cat([environment.vectors for environment in environments]),
-        torch.cat(first),
-        torch.cat(neighbors),
-        torch.cat([environment.species for environment in environments]),
+        _laid_together([each.vectors for each in environments]),
+        _laid_together(heads, [0, *pairs]),
+        _laid_together([each.neighbors for each in environments], atoms),
+        _laid_together([each.species for each in environments]),
     )
+
+
+def _laid_together(parts: Sequence[Tensor], shifts: Iterable[int] | None = None) -> Tensor:
+    """One tensor of all, integers with something added.
+
+    On the CPU by numpy, which takes large memory in pages of 2 MB, while to get it in pages of 4 kB
+    takes as long again as to fill it; and threads would wait for other programs."""
+    if parts[0].device.type != "cpu" or parts[0].dtype == torch.bfloat16:
+        if shifts is not None:
+            parts = [part + shift for part, shift in zip(parts, shifts, strict=False)]
+        return torch.cat(list(parts))
+    arrays = [each.numpy() for each in parts]
+    whole = np.empty((sum(map(len, arrays)), *arrays[0].shape[1:]), arrays[0].dtype)
+    np.concatenate(arrays, out=whole)
+    if shifts is not None:
+        end = 0
+        for array, shift in zip(arrays, shifts, strict=False):
+            begin, end = end, end + len(array)
+            whole[begin:end] += shift
+    return torch.from_numpy(whole)
 
 
 def split(environment: Environment, sizes: Sequence[int]) -> list[Environment]:

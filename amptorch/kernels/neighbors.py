@@ -13,14 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase.geometry import complete_cell
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _native
+from . import cuda
 from .environment import Environment, Part
-
-# Positions, cell, periodicity and species of a frame: the arguments of find_neighbors.
-Frame = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
+from .packed_frames import Frame, PackedFrames, full_cell
 
 
 def find_neighbors(
@@ -54,27 +52,54 @@ def find_neighbors_of_frames(frames: Sequence[Frame], cutoff: float) -> list[Env
         frames: (positions, cell, pbc, species) of each, see :func:`find_neighbors`.
         cutoff: Å.
     """
-    pbc = np.array([frame[2] for frame in frames], dtype=bool).reshape(-1, 3)
-    cells = np.array([_full_cell(frame[1], each) for frame, each in zip(frames, pbc, strict=True)])
-    species = [torch.from_numpy(np.array(frame[3], dtype=np.int64)) for frame in frames]
-    sizes = [len(each) for each in species]
-    positions = [np.asarray(frame[0], dtype=np.float64).reshape(-1, 3) for frame in frames]
-    found = _native.find_neighbors(
-        np.ascontiguousarray(np.concatenate(positions)),  # which keeps Fortran's order
-        cells,
-        np.linalg.inv(cells),
-        pbc.astype(np.uint8),
-        torch.cat(species),
-        np.cumsum([0, *sizes], dtype=np.int64),
-        cutoff,
-        torch.get_num_threads(),
-    )
+    packed = PackedFrames.of(frames)
+    found = _native.find_neighbors(*packed.arrays, cutoff, torch.get_num_threads())
+    species = np.split(packed.species, packed.first[1:-1])
     return [
-        Environment(
-            torch.from_numpy(vectors), torch.from_numpy(first), torch.from_numpy(neighbors), each
-        )
-        for (vectors, first, neighbors), each in zip(found, species, strict=True)
+        Environment(*map(torch.from_numpy, (*each, own)))
+        for each, own in zip(found, species, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Neighbours of the atoms of frames laid one after the other.
+
+    Attributes:
+        environment: of all atoms.
+        nearest: Å, the shortest vector; infinity where there is none.
+    """
+
+    environment: Environment
+    nearest: float
+
+
+def find_neighbors_of_batch(
+    frames: Sequence[Frame],
+    cutoff: float,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float64,
+) -> Batch:
+    """What :func:`find_neighbors_of_frames` gives, as one environment on a device, in the same
+    order and of the same numbers.
+
+    On a GPU they are found there, with Triton; which are neighbours is told in float64 whatever the
+    precision.
+
+    Args:
+        frames: (positions, cell, pbc, species) of each, see :func:`find_neighbors`.
+        cutoff: Å.
+        device: of the environment.
+        dtype: of its vectors.
+    """
+    device, packed = torch.device(device), PackedFrames.of(frames)
+    kernels = cuda.load("neighbors") if device.type == "cuda" else None
+    if kernels is not None:
+        return Batch(*kernels(packed, cutoff, device, dtype))
+    threads = torch.get_num_threads()
+    found = _native.find_neighbors_of_batch(*packed.arrays, cutoff, threads)
+    environment = Environment(*map(torch.from_numpy, (*found, packed.species)))
+    return Batch(environment.to(device, dtype), find_nearest(environment)[1])
 
 
 def parts_of_frame(frame: Frame, cutoff: float, size: int) -> Iterator[Part]:
@@ -113,7 +138,7 @@ class State:
     def of(cls, positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, species: ArrayLike) -> State:
         """A copy of a frame."""
         pbc = np.array(pbc, dtype=np.uint8)
-        cell = np.array(_full_cell(cell, pbc > 0), order="C")
+        cell = np.array(full_cell(cell, pbc > 0), order="C")
         positions = np.array(positions, dtype=np.float64, order="C").reshape(-1, 3)
         return cls(positions, cell, pbc, np.array(species, dtype=np.int64))
 
@@ -221,9 +246,3 @@ def find_nearest(environment: Environment) -> tuple[int, float]:
     """The pair with the shortest vector and its length in Å, in float64 on the CPU; -1 and infinity
     where there are no pairs."""
     return _native.find_nearest(environment.vectors.numpy(), torch.get_num_threads())
-
-
-def _full_cell(cell: ArrayLike, pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The cell with unit vectors, orthogonal to the rest, in place of non-periodic ones."""
-    cell = np.asarray(cell, dtype=np.float64)
-    return cell if pbc.all() else complete_cell(np.where(pbc[:, None], cell, 0.0))

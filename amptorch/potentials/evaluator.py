@@ -19,6 +19,8 @@ from ..data.frame import AtomsBatch, AtomsData, collate
 from ..data.primes import PairPrimes, frame_sums
 from ..data.targets import stress_of
 from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.environments import environment_on
+from ..kernels.environment import Environment, concatenate
 from ..kernels.neighbors import NeighborList
 from ..preprocessing import AtomsToData
 from ..preprocessing.scaling import Scalers, baselines_of
@@ -150,11 +152,13 @@ class Evaluator:
     ) -> Evaluation:
         begun = time.perf_counter()
         names = [f"image {first + k}" for k in range(len(images))]
-        environments = self.of.descriptor.environments(images, names, asked.neighbors)
         if call is not None:
+            environment = self._environment(images, names, asked)
             converted = time.perf_counter()
-            found = self._of(images, call.run(environments, asked.forces))
+            sizes = [len(image) for image in images]
+            found = self._of(images, call.run(environment, sizes, asked.forces))
         else:
+            environments = self.of.descriptor.environments(images, names, asked.neighbors)
             converter = self._converter(asked.forces, asked.cache_dir)
             known = dict(enumerate(environments, first))
             data = converter.convert_all(images, True, first, known=known)
@@ -165,6 +169,15 @@ class Evaluator:
             found.unscaled = unscaled
         found.seconds = converted - begun, 0.0
         return found
+
+    def _environment(
+        self, images: Sequence[Atoms], names: Sequence[str], asked: Asked
+    ) -> Environment:
+        descriptor = self.of.descriptor
+        if asked.neighbors is None:
+            return environment_on(descriptor, images, names=names)
+        found = descriptor.environments(images, names, asked.neighbors)
+        return concatenate(found) if len(found) > 1 else found[0]
 
     def _in_parts(
         self, call: ForceCall | None, image: Atoms, name: str, asked: Asked

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..descriptor.base_descriptor import BaseDescriptor
-from ..kernels.environment import Environment, Part, concatenate
+from ..kernels.environment import Environment, Part
 from ..kernels.force_pass import Pass, Passed, Scaling, forces_and_virials
 from ..preprocessing.utils import FeatureScaler
 from ..processes.stages import stage
@@ -83,17 +83,16 @@ class ForceCall:
             return False
         return not any(each._forward_hooks or each._forward_pre_hooks for each in self._layers)
 
-    def run(self, environments: Sequence[Environment], forces: bool) -> Outcome:
-        """Energies and, if asked for, forces and virials of images."""
+    def run(self, environment: Environment, sizes: Sequence[int], forces: bool) -> Outcome:
+        """Energies and, if asked for, forces and virials of images of so many atoms each."""
         with stage("amptorch::force_pass"):
-            environment = concatenate(environments) if len(environments) > 1 else environments[0]
             vectors = environment.vectors.to(self._kernel.dtype)
             environment = environment.with_vectors(vectors)
             found = self._kernel.run(environment, forces)
             energies = found.energies.double().numpy()
             outcome = Outcome(found.fingerprints, energies, found.n_outside)
             if forces:
-                first = np.array([0, *accumulate(each.n_atoms for each in environments)])
+                first = np.array([0, *accumulate(sizes)])
                 outcome.forces, outcome.virials = forces_and_virials(
                     environment, found.gradients, first
                 )

@@ -11,8 +11,8 @@ from torch import Tensor
 from ..data.baseline import Baseline, Contribution, State
 from ..errors import is_number
 from ..kernels import zbl
-from ..kernels.environment import Environment, concatenate
-from ..kernels.neighbors import find_neighbors_of_frames
+from ..kernels.environment import Environment
+from ..kernels.neighbors import find_neighbors_of_batch
 
 
 class PairBaseline:
@@ -36,7 +36,7 @@ class PairBaseline:
     def evaluate(self, images: Sequence[Atoms], forces: bool = True) -> Contribution:
         """Energies, forces and virials of images and of their atoms."""
         frames = [(each.positions, each.cell.array, each.pbc, each.numbers) for each in images]
-        environment = concatenate(find_neighbors_of_frames(frames, self.cutoff))
+        environment = find_neighbors_of_batch(frames, self.cutoff).environment
         sizes = [len(image) for image in images]
         r = environment.vectors.norm(dim=1)
         numbers = environment.species

@@ -10,7 +10,7 @@ import pytest
 
 import amptorch
 from amptorch import AtomsTrainer
-from amptorch.descriptor import Gaussian, base_descriptor
+from amptorch.descriptor import Gaussian, base_descriptor, environments
 from amptorch.store import build_store
 
 from ..made_potentials import COSINE, GAUSSIAN, config, cuco_frames
@@ -34,7 +34,11 @@ def calls(monkeypatch) -> Iterator[Counter[str]]:
         monkeypatch.setattr(place, name, counting)
 
     count(Gaussian, "__init__", "descriptors", lambda *_: 1)
-    count(base_descriptor, "find_neighbors_of_frames", "neighbours", lambda frames, _: len(frames))
+    for place, name in (
+        (base_descriptor, "find_neighbors_of_frames"),
+        (environments, "find_neighbors_of_batch"),
+    ):
+        count(place, name, "neighbours", lambda frames, *_: len(frames))
     count(Gaussian, "jacobian", "described", lambda *_: 1)
     return counted
 

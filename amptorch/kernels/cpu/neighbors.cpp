@@ -8,44 +8,104 @@ namespace amptorch {
 namespace neighbors {
 namespace {
 
-Neighbors find(const Search& search, Index begin, Index end, int threads) {
-    Near near = search.near(begin, end, threads);
-    Neighbors neighbors{std::move(near.first), std::make_shared<Found>(near.ghosts.size())};
+// Writes the neighbours of the atoms from begin to end from the place `to` on; `atom` is the number
+// of the first atom of the frame.
+void put(const Search& search, const Near& near, Index begin, Index end, int threads,
+         const Found& found, Index to = 0, Index atom = 0) {
     const Ghosts& ghosts = search.ghosts;
-    for_each_block(blocks_of(begin, end, threads), threads, [&](Index, Index from, Index to) {
-        for (Index i = from; i < to; ++i) {
+    for_each_block(blocks_of(begin, end, threads), threads, [&](Index, Index from, Index until) {
+        for (Index i = from; i < until; ++i) {
             const Vector r = search.wrapped.positions[i];
-            for (Index n = neighbors.first[i - begin]; n < neighbors.first[i - begin + 1]; ++n) {
+            for (Index n = near.first[i - begin]; n < near.first[i - begin + 1]; ++n) {
                 const std::int32_t ghost = near.ghosts[n];
-                neighbors.found->put(n, r, ghosts.positions[ghost], ghosts.atoms[ghost]);
+                found.put(to + n, r, ghosts.positions[ghost], atom + ghosts.atoms[ghost]);
             }
         }
     });
-    return neighbors;
 }
 
-// Threads go over frames, or over the atoms of a frame if there are fewer of these.
+Neighbors find(const Search& search, Index begin, Index end, int threads) {
+    Near near = search.near(begin, end, threads);
+    const auto found = std::make_shared<Found>(near.ghosts.size());
+    put(search, near, begin, end, threads, *found);
+    return {std::move(near.first), found};
+}
+
+// Frames one after the other, see PackedFrames of kernels/packed_frames.py.
+struct Frames {
+    Array<const double, -1, 3> positions;
+    Array<const double, -1, 3, 3> cells, inverses;
+    Array<const std::uint8_t, -1, 3> pbc;
+    Array<const Index, -1> species, first;
+    int threads;
+
+    Index count() const { return static_cast<Index>(cells.shape(0)); }
+
+    Frame operator[](Index k) const {
+        const Index atom = first.data()[k];
+        return {positions.data() + 3 * atom, cells.data() + 9 * k,   inverses.data() + 9 * k,
+                pbc.data() + 3 * k,          species.data() + atom, first.data()[k + 1] - atom};
+    }
+
+    // Calls work(k, threads) for all frames. Threads go over frames, or over the atoms of a frame if
+    // there are fewer of these.
+    template <typename Work>
+    void for_each(Work work) const {
+        const bool over_frames = count() >= threads;
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (over_frames && threads > 1)
+        for (Index k = 0; k < count(); ++k) work(k, over_frames ? 1 : threads);
+    }
+};
+
+// A list of its own for each frame.
 nb::list find_all(Array<const double, -1, 3> positions, Array<const double, -1, 3, 3> cells,
                   Array<const double, -1, 3, 3> inverses, Array<const std::uint8_t, -1, 3> pbc,
-                  Array<const Index, -1> species, Array<const Index, -1> first_atoms,
-                  double cutoff, int threads) {
-    const auto n_frames = static_cast<Index>(cells.shape(0));
-    std::vector<Neighbors> found(n_frames);
+                  Array<const Index, -1> species, Array<const Index, -1> first, double cutoff,
+                  int threads) {
+    const Frames frames{positions, cells, inverses, pbc, species, first, threads};
+    std::vector<Neighbors> found(frames.count());
     {
         nb::gil_scoped_release release;
-        const Index* first = first_atoms.data();
-        const bool over_frames = n_frames >= threads;
-#pragma omp parallel for schedule(dynamic) num_threads(threads) if (over_frames && threads > 1)
-        for (Index k = 0; k < n_frames; ++k) {
-            const Frame frame{positions.data() + 3 * first[k], cells.data() + 9 * k,
-                              inverses.data() + 9 * k,         pbc.data() + 3 * k,
-                              species.data() + first[k],       first[k + 1] - first[k]};
-            found[k] = find(Search(frame, cutoff), 0, frame.n_atoms, over_frames ? 1 : threads);
-        }
+        frames.for_each([&](Index k, int inner) {
+            const Frame frame = frames[k];
+            found[k] = find(Search(frame, cutoff), 0, frame.n_atoms, inner);
+        });
     }
     nb::list results;
     for (const Neighbors& each : found) results.append(each.to_python());
     return results;
+}
+
+// One list for all atoms of all frames.
+nb::tuple find_batch(Array<const double, -1, 3> positions, Array<const double, -1, 3, 3> cells,
+                     Array<const double, -1, 3, 3> inverses, Array<const std::uint8_t, -1, 3> pbc,
+                     Array<const Index, -1> species, Array<const Index, -1> first_atoms,
+                     double cutoff, int threads) {
+    const Frames frames{positions, cells, inverses, pbc, species, first_atoms, threads};
+    Neighbors joined;
+    {
+        nb::gil_scoped_release release;
+        std::vector<std::optional<Search>> searches(frames.count());
+        std::vector<Near> near(frames.count());
+        frames.for_each([&](Index k, int inner) {
+            const Frame frame = frames[k];
+            near[k] = searches[k].emplace(frame, cutoff).near(0, frame.n_atoms, inner);
+        });
+        std::vector<Index> begins;  // of the pairs of each frame
+        joined.first.assign(1, 0);
+        for (const Near& each : near) {
+            begins.push_back(joined.first.back());
+            for (std::size_t i = 1; i < each.first.size(); ++i) {
+                joined.first.push_back(begins.back() + each.first[i]);
+            }
+        }
+        joined.found = std::make_shared<Found>(joined.first.back());
+        frames.for_each([&](Index k, int inner) {
+            put(*searches[k], near[k], 0, frames[k].n_atoms, inner, *joined.found, begins[k],
+                first_atoms.data()[k]);
+        });
+    }
+    return joined.to_python();
 }
 
 // One frame, whose neighbours are asked for some atoms at a time.
@@ -113,6 +173,8 @@ void bind_neighbors(nb::module_& module) {
     const auto strict = nb::arg().noconvert();
     module.def("find_neighbors", &neighbors::find_all, strict, strict, strict, strict, strict,
                strict, nb::arg(), nb::arg());
+    module.def("find_neighbors_of_batch", &neighbors::find_batch, strict, strict, strict, strict,
+               strict, strict, nb::arg(), nb::arg());
     module.def("find_nearest", &neighbors::find_nearest, strict, nb::arg());
     nb::class_<NeighborSearch>(module, "NeighborSearch")
         .def(nb::init<Array<const double, -1, 3>, Array<const double, 3, 3>,
