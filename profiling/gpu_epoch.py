@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 from amptorch import AtomsTrainer
+from amptorch.dataset.device_batches import DeviceCollater
+from amptorch.dataset.frames import part
 
 from .device import Profile, peak_memory, profiled
 from .gpu_kernels import Work
@@ -12,6 +14,8 @@ from .report import Report, Section, Table
 from .workload import train, trainer_of
 
 TOP = 20  # kernels in the table of an epoch
+PROFILED = 256  # frames of the epoch that is profiled, at most: a profile of more takes minutes
+WHOLE = 16_000  # frames of a data set of real work, to which seconds are scaled
 
 
 def measure(report: Report, work: Work, form: str) -> None:
@@ -36,19 +40,37 @@ def measure(report: Report, work: Work, form: str) -> None:
     found = profiled(lambda: _one_more(trainer), work.device, work.trace)
     report.measure(f"{key}/device busy", [found.busy], "ms")
     report.measure(f"{key}/device idle", [100 * found.idle], "%")
+    each = seconds.median / len(work.images)
+    report.measure(f"{key}/a batch", [1e3 * each * work.batch], "ms")
+    report.measure(f"{key}/epoch scaled to {WHOLE} frames", [each * WHOLE], "s")
     said = "" if memory is None else f" It takes {memory:.0f} MB on the device at most."
     text = (
         f"Epochs of {len(work.images)} frames in batches of {work.batch}: {seconds.median:.3g} s "
-        f"each, the first one, in which kernels are compiled, {history[0]['dur']:.3g} s.{said} In "
-        f"the epoch that was profiled, of {found.wall:.0f} ms, the device is busy for "
-        f"{found.busy:.1f} ms: {found.idle:.0%} of the time it has nothing to do."
+        f"each, {1e3 * each * work.batch:.3g} ms a batch, the first one, in which kernels are "
+        f"compiled and frames are laid on the device, {history[0]['dur']:.3g} s. Scaled to {WHOLE} "
+        f"frames that is {each * WHOLE:.3g} s an epoch. {_where(trainer)}{said} In the epoch that "
+        f"was profiled, of {_profiled(trainer)} frames and {found.wall:.0f} ms, the device is busy "
+        f"for {found.busy:.1f} ms: {found.idle:.0%} of the time it has nothing to do."
     )
     heading = f"A training epoch, {form}, {work.name}"
     report.sections.append(Section(heading, [text], [_kernels(found), _stages(found)]))
 
 
 def _one_more(trainer: AtomsTrainer) -> None:
-    trainer.net.partial_fit(trainer.train_dataset, None, epochs=1)
+    some = part(trainer.train_dataset, range(_profiled(trainer)))
+    trainer.net.partial_fit(some, None, epochs=1)
+
+
+def _profiled(trainer: AtomsTrainer) -> int:
+    """Frames of the epoch that is profiled."""
+    return min(PROFILED, len(trainer.train_dataset))
+
+
+def _where(trainer: AtomsTrainer) -> str:
+    """Where the frames are."""
+    collater = trainer.net.iterator_train__collate_fn
+    said = collater.words() if isinstance(collater, DeviceCollater) else "frames are on the host"
+    return f"The {said}."
 
 
 def _kernels(found: Profile) -> Table:

@@ -7,7 +7,7 @@
 #
 #   --out     to write, default $OUT, and else reports/<date>-gpu-<card>
 #   --wheels  packages that the machine may lack, default "wheels"; see profiling/gpu_wheels.sh
-#   --limit   seconds of all steps together, default 330
+#   --limit   seconds of all steps together, default 345
 #
 # $PYTHON is the Python with torch and Triton, default that of .venv if there is one, and else python3.
 # Every step has a limit of its own, and goes on where another failed; the status is 1 if one did. The
@@ -15,7 +15,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-out=${OUT:-} wheels=wheels limit=330
+out=${OUT:-} wheels=wheels limit=345
 while (($#)); do
     case $1 in
         --out) out=$2 ;;
@@ -39,12 +39,13 @@ card=$(timeout 120 "$python" -c "$ask") || card=none
 if [[ $card == none ]]; then
     export TRITON_INTERPRET=1
     device=cpu card=interpreter
-    size=(--frames 2 --batch 1 --repeats 1 --device cpu)
+    size=(--frames 2 --batch 1 --repeats 1 --device cpu) many=()
     chosen=(tests/kernels/test_cuda.py -k "training_on_forces and gmp")
 else
     device=cuda
-    size=(--frames 256 --batch 64)
+    size=(--frames 256 --batch 64) many=(--frames 2048)
     chosen=(tests/kernels/test_cuda.py tests/test_on_gpu.py)
+    chosen+=(tests/dataset/test_resident.py::test_batches_are_those_of_collate)
 fi
 if "$python" -c 'import xdist' 2>>"$work/none" && [[ $device == cuda ]]; then
     chosen+=(-n $((cores < 8 ? cores : 8)))
@@ -97,12 +98,12 @@ step tests 110 env OMP_NUM_THREADS=1 "$python" -m pytest -v -p no:cacheprovider 
 first frames 20 "$work/water_iron_164.traj"
 measure kernels 75 --parts kernels
 measure on_the_fly 60 --parts on_the_fly --trace "$out/trace.json.gz"
-measure fingerprints 45 --parts fingerprints
+measure on_the_fly32 60 --parts on_the_fly --dtype float32 "${many[@]}"
 measure cached 45 --parts cached
+measure fingerprints 45 --parts fingerprints
 measure kernels32 60 --parts kernels --dtype float32
-measure on_the_fly32 45 --parts on_the_fly --dtype float32
 
-parts=(kernels on_the_fly fingerprints cached kernels32 on_the_fly32)
+parts=(kernels on_the_fly on_the_fly32 cached fingerprints kernels32)
 timeout 30 "$python" -m profiling.gpu_report --card "$card" --steps "$steps" \
     --environment "$work/machine.txt" --out "$out" "${parts[@]/#/$work/}" >>"$log" 2>&1
 status=$?

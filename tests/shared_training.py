@@ -36,6 +36,10 @@ BASE: dict[str, dict[str, Any]] = {
 }
 RUNS: dict[str, dict[str, dict[str, Any]]] = {
     "raw data": {},
+    "frames on the device": {
+        "optim": {"resident": True},
+        "dataset": {"derivatives": "on_the_fly"},
+    },
     "single network": {"model": {"name": "singlenn"}},
     "per atom": {"optim": {"loss_fn": PerAtomLoss}},
     "absolute errors": {

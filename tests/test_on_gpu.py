@@ -102,3 +102,15 @@ def test_an_epoch_does_not_wait_for_its_batches(form, run_dir):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(isinstance(loss, float) for loss in net.history[-1, "batches", :, "train_loss"])
+
+
+@pytest.mark.parametrize("form", ["cached", "on_the_fly"])
+def test_frames_on_the_device_and_copies_of_them_train_alike(form, run_dir, capsys):
+    options = sections("gaussian_cosine", form, torch.float64, 1)
+    options["cmd"]["verbose"] = True
+    found = []
+    for resident, said in (("auto", "frames lie on cuda"), (False, "frames are copied to cuda")):
+        options["optim"]["resident"] = resident
+        found.append(losses(trained(alloy_frames(), run_dir, **options)))
+        assert said in capsys.readouterr().out
+    np.testing.assert_allclose(*found, rtol=LOSSES[torch.float64])

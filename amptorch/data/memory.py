@@ -125,6 +125,8 @@ def fits_on_device(images: Sequence[AtomsData], device: torch.device) -> bool:
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
+    # What torch has taken from the device and does not use is as free.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return sum(map(_bytes_of, images)) < free / 2
 
 

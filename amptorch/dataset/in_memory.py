@@ -175,7 +175,10 @@ class DataCollater:
     def __call__(
         self, images: Sequence[AtomsData]
     ) -> AtomsBatch | tuple[AtomsBatch, tuple[Tensor, ...]]:
-        batch = collate(images)
+        return self.labelled(collate(images))
+
+    def labelled(self, batch: AtomsBatch) -> AtomsBatch | tuple[AtomsBatch, tuple[Tensor, ...]]:
+        """A batch as it is handed out."""
         if not self.train:
             return batch
         if self.forcetraining:

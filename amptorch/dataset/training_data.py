@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 import xxhash
 from ase import Atoms
-from torch.utils.data import RandomSampler
+from torch.utils.data import RandomSampler, Subset
 
 from ..data import plausible
+from ..data.frame import AtomsData
 from ..data.inspection import Inspection
 from ..data.keys import DEFAULT_KEYS
 from ..data.memory import Survey, estimate_memory, fits_in_memory
@@ -25,7 +26,7 @@ from ..processes.group import first_alone, is_first
 from ..store import Header, build_store, open_store
 from ..store.image import image_of, pack_image
 from .in_memory import AtomsDataset, Seen
-from .lmdb import AtomsLMDBDataset, Paths, get_lmdb_dataset
+from .lmdb import AtomsLMDBDataset, AtomsLMDBDatasetCache, Paths, get_lmdb_dataset
 from .loaded import Loaded
 
 if TYPE_CHECKING:
@@ -227,6 +228,15 @@ def reading(dataset: object, val_split: float) -> dict[str, Any]:
     if isinstance(dataset, (AtomsDataset, AtomsLMDBDataset)):
         return {"order": dataset.order(val_split), "prefetch": dataset.prefetch}
     return {"order": RandomSampler, "prefetch": False}  # a script's own
+
+
+def held(dataset: object) -> list[AtomsData] | None:
+    """All images of a data set, or of that which one is a part of, where they are in memory."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    if isinstance(dataset, (AtomsDataset, AtomsLMDBDatasetCache)):
+        return dataset.data_list
+    return None
 
 
 def _is_complete(path: Path) -> bool:

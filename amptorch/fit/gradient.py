@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from ..dataset.device_batches import DeviceCollater
 from ..dataset.frames import Frames
 from ..errors import Diverged
 from ..potentials.potential import Potential
@@ -60,6 +61,9 @@ class GradientFit:
             (net.partial_fit if self._go_on else net.fit)(train, None)
         except Diverged as error:
             return error
+        finally:
+            if isinstance(net.iterator_train__collate_fn, DeviceCollater):
+                net.iterator_train__collate_fn.release()
         return None
 
     def _make_net(self, potential: Potential, train: Frames, valid: Frames | None) -> AtomsNet:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from ..dataset.device_batches import DeviceCollater, device_collater
 from ..dataset.frames import Frames
 from ..dataset.in_memory import DataCollater
 from ..dataset.loader import BatchLoader
-from ..dataset.training_data import reading
+from ..dataset.training_data import held, reading
 from ..potentials.networks.members import Members
 from ..processes import group
 from . import optimizers, shared
@@ -89,17 +90,16 @@ def make_net(
             "model: members are trained by optimizers that see gradients alone, on one GPU at "
             f"most, got optimizer {optim.optimizer!r} and gpus {optim.gpus}"
         )
-    collate: Any = DataCollater(train=True, forcetraining=settings.model.get_forces)
     module = model
     if optim.gpus > 1:
-        collate = ParallelCollater(optim.gpus, collate)
         module = DataParallel(model, output_device=device, num_gpus=optim.gpus)
     choice = optimizers.choose(optimizer, {})
     of_loss = loss_arguments(settings)
     if optim.loss == "nep" and dataset is not None:
         of_loss["unit"] = float(dataset.target_scaler.target_std)
     loader = shared.SharedBatchLoader if together else BatchLoader
-    read = reading(dataset, settings.dataset.val_split)
+    batches = _batches(settings, device, dataset)
+    order = reading(dataset, settings.dataset.val_split)
     return (shared.SharedNet if together else choice.net)(
         module=module,
         optimizer=without_compiler(choice.optimizer),
@@ -107,13 +107,27 @@ def make_net(
         batch_size=optim.batch_size,
         max_epochs=optim.epochs,
         iterator_train=loader,
-        iterator_train__collate_fn=collate,
         iterator_valid=loader,
-        iterator_valid__collate_fn=collate,
         device=device,
         verbose=int(settings.cmd.verbose),
         callbacks__print_log=EpochTable(),
-        **{f"iterator_train__{name}": value for name, value in read.items()},
+        **{f"iterator_train__{name}": value for name, value in {**order, **batches}.items()},
+        **{f"iterator_valid__{name}": value for name, value in batches.items()},
         **{f"criterion__{name}": value for name, value in of_loss.items()},
         **keywords,
     )
+
+
+def _batches(settings: Config, device: torch.device, dataset: Frames | None) -> dict[str, Any]:
+    """How batches are made: keyword arguments of ``BatchLoader``."""
+    optim = settings.gradients
+    collater = DataCollater(train=True, forcetraining=settings.model.get_forces)
+    if optim.gpus > 1:
+        return {"collate_fn": ParallelCollater(optim.gpus, collater)}
+    if dataset is None:
+        return {"collate_fn": collater}
+    images, verbose = held(dataset), settings.cmd.verbose
+    made = device_collater(collater, images, device, optim.resident, verbose)
+    # Copies are made while the device computes; of frames that lie there none are made.
+    copies = isinstance(made, DeviceCollater) and not made.images
+    return {"collate_fn": made, **({"prefetch": True} if copies else {})}

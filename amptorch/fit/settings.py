@@ -80,6 +80,7 @@ class OptimConfig(FitSettings):
     metric: str = "mae"
     cp_metric: str = "energy"
     scheduler: Mapping[str, Any] | None = None
+    resident: bool | str = "auto"
 
     def __post_init__(self) -> None:
         if self.loss == "nep" and self.loss_fn is CustomLoss:
@@ -89,6 +90,9 @@ class OptimConfig(FitSettings):
         check_class(self, "loss_fn", "optim", "amptorch.potentials.networks.model.CustomLoss")
         check_choice(self, "metric", ("mae", "mse"), "optim")
         check_choice(self, "cp_metric", ("energy", "forces", "loss"), "optim")
+        check_choice(self, "resident", ("auto", True, False), "optim")
+        if self.resident is True and self.gpus > 1:
+            raise ValueError(f"optim: resident True is for one GPU, got gpus {self.gpus}")
         for name in ("lr", "gradient_clip"):
             value = getattr(self, name)
             if value is not None and not (is_number(value) and value > 0):

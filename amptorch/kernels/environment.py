@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -47,13 +48,13 @@ class Environment:
         """Number of (centre, neighbour image) pairs, each direction counted."""
         return self.vectors.shape[0]
 
-    @property
+    @cached_property
     def centers(self) -> Tensor:
         """[n_pairs], int64, index of the atom ``i`` that each pair starts from."""
         atoms = torch.arange(self.n_atoms, device=self.first.device)
         return torch.repeat_interleave(atoms, self.first.diff(), output_size=self.n_pairs)
 
-    @property
+    @cached_property
     def neighbor_species(self) -> Tensor:
         """[n_pairs], int64, species of the neighbour of each pair."""
         return self.species[self.neighbors]

@@ -70,6 +70,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "optim": {"batch_size": 3, "balance": "loss", "loss": "huber", "energy_loss": "per_atom"},
     },
     "baseline": {"dataset": {"baseline": "linear"}, "optim": {"batch_size": 3}},
+    "frames on the device": {
+        "optim": {"batch_size": 3, "resident": True},
+        "dataset": {"derivatives": "on_the_fly", "val_split": 0.2},
+    },
 }
 
 

@@ -69,6 +69,11 @@ def test_all_parts(tmp_path):
         seen, stages = ({row[0] for row in table.rows} for table in epoch.tables)
         assert "`aten::_fused_adam_`" in seen
         assert "`amptorch::collate`" in stages
+    seconds = {each.key: each.median for each in report.measurements}
+    for form in ("on_the_fly", "cached"):
+        of_epochs = seconds[f"epoch/{form}/float64/epoch"]
+        scaled = seconds[f"epoch/{form}/float64/epoch scaled to 16000 frames"]
+        assert scaled == pytest.approx(of_epochs * 16000 / 4)
     of_a_stage = [each for each in report.measurements if each.key.endswith("/neighbours")]
     assert [len(each.samples) for each in of_a_stage] == [2, 2, 2]
     assert (tmp_path / "trace.json.gz").stat().st_size > 0

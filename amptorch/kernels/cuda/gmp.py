@@ -24,8 +24,9 @@ from .tables import TableCache, Tables, power_of_two
 if TYPE_CHECKING:
     from ..gmp import GaussianMultipoles
 
-TILE = 512
-"""Components times neighbours that a program holds at a time."""
+TILE = 128
+"""Components times neighbours that a warp holds at a time. A program is one warp, whose sums need
+no shared memory, unless there are so many components that 16 neighbours fill more."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Plan(Tables):
         gaussians: [n_species, n_sigmas, n_gaussians, 3]: w at r = 0, -(ln w)'/(2r), lambda.
         columns: [n_sigmas, n_orders], feature of a sigma and an order, -1 where there is none.
         norms: [n_rows], N_m of the rows m = 0, 1, -1, 2, -2, ...
+        recurrences: [n_orders, 4, n_rows], see ``load_recurrence``.
         factors: [n_orders], (2l-1)!! l!.
         highest: order.
     """
@@ -43,20 +45,23 @@ class Plan(Tables):
     gaussians: Tensor
     columns: Tensor
     norms: Tensor
+    recurrences: Tensor
     factors: Tensor
     highest: int
 
     @property
     def sizes(self) -> dict[str, int]:
-        """What all kernels are compiled for."""
+        """What all kernels are compiled for and with."""
         rows = len(self.norms)
+        block = max(TILE // rows, 16)
         return {
             "HIGHEST": self.highest,
             "ORDERS": self.columns.shape[1],
             "ROWS": rows,
             "GAUSSIANS": self.gaussians.shape[2],
             "BITS": max(self.highest - 1, 0).bit_length(),
-            "BLOCK": max(TILE // rows, 16),
+            "BLOCK": block,
+            "num_warps": max(rows * block // TILE, 1),
         }
 
 
@@ -71,6 +76,7 @@ def build(multipoles: GaussianMultipoles) -> Plan:
         ),
         columns=torch.tensor(columns),
         norms=_reals(_norm((row + 1) // 2) for row in range(n_rows)),
+        recurrences=_recurrences(n_orders, n_rows),
         factors=_reals(_factor(order) for order in range(n_orders)),
         highest=highest,
     )
@@ -111,6 +117,18 @@ def _norm(m: int) -> float:
     return prod(((2 * k + 1) / (2 * k + 2)) ** 0.5 for k in range(1, m))
 
 
+def _recurrences(n_orders: int, n_rows: int) -> Tensor:
+    order = torch.arange(n_orders, dtype=torch.float64)[:, None]
+    m = torch.arange(1, n_rows + 1).div(2, rounding_mode="floor")
+    leg, leg_below = (
+        each.clamp(min=0).sqrt() for each in (order**2 - m**2, (order - 1) ** 2 - m**2)
+    )
+    climbs = m < order
+    whole = torch.where(climbs, leg, 1.0)
+    up, down = (2 * order - 1) / whole, leg_below / whole
+    return torch.stack([up * climbs, down * climbs, (m == order).double(), leg], 1)
+
+
 def _factor(order: int) -> float:
     return float(prod(range(2 * order - 1, 1, -2)) * factorial(order))
 
@@ -125,7 +143,7 @@ class _Launch(Launch["GaussianMultipoles"]):
         self.environment = environment
         self.vectors = environment.vectors.detach()
         self.plan = plan(multipoles, self.vectors)
-        self.sizes: dict[str, Any] = {**self.plan.sizes, "num_warps": 4, **OPTIONS}
+        self.sizes: dict[str, Any] = {**self.plan.sizes, **OPTIONS}
         n_atoms, n_sigmas = environment.n_atoms, len(self.plan.columns)
         self.grid = n_atoms, n_sigmas
         self.n_features = multipoles.n_features
@@ -135,8 +153,9 @@ class _Launch(Launch["GaussianMultipoles"]):
         with torch.cuda.device_of(self.vectors):
             sum_multipoles[self.grid](
                 self.vectors, environment.first, environment.neighbors, environment.species,
-                self.plan.gaussians, self.plan.columns, self.plan.norms, self.plan.factors,
-                self.values, self.multipoles, n_sigmas, self.n_features, **self.sizes,
+                self.plan.gaussians, self.plan.columns, self.plan.norms, self.plan.recurrences,
+                self.plan.factors, self.values, self.multipoles, n_sigmas, self.n_features,
+                **self.sizes,
                 SQUARE=multipoles.square, EPSILON=torch.finfo(self.vectors.dtype).eps,
             )  # fmt: skip
 
@@ -153,9 +172,9 @@ class _Launch(Launch["GaussianMultipoles"]):
         with torch.cuda.device_of(self.vectors):
             pull[(-(-environment.n_pairs // self.sizes["BLOCK"]),)](
                 self.vectors, environment.centers, environment.neighbors, environment.species,
-                plan.gaussians, plan.columns, plan.norms, self.multipoles, weights_of_g, output,
-                environment.n_pairs, len(plan.columns), self.n_features, **self.sizes,
-                JACOBIAN=gradient is None,
+                plan.gaussians, plan.columns, plan.norms, plan.recurrences, self.multipoles,
+                weights_of_g, output, environment.n_pairs, len(plan.columns), self.n_features,
+                **self.sizes, JACOBIAN=gradient is None,
             )  # fmt: skip
 
     def push(self, changes: Tensor) -> Tensor:
@@ -164,8 +183,8 @@ class _Launch(Launch["GaussianMultipoles"]):
         with torch.cuda.device_of(self.vectors):
             push[self.grid](
                 self.vectors, changes.detach(), environment.first, environment.neighbors,
-                environment.species, plan.gaussians, plan.columns, plan.norms, self.multipoles,
-                change, len(plan.columns), self.n_features, **self.sizes,
+                environment.species, plan.gaussians, plan.columns, plan.norms, plan.recurrences,
+                self.multipoles, change, len(plan.columns), self.n_features, **self.sizes,
             )  # fmt: skip
         return change
 

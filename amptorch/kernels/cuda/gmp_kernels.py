@@ -17,7 +17,7 @@ F_lm dG/dS_l dS_l/d(F_lm^2) 2, so that dG = sum_m multipole_lm dF_lm.
 import triton
 import triton.language as tl
 
-from .pairs import load_vector
+from .pairs import four_zeros, load_vector
 
 
 @triton.jit
@@ -42,28 +42,23 @@ def in_plane(x, y, norms, BITS: tl.constexpr, ROWS: tl.constexpr):
 
 
 @triton.jit
-def leg(order, like, ROWS: tl.constexpr):
-    """sqrt(l^2-m^2) of every row, [ROWS, 1], zero for |m| > l, in the precision of ``like``."""
-    m = (tl.arange(0, ROWS)[:, None] + 1) // 2
-    return tl.sqrt(tl.maximum(order * order - m * m, 0).to(like.dtype))
+def load_recurrence(recurrences, order, ROWS: tl.constexpr):
+    """(2l-1) / sqrt(l^2-m^2), sqrt((l-1)^2-m^2) / sqrt(l^2-m^2), Pi_mm and sqrt(l^2-m^2) of every
+    row, [ROWS, 1], each zero where it has no part in Pi_lm."""
+    at = recurrences + 4 * order * ROWS + tl.arange(0, ROWS)[:, None]
+    return tl.load(at), tl.load(at + ROWS), tl.load(at + 2 * ROWS), tl.load(at + 3 * ROWS)
 
 
 @triton.jit
-def climb(now, below, order, z, rho, ROWS: tl.constexpr):
+def climb(now, below, up, down, begin, z, rho):
     """Pi of an order from those of the two below it."""
-    m = (tl.arange(0, ROWS)[:, None] + 1) // 2
-    step = (2 * order - 1) * z[None, :] * now - leg(order - 1, now, ROWS) * rho[None, :] * below
-    step = step / tl.where(m < order, leg(order, now, ROWS), 1.0)
-    return tl.where(m < order, step, tl.where(m == order, 1.0, 0.0))
+    return up * z[None, :] * now - down * rho[None, :] * below + begin
 
 
 @triton.jit
-def climb_slope(now, below, below_pi, order, z, rho, ROWS: tl.constexpr):
+def climb_slope(now, below, below_pi, up, down, z, rho):
     """dPi/drho of an order from those of the two below it, and from Pi two below."""
-    m = (tl.arange(0, ROWS)[:, None] + 1) // 2
-    turn = leg(order - 1, now, ROWS) * (below_pi + rho[None, :] * below)
-    step = (2 * order - 1) * z[None, :] * now - turn
-    return tl.where(m < order, step / tl.where(m < order, leg(order, now, ROWS), 1.0), 0.0)
+    return up * z[None, :] * now - down * (below_pi + rho[None, :] * below)
 
 
 @triton.jit
@@ -75,8 +70,8 @@ def load_gaussians(gaussians, kind, sigma, n_sigmas, GAUSSIANS: tl.constexpr):
 
 
 @triton.jit
-def sum_multipoles(vectors, first, neighbors, species, gaussians, columns, norms, factors,
-                   features, multipoles, n_sigmas, n_features,
+def sum_multipoles(vectors, first, neighbors, species, gaussians, columns, norms,
+                   recurrences, factors, features, multipoles, n_sigmas, n_features,
                    SQUARE: tl.constexpr, EPSILON: tl.constexpr, HIGHEST: tl.constexpr,
                    ORDERS: tl.constexpr, ROWS: tl.constexpr, GAUSSIANS: tl.constexpr,
                    BITS: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
@@ -99,7 +94,8 @@ def sum_multipoles(vectors, first, neighbors, species, gaussians, columns, norms
         now = tl.zeros([ROWS, BLOCK], vectors.dtype.element_ty)
         below = tl.zeros([ROWS, BLOCK], vectors.dtype.element_ty)
         for level in range(0, HIGHEST + 1):
-            above = climb(now, below, level, z, rho, ROWS)
+            up, down, begin, _leg = load_recurrence(recurrences, level, ROWS)
+            above = climb(now, below, up, down, begin, z, rho)
             below, now = now, above
             summand = tl.sum(now * flat * tl.sum(weight, 0)[None, :], 1)
             sums += tl.where(order[:, None] == level, summand[None, :], 0.0)
@@ -122,15 +118,15 @@ def gather(bent, level, tilted, raised, x, y, z, flat, flat_x, flat_y):
     """Gradients of a block of neighbours from sums that multiply S_m: along R, and from the slopes
     of S_m, of Pi by rho and of R_lm by z."""
     along = tl.sum(bent * flat, 0)
-    sideways = tl.sum(tilted * flat, 0)
+    sideways = 2.0 * tl.sum(tilted * flat, 0)
     gx = tl.sum(level * flat_x, 0) + (along + sideways) * x
     gy = tl.sum(level * flat_y, 0) + (along + sideways) * y
     return gx, gy, tl.sum(raised * flat, 0) + along * z
 
 
 @triton.jit(do_not_specialize=["n_pairs"])
-def pull(vectors, centers, neighbors, species, gaussians, columns, norms, multipoles, gradient,
-         output, n_pairs, n_sigmas, n_features,
+def pull(vectors, centers, neighbors, species, gaussians, columns, norms, recurrences,
+         multipoles, gradient, output, n_pairs, n_sigmas, n_features,
          JACOBIAN: tl.constexpr, HIGHEST: tl.constexpr, ORDERS: tl.constexpr,
          ROWS: tl.constexpr, GAUSSIANS: tl.constexpr, BITS: tl.constexpr,
          BLOCK: tl.constexpr):  # fmt: skip
@@ -143,30 +139,31 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, multip
     x, y, z = load_vector(vectors, pairs, inside)
     rho = x * x + y * y + z * z
     flat, flat_x, flat_y = in_plane(x, y, norms, BITS, ROWS)
-    zero = tl.zeros([ROWS, BLOCK], vectors.dtype.element_ty)
-    bent, level, tilted, raised = zero, zero, zero, zero
+    dtype: tl.constexpr = vectors.dtype.element_ty
+    bent, level, tilted, raised = four_zeros(ROWS, BLOCK, dtype)
     for sigma in range(0, n_sigmas):
         height, decay, contraction = load_gaussians(gaussians, kind, sigma, n_sigmas, GAUSSIANS)
         weight = height * tl.exp(-decay * rho[None, :])
-        now, below, slope, slope_below = zero, zero, zero, zero
+        now, below, slope, slope_below = four_zeros(ROWS, BLOCK, dtype)
         for order in range(0, HIGHEST + 1):
-            above = climb(now, below, order, z, rho, ROWS)
-            slope_above = climb_slope(slope, slope_below, below, order, z, rho, ROWS)
+            up, down, begin, leg = load_recurrence(recurrences, order, ROWS)
+            above = climb(now, below, up, down, begin, z, rho)
+            slope_above = climb_slope(slope, slope_below, below, up, down, z, rho)
             below, now, slope_below, slope = now, above, slope, slope_above
             column = tl.broadcast_to(tl.load(columns + sigma * ORDERS + order), [BLOCK])
             known = inside & (column >= 0)
             place = ((center * n_sigmas + sigma) * ORDERS + order) * ROWS
             multipole = tl.load(multipoles + place[None, :] + row)
             if JACOBIAN:
-                bent, level, tilted, raised = zero, zero, zero, zero
+                bent, level, tilted, raised = four_zeros(ROWS, BLOCK, dtype)
             else:
                 g = tl.load(gradient + center * n_features + column, mask=known, other=0.0)
                 multipole *= g[None, :]
             scaled = multipole * tl.sum(weight, 0)[None, :]
             bent += multipole * now * tl.sum(-2.0 * decay * weight, 0)[None, :]
             level += scaled * now
-            tilted += 2.0 * scaled * slope
-            raised += scaled * leg(order, now, ROWS) * below
+            tilted += scaled * slope
+            raised += scaled * leg * below
             if JACOBIAN:
                 gx, gy, gz = gather(bent, level, tilted, raised, x, y, z, flat, flat_x, flat_y)
                 block = output + (pairs * n_features + column) * 3
@@ -182,14 +179,14 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, multip
 
 
 @triton.jit
-def push(vectors, changes, first, neighbors, species, gaussians, columns, norms, multipoles,
-         features, n_sigmas, n_features,
+def push(vectors, changes, first, neighbors, species, gaussians, columns, norms, recurrences,
+         multipoles, features, n_sigmas, n_features,
          HIGHEST: tl.constexpr, ORDERS: tl.constexpr, ROWS: tl.constexpr,
          GAUSSIANS: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """The change of G with the vectors, of one centre and one sigma."""
     center, sigma = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    orders, row = tl.arange(0, ORDERS), tl.arange(0, ROWS)
-    total = tl.zeros([ORDERS], vectors.dtype.element_ty)
+    orders, row = tl.arange(0, ORDERS), tl.arange(0, ROWS)[:, None]
+    total = tl.zeros([ORDERS, BLOCK], vectors.dtype.element_ty)
     end = tl.load(first + center + 1)
     for start in range(tl.load(first + center), end, BLOCK):
         pairs = start + tl.arange(0, BLOCK)
@@ -204,19 +201,21 @@ def push(vectors, changes, first, neighbors, species, gaussians, columns, norms,
         kind = tl.load(species + tl.load(neighbors + pairs, mask=inside, other=0))
         height, decay, contraction = load_gaussians(gaussians, kind, sigma, n_sigmas, GAUSSIANS)
         weight = tl.where(inside[None, :], height * tl.exp(-decay * rho[None, :]), 0.0)
-        zero = tl.zeros([ROWS, BLOCK], vectors.dtype.element_ty)
-        now, below, slope, slope_below = zero, zero, zero, zero
+        dtype: tl.constexpr = vectors.dtype.element_ty
+        now, below, slope, slope_below = four_zeros(ROWS, BLOCK, dtype)
         for order in range(0, HIGHEST + 1):
-            above = climb(now, below, order, z, rho, ROWS)
-            slope_above = climb_slope(slope, slope_below, below, order, z, rho, ROWS)
+            up, down, begin, leg = load_recurrence(recurrences, order, ROWS)
+            above = climb(now, below, up, down, begin, z, rho)
+            slope_above = climb_slope(slope, slope_below, below, up, down, z, rho)
             below, now, slope_below, slope = now, above, slope, slope_above
             place = ((center * n_sigmas + sigma) * ORDERS + order) * ROWS
-            multipole = tl.load(multipoles + place + row)[:, None]
-            raised = slope * sideways[None, :] + leg(order, now, ROWS) * below * dz[None, :]
+            multipole = tl.load(multipoles + place + row)
+            raised = slope * sideways[None, :] + leg * below * dz[None, :]
             change = (now * turned + raised * flat) * tl.sum(weight, 0)[None, :]
             steepness = tl.sum(-2.0 * decay * weight, 0) * along
             change += now * flat * steepness[None, :]
-            total += tl.where(orders == order, tl.sum(tl.sum(multipole * change, 1), 0), 0.0)
+            change = tl.sum(multipole * change, 0)
+            total += tl.where(orders[:, None] == order, change[None, :], 0.0)
             weight *= contraction
     column = tl.load(columns + sigma * ORDERS + orders)
-    tl.store(features + center * n_features + column, total, mask=column >= 0)
+    tl.store(features + center * n_features + column, tl.sum(total, 1), mask=column >= 0)

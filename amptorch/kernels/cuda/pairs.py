@@ -1,4 +1,4 @@
-"""What the Triton kernels of all stems do with pairs."""
+"""What the Triton kernels of all stems share."""
 
 import triton
 import triton.language as tl
@@ -11,3 +11,18 @@ def load_vector(vectors, pairs, inside):
     y = tl.load(vectors + 3 * pairs + 1, mask=inside, other=1.0)
     z = tl.load(vectors + 3 * pairs + 2, mask=inside, other=1.0)
     return x, y, z
+
+
+@triton.jit
+def four_zeros(ROWS: tl.constexpr, BLOCK: tl.constexpr, dtype: tl.constexpr):
+    """Four tiles [ROWS, BLOCK] to begin a loop with, each a value of its own.
+
+    Triton leaves out of what a loop carries every variable that has the same value after one turn
+    as before: in ``below, now = now, above`` also ``below``, if both began with one and the same.
+    """
+    return (
+        tl.zeros([ROWS, BLOCK], dtype),
+        tl.zeros([ROWS, BLOCK], dtype),
+        tl.zeros([ROWS, BLOCK], dtype),
+        tl.zeros([ROWS, BLOCK], dtype),
+    )

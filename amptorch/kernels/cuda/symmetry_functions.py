@@ -12,20 +12,24 @@ import torch
 from torch import Tensor
 
 from ..environment import Environment
+from .cells import starts
 from .operations import OPTIONS, Kernels, Launch
 from .symmetry_functions_cutoff_kernels import COSINE, POLYNOMIAL
-from .symmetry_functions_kernels import pull, sum_angular, sum_radial, weigh_pairs
+from .symmetry_functions_kernels import pull, sum_angular, sum_radial
 from .symmetry_functions_plan import plan
 from .tables import Kept
 
 if TYPE_CHECKING:
     from ..symmetry_functions import SymmetryFunctions
 
-PAIR_BLOCK = 128
 RADIAL_BLOCK = 64
-TRIPLE_BLOCK = 16
-PARTNER_BLOCK = 32
-FUNCTION_BLOCK = 8
+"""Neighbours that a program of one G2 looks at at a time."""
+TILES = {torch.float32: (8, 16), torch.float64: (4, 16)}
+"""Pairs and partners of a tile, by what fits the registers of a program's 32 threads."""
+SPLIT = 4
+"""Programs that share the pairs of a cell."""
+FUNCTIONS = 4
+"""G2 of a pair at a time."""
 
 
 class _Launch(Launch["SymmetryFunctions"]):
@@ -36,11 +40,20 @@ class _Launch(Launch["SymmetryFunctions"]):
         self.functions = functions
         self.vectors = environment.vectors.detach()
         self.plan = plan(functions, self.vectors)
-        self.centers = environment.centers
-        self.starts = self._starts()
-        self.common: dict[str, Any] = {"CUTOFF": _cutoff_kind(functions), **OPTIONS}
-        self.angular = {"BITS": self.plan.bits, "TERMS": self.plan.terms.shape[1], **self.common}
-        self.weights = self._weights()
+        self.starts = starts(environment, functions.n_species)
+        self.common: dict[str, Any] = {
+            "CUTOFF": _cutoff_kind(functions),
+            "CENTERED": self.plan.centered,
+            **OPTIONS,
+        }
+        self.angular = {
+            "CODE": self.plan.code,
+            "BITS": self.plan.bits,
+            "TERMS": self.plan.terms.shape[1],
+            "num_warps": 1,
+            **self.common,
+        }
+        self.rows, self.block = TILES[self.vectors.dtype]
 
     @staticmethod
     def takes(functions: SymmetryFunctions) -> bool:
@@ -54,24 +67,6 @@ class _Launch(Launch["SymmetryFunctions"]):
     def push(self, changes: Tensor) -> Tensor:
         return self._sum(changes.detach())
 
-    def _starts(self) -> Tensor:
-        """[n_atoms * n_species + 1]: pairs of a centre whose neighbours are of one species."""
-        n_species = self.functions.n_species
-        cells = self.centers * n_species + self.environment.neighbor_species
-        every = torch.arange(self.environment.n_atoms * n_species + 1, device=cells.device)
-        return torch.searchsorted(cells, every)
-
-    def _weights(self) -> Tensor:
-        """[2, n_channels, n_pairs]: radial weights of all pairs, and their slopes over r."""
-        n_pairs, n_channels = self.environment.n_pairs, len(self.plan.curves)
-        weights = self.vectors.new_empty(2, n_channels, n_pairs)
-        with torch.cuda.device_of(self.vectors):
-            weigh_pairs[(-(-n_pairs // PAIR_BLOCK), n_channels)](
-                self.vectors, self.plan.curves, weights, n_pairs, n_channels,
-                **self.common, BLOCK=PAIR_BLOCK,
-            )  # fmt: skip
-        return weights
-
     def _sum(self, changes: Tensor | None) -> Tensor:
         """G [n_atoms, n_features], or its change with the vectors."""
         plan, n_atoms = self.plan, self.environment.n_atoms
@@ -79,17 +74,17 @@ class _Launch(Launch["SymmetryFunctions"]):
         columns = self.vectors.new_zeros(n_atoms, n_columns)
         tangent = self.vectors if changes is None else changes
         inputs = (self.vectors, tangent, self.environment.species, self.starts)
-        options = {**self.angular, "TANGENT": changes is not None}
+        is_tangent = changes is not None
         with torch.cuda.device_of(self.vectors):
             sum_radial[(n_atoms, plan.most_radial)](
                 *inputs, plan.radial, plan.first_radial, plan.radial_curves, columns,
                 n_species, n_columns,
-                **self.common, TANGENT=changes is not None, BLOCK=RADIAL_BLOCK, num_warps=2,
+                **self.common, TANGENT=is_tangent, BLOCK=RADIAL_BLOCK, num_warps=1,
             )  # fmt: skip
             sum_angular[(n_atoms, plan.most_groups)](
-                *inputs, self.weights, plan.groups, plan.first_group, plan.terms, plan.powers,
-                plan.curves, columns, *self.weights.shape[:0:-1], n_species, n_columns,
-                **options, BLOCK=TRIPLE_BLOCK, num_warps=4,
+                *inputs, plan.groups, plan.first_group, plan.terms, plan.powers, plan.curves,
+                columns, n_species, n_columns, **self.angular, TANGENT=is_tangent,
+                ROWS=self.rows, BLOCK=self.block,
             )  # fmt: skip
         return self._add_up(columns) if plan.weighted else columns
 
@@ -111,18 +106,18 @@ class _Launch(Launch["SymmetryFunctions"]):
         return slopes.flatten(1).contiguous()
 
     def pull(self, gradient: Tensor | None, output: Tensor) -> None:
-        plan, environment = self.plan, self.environment
-        n_pairs, n_channels = environment.n_pairs, len(plan.curves)
+        plan, functions = self.plan, self.functions
         n_touched = 1 if gradient is not None else output.shape[1]
+        # A sum for each function in place of one leaves room for fewer pairs.
+        rows = self.rows if gradient is not None else self.rows // 2
         with torch.cuda.device_of(self.vectors):
-            pull[(n_pairs,)](
-                self.vectors, environment.species, self.centers, environment.neighbors,
-                self.starts, self.weights, plan.radial, plan.radial_slots, plan.radial_curves,
-                plan.first_radial, plan.groups, plan.terms, plan.powers, plan.members,
-                plan.first_member, plan.curves, self._slopes_of_columns(gradient), output,
-                n_pairs, n_channels, self.functions.n_species, plan.shares.shape[1],
-                n_touched, **self.angular, JACOBIAN=gradient is None, WEIGHTED=plan.weighted,
-                RADIAL_BLOCK=FUNCTION_BLOCK, BLOCK=PARTNER_BLOCK, num_warps=1,
+            pull[(self.environment.n_atoms * functions.n_species, SPLIT)](
+                self.vectors, self.environment.species, self.starts, plan.radial,
+                plan.radial_slots, plan.radial_curves, plan.first_radial, plan.groups, plan.terms,
+                plan.powers, plan.members, plan.first_member, plan.curves,
+                self._slopes_of_columns(gradient), output, functions.n_species,
+                plan.shares.shape[1], n_touched, **self.angular, JACOBIAN=gradient is None,
+                WEIGHTED=plan.weighted, FUNCTIONS=FUNCTIONS, ROWS=rows, BLOCK=self.block,
             )  # fmt: skip
 
 

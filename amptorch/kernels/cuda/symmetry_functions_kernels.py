@@ -12,80 +12,36 @@ With w(r) = exp(-eta r^2) fc(r) of each pair, c = cos theta and b = (1 + lambda 
 so no angle is ever divided by a sine. No program writes where another does: sums are over
 neighbours in a fixed order, and derivatives see every triple from both of its sides.
 
-The number of pairs changes with every batch, so kernels are not compiled anew for some of its
-values; what is multiplied with it is of 64 bits.
+Pairs of a centre whose neighbours are of one species are a cell, and lie together. A program looks
+at tiles of some pairs j and their partners k, so that what belongs to either is worked out once for
+a row or a column, and sums over tiles are carried by element and added up once, at the end.
 """
 
 import triton
 import triton.language as tl
 
 from .pairs import load_vector
-from .symmetry_functions_cutoff_kernels import cutoff_function
-
-
-@triton.jit
-def weigh(r, curves, row, CUTOFF: tl.constexpr):
-    """Value of a radial weight and its slope over r."""
-    cutoff = tl.load(curves + 5 * row)
-    eta = tl.load(curves + 5 * row + 3)
-    off = r - tl.load(curves + 5 * row + 4)
-    wave, own = tl.load(curves + 5 * row + 1), tl.load(curves + 5 * row + 2)
-    inside, steepness = cutoff_function(r, cutoff, wave, own, CUTOFF)
-    gaussian = tl.where(r < cutoff, tl.exp(-eta * off * off), 0.0)
-    return inside * gaussian, (steepness - 2.0 * eta * off * inside) * gaussian / r
-
-
-@triton.jit
-def weigh_far_side(x, y, z, curves, channel, CUTOFF: tl.constexpr):
-    """Weight of r_jk, finite also for j = k, which is masked by the callers."""
-    square = tl.maximum(x * x + y * y + z * z, 1e-30)
-    return weigh(tl.sqrt(square), curves, channel, CUTOFF)
-
-
-@triton.jit
-def lower_power(base, zeta, exponent, BITS: tl.constexpr):
-    """base^(zeta-1), zero at base 0 for a zeta that is not whole."""
-    if BITS < 0:
-        safe = base > 1e-37
-        logarithm = tl.log2(tl.where(safe, base, 1.0))
-        power = tl.where(safe, tl.exp2((zeta - 1.0) * logarithm), 0.0)
-    else:
-        power = base * 0.0 + 1.0
-        for bit in tl.static_range(BITS):
-            power = tl.where((exponent >> bit) & 1 != 0, power * base, power)
-            base = base * base
-    return power
-
-
-@triton.jit(do_not_specialize=["n_pairs"])
-def weigh_pairs(vectors, curves, weights, n_pairs, n_channels, CUTOFF: tl.constexpr,
-                BLOCK: tl.constexpr):  # fmt: skip
-    """Weights and slopes over r, [2, n_channels, n_pairs], of a block of pairs and a channel."""
-    pairs = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    channel = tl.program_id(1).to(tl.int64)
-    inside = pairs < n_pairs
-    x, y, z = load_vector(vectors, pairs, inside)
-    value, slope = weigh(tl.sqrt(x * x + y * y + z * z), curves, channel, CUTOFF)
-    tl.store(weights + channel * n_pairs + pairs, value, mask=inside)
-    tl.store(weights + (channel + n_channels) * n_pairs + pairs, slope, mask=inside)
+from .symmetry_functions_terms_kernels import load_terms, raise_terms
+from .symmetry_functions_weights_kernels import load_curve, weigh
 
 
 @triton.jit
 def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, columns,
-               n_species, n_columns, CUTOFF: tl.constexpr, TANGENT: tl.constexpr,
-               BLOCK: tl.constexpr):  # fmt: skip
+               n_species, n_columns, CUTOFF: tl.constexpr, CENTERED: tl.constexpr,
+               TANGENT: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """G2, or its change: one of one centre."""
     center = tl.program_id(0).to(tl.int64)
     kind = tl.load(species + center)
     row = tl.load(first_radial + kind * n_species) + tl.program_id(1)
     if row < tl.load(first_radial + (kind + 1) * n_species):
+        curve = load_curve(curves, row)
         cell = starts + center * n_species + tl.load(radial + 2 * row)
         begin, end = tl.load(cell), tl.load(cell + 1)
         total = tl.zeros([BLOCK], vectors.dtype.element_ty)
         for start in range(begin, end, BLOCK):
             j = start + tl.arange(0, BLOCK)
             x, y, z = load_vector(vectors, j, j < end)
-            value, slope = weigh(tl.sqrt(x * x + y * y + z * z), curves, row, CUTOFF)
+            value, slope = weigh(x * x + y * y + z * z, curve, CUTOFF, CENTERED)
             if TANGENT:
                 dx, dy, dz = load_vector(changes, j, j < end)
                 value = slope * (x * dx + y * dy + z * dz)
@@ -94,70 +50,77 @@ def sum_radial(vectors, changes, species, starts, radial, first_radial, curves, 
         tl.store(columns + center * n_columns + column, tl.sum(total, 0))
 
 
-@triton.jit(do_not_specialize=["n_pairs"])
-def sum_angular(vectors, changes, species, starts, weights, groups, first_group, terms, powers,
-                curves, columns, n_pairs, n_channels, n_species, n_columns,
-                CUTOFF: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr,
-                TANGENT: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
+@triton.jit
+def sum_angular(vectors, changes, species, starts, groups, first_group, terms, powers, curves,
+                columns, n_species, n_columns,
+                CUTOFF: tl.constexpr, CENTERED: tl.constexpr, CODE: tl.constexpr,
+                BITS: tl.constexpr, TERMS: tl.constexpr, TANGENT: tl.constexpr, ROWS: tl.constexpr,
+                BLOCK: tl.constexpr):  # fmt: skip
     """G4 or G5, or their changes: one group of one centre."""
     center = tl.program_id(0).to(tl.int64)
     kind = tl.load(species + center)
     group = tl.load(first_group + kind) + tl.program_id(1)
     if group < tl.load(first_group + kind + 1):
         a, b = tl.load(groups + 4 * group), tl.load(groups + 4 * group + 1)
-        channel = tl.load(groups + 4 * group + 2).to(tl.int64)
+        curve = load_curve(curves, tl.load(groups + 4 * group + 2))
         closed = tl.load(groups + 4 * group + 3)
-        term = group * TERMS + tl.arange(0, TERMS)
-        exponent = tl.load(terms + 4 * term)[:, None, None]
-        zeta = tl.load(powers + 2 * term)[:, None, None]
-        sign = tl.load(powers + 2 * term + 1)[:, None, None]
+        loaded = load_terms(terms, powers, group, TERMS)
         cells = starts + center * n_species
         j_begin, j_end = tl.load(cells + a), tl.load(cells + a + 1)
         k_begin, k_end = tl.load(cells + b), tl.load(cells + b + 1)
-        values = weights + channel * n_pairs
-        slopes = weights + (channel + n_channels) * n_pairs
-        total = tl.zeros([TERMS], vectors.dtype.element_ty)
-        for j_start in range(j_begin, j_end, BLOCK):
-            j = (j_start + tl.arange(0, BLOCK))[:, None]
+        total = tl.zeros([TERMS, ROWS, BLOCK], vectors.dtype.element_ty)
+        for j_start in range(j_begin, j_end, ROWS):
+            j = (j_start + tl.arange(0, ROWS))[:, None]
             xj, yj, zj = load_vector(vectors, j, j < j_end)
-            wj = tl.load(values + j, mask=j < j_end, other=0.0)
             square_j = xj * xj + yj * yj + zj * zj
+            wj, qj = weigh(square_j, curve, CUTOFF, CENTERED)
+            wj = tl.where(j < j_end, wj, 0.0)
+            inverse_j = tl.rsqrt(square_j)
             k_first = tl.where(a == b, j_start, k_begin)
             for k_start in range(k_first, k_end, BLOCK):
                 k = (k_start + tl.arange(0, BLOCK))[None, :]
                 xk, yk, zk = load_vector(vectors, k, k < k_end)
-                wk = tl.load(values + k, mask=k < k_end, other=0.0)
                 square_k = xk * xk + yk * yk + zk * zk
-                inverse = 1.0 / tl.sqrt(square_j * square_k)
+                wk, qk = weigh(square_k, curve, CUTOFF, CENTERED)
+                once = (k < k_end) & ((a != b) | (k > j))
+                inverse_k = tl.rsqrt(square_k)
+                inverse = inverse_j * inverse_k
                 cosine = (xj * xk + yj * yk + zj * zk) * inverse
-                base = 0.5 + 0.5 * sign * cosine[None, :, :]
-                lower = lower_power(base, zeta, exponent, BITS)
-                pair = tl.where((a != b) | (k > j), wj * wk, 0.0)
-                far, far_slope = pair * 0.0 + 1.0, pair * 0.0
+                power, lower = raise_terms(cosine, loaded, CODE, BITS, TERMS)
+                far = tl.full(cosine.shape, 1.0, cosine.dtype)
+                far_slope = tl.zeros(cosine.shape, cosine.dtype)
                 if closed != 0:
-                    far, far_slope = weigh_far_side(
-                        xk - xj, yk - yj, zk - zj, curves, channel, CUTOFF
-                    )
-                weight = pair * far
+                    x, y, z = xk - xj, yk - yj, zk - zj
+                    far, far_slope = weigh(x * x + y * y + z * z, curve, CUTOFF, CENTERED)
+                weight = tl.where(once, 2.0 * wj * wk * far, 0.0)
                 if TANGENT:
                     dxj, dyj, dzj = load_vector(changes, j, j < j_end)
                     dxk, dyk, dzk = load_vector(changes, k, k < k_end)
                     along_j = xj * dxj + yj * dyj + zj * dzj
                     along_k = xk * dxk + yk * dyk + zk * dzk
                     crossed = dxj * xk + dyj * yk + dzj * zk + xj * dxk + yj * dyk + zj * dzk
-                    bend = crossed * inverse - cosine * (along_j / square_j + along_k / square_k)
-                    qj = tl.load(slopes + j, mask=j < j_end, other=0.0)
-                    qk = tl.load(slopes + k, mask=k < k_end, other=0.0)
-                    stretch = (qj * wk * along_j + wj * qk * along_k) * far
+                    turned = along_j * (inverse_j * inverse_j) + along_k * (inverse_k * inverse_k)
+                    bend = crossed * inverse - cosine * turned
+                    stretch = (qj * along_j * wk + wj * (qk * along_k)) * far
                     stretch += wj * wk * far_slope * (along_j + along_k - crossed)
-                    stretch = tl.where((a != b) | (k > j), stretch, 0.0)
-                    change = 2.0 * base * stretch[None, :, :]
-                    summand = lower * (change + zeta * sign * (bend * weight)[None, :, :])
+                    stretch = tl.where(once & (j < j_end), 2.0 * stretch, 0.0)
+                    total += power * stretch[None, :, :]
+                    total += lower * (loaded[3] * (bend * weight)[None, :, :])
                 else:
-                    summand = 2.0 * lower * base * weight[None, :, :]
-                total += tl.sum(tl.sum(summand, 2), 1)
+                    total += power * weight[None, :, :]
+        term = group * TERMS + tl.arange(0, TERMS)
         column = tl.load(terms + 4 * term + 1)
-        tl.store(columns + center * n_columns + column, total, mask=column >= 0)
+        summed = tl.sum(tl.sum(total, 2), 1)
+        tl.store(columns + center * n_columns + column, summed, mask=column >= 0)
+
+
+@triton.jit
+def no_sums(KEPT: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, dtype: tl.constexpr):
+    """Sums along R_ij and of R_ik over no partners."""
+    along = tl.zeros([KEPT, ROWS, BLOCK], dtype)
+    across_x = tl.zeros([KEPT, ROWS, BLOCK], dtype)
+    across_y = tl.zeros([KEPT, ROWS, BLOCK], dtype)
+    return along, across_x, across_y, tl.zeros([KEPT, ROWS, BLOCK], dtype)
 
 
 @triton.jit
@@ -173,95 +136,101 @@ def put(slot, x, y, z, mask, WEIGHTED: tl.constexpr):
     tl.store(slot + 2, z, mask=mask)
 
 
-@triton.jit(do_not_specialize=["n_pairs"])
-def pull(vectors, species, centers, neighbors, starts, weights, radial, radial_slots,
-         radial_curves, first_radial, groups, terms, powers, members, first_member, curves,
-         gradient, output, n_pairs, n_channels, n_species, n_columns, n_touched,
-         CUTOFF: tl.constexpr, BITS: tl.constexpr, TERMS: tl.constexpr, JACOBIAN: tl.constexpr,
-         WEIGHTED: tl.constexpr, RADIAL_BLOCK: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
-    """dE/dR_ij, or dG/dR_ij in slots, of one pair."""
-    j = tl.program_id(0).to(tl.int64)
-    center = tl.load(centers + j)
-    cell = tl.load(species + center) * n_species + tl.load(species + tl.load(neighbors + j))
-    x, y, z = load_vector(vectors, j, j < n_pairs)
-    inverse = 1.0 / tl.sqrt(x * x + y * y + z * z)
-    out = output + (j * n_touched) * 3
+@triton.jit
+def pull(vectors, species, starts, radial, radial_slots, radial_curves, first_radial, groups,
+         terms, powers, members, first_member, curves, gradient, output, n_species, n_columns,
+         n_touched, CUTOFF: tl.constexpr, CENTERED: tl.constexpr, CODE: tl.constexpr,
+         BITS: tl.constexpr, TERMS: tl.constexpr, JACOBIAN: tl.constexpr, WEIGHTED: tl.constexpr,
+         FUNCTIONS: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
+    """dE/dR_ij, or dG/dR_ij in slots, of some pairs of a cell."""
+    cell = tl.program_id(0).to(tl.int64)
+    center = cell // n_species
+    kinds = tl.load(species + center) * n_species + cell % n_species
     weight_of_g = gradient + center * n_columns
-    pulled_x, pulled_y, pulled_z = x * 0.0, x * 0.0, x * 0.0
+    KEPT: tl.constexpr = TERMS if JACOBIAN else 1
+    j_end = tl.load(starts + cell + 1)
+    j_begin = tl.load(starts + cell) + tl.program_id(1) * ROWS
+    for j_start in range(j_begin, j_end, ROWS * tl.num_programs(1)):
+        j = (j_start + tl.arange(0, ROWS))[:, None]
+        known = j < j_end
+        x, y, z = load_vector(vectors, j, known)
+        square = x * x + y * y + z * z
+        inverse = tl.rsqrt(square)
+        out = output + j * (3 * n_touched)
 
-    radial_end = tl.load(first_radial + cell + 1)
-    for start in range(tl.load(first_radial + cell), radial_end, RADIAL_BLOCK):
-        row = start + tl.arange(0, RADIAL_BLOCK)
-        known = row < radial_end
-        row = tl.where(known, row, start)
-        _, slope = weigh(1.0 / inverse, radial_curves, row, CUTOFF)
-        if WEIGHTED or not JACOBIAN:
-            slope *= tl.load(weight_of_g + tl.load(radial + 2 * row + 1), mask=known, other=0.0)
-        if JACOBIAN:
-            slot = out + 3 * tl.load(radial_slots + row)
-            put(slot, slope * x, slope * y, slope * z, known, WEIGHTED)
-        else:
-            along = tl.sum(slope, 0)
-            pulled_x += along * x
-            pulled_y += along * y
-            pulled_z += along * z
+        radially = tl.zeros([ROWS, FUNCTIONS], vectors.dtype.element_ty)
+        radial_end = tl.load(first_radial + kinds + 1)
+        for start in range(tl.load(first_radial + kinds), radial_end, FUNCTIONS):
+            row = (start + tl.arange(0, FUNCTIONS))[None, :]
+            is_one = row < radial_end
+            row = tl.where(is_one, row, start)
+            _, slope = weigh(square, load_curve(radial_curves, row), CUTOFF, CENTERED)
+            if WEIGHTED or not JACOBIAN:
+                column = tl.load(radial + 2 * row + 1)
+                slope *= tl.load(weight_of_g + column, mask=is_one, other=0.0)
+            if JACOBIAN:
+                slot = out + 3 * tl.load(radial_slots + row)
+                put(slot, slope * x, slope * y, slope * z, known & is_one, WEIGHTED)
+            else:
+                radially += slope
 
-    for member in range(tl.load(first_member + cell), tl.load(first_member + cell + 1)):
-        group = tl.load(members + 3 * member)
-        partners = starts + center * n_species + tl.load(members + 3 * member + 1)
-        channel = tl.load(groups + 4 * group + 2).to(tl.int64)
-        closed = tl.load(groups + 4 * group + 3)
-        term = group * TERMS + tl.arange(0, TERMS)
-        exponent = tl.load(terms + 4 * term)[:, None]
-        column = tl.load(terms + 4 * term + 1)
-        zeta = tl.load(powers + 2 * term)[:, None]
-        sign = tl.load(powers + 2 * term + 1)[:, None]
-        g = tl.load(
-            weight_of_g + column, mask=(column >= 0) & (WEIGHTED or not JACOBIAN), other=0.0
-        )
-        values = weights + channel * n_pairs
-        slopes = weights + (channel + n_channels) * n_pairs
-        wj, qj = tl.load(values + j), tl.load(slopes + j)
-        k_end = tl.load(partners + 1)
-        ROWS: tl.constexpr = TERMS if JACOBIAN else 1
-        along = tl.zeros([ROWS], vectors.dtype.element_ty)
-        across_x = tl.zeros([ROWS], vectors.dtype.element_ty)
-        across_y = tl.zeros([ROWS], vectors.dtype.element_ty)
-        across_z = tl.zeros([ROWS], vectors.dtype.element_ty)
-        for k_start in range(tl.load(partners), k_end, BLOCK):
-            k = k_start + tl.arange(0, BLOCK)
-            inside = (k < k_end) & (k != j)
-            xk, yk, zk = load_vector(vectors, k, k < k_end)
-            wk = tl.load(values + k, mask=inside, other=0.0)
-            inverse_k = 1.0 / tl.sqrt(xk * xk + yk * yk + zk * zk)
-            cosine = (x * xk + y * yk + z * zk) * inverse * inverse_k
-            base = 0.5 + 0.5 * sign * cosine[None, :]
-            lower = lower_power(base, zeta, exponent, BITS)
-            level, bend = 2.0 * lower * base, sign * zeta * lower
-            if not JACOBIAN:
-                level = tl.sum(level * g[:, None], 0)[None, :]
-                bend = tl.sum(bend * g[:, None], 0)[None, :]
-            far, far_slope = wk * 0.0 + 1.0, wk * 0.0
-            if closed != 0:
-                far, far_slope = weigh_far_side(xk - x, yk - y, zk - z, curves, channel, CUTOFF)
-            turn = bend * (wj * wk * far)[None, :]
-            push = level * (wj * wk * far_slope)[None, :]
-            radially = level * (qj * wk * far)[None, :] + push
-            along += tl.sum(radially - turn * (cosine * inverse * inverse)[None, :], 1)
-            across = turn * (inverse * inverse_k)[None, :] - push
-            across_x += tl.sum(across * xk[None, :], 1)
-            across_y += tl.sum(across * yk[None, :], 1)
-            across_z += tl.sum(across * zk[None, :], 1)
-        if JACOBIAN:
-            slot = out + 3 * tl.load(terms + 4 * term + 2 + tl.load(members + 3 * member + 2))
-            share = g if WEIGHTED else 1.0
-            put(slot, share * (along * x + across_x), share * (along * y + across_y),
-                share * (along * z + across_z), column >= 0, WEIGHTED)  # fmt: skip
-        else:
-            pulled_x += tl.sum(along * x + across_x, 0)
-            pulled_y += tl.sum(along * y + across_y, 0)
-            pulled_z += tl.sum(along * z + across_z, 0)
-    if not JACOBIAN:
-        tl.store(out, pulled_x)
-        tl.store(out + 1, pulled_y)
-        tl.store(out + 2, pulled_z)
+        along, across_x, across_y, across_z = no_sums(KEPT, ROWS, BLOCK, x.dtype)
+        for member in range(tl.load(first_member + kinds), tl.load(first_member + kinds + 1)):
+            group = tl.load(members + 3 * member)
+            partners = starts + center * n_species + tl.load(members + 3 * member + 1)
+            curve = load_curve(curves, tl.load(groups + 4 * group + 2))
+            closed = tl.load(groups + 4 * group + 3)
+            loaded = load_terms(terms, powers, group, TERMS)
+            term = (group * TERMS + tl.arange(0, TERMS))[:, None, None]
+            column = tl.load(terms + 4 * term + 1)
+            g = tl.load(
+                weight_of_g + column, mask=(column >= 0) & (WEIGHTED or not JACOBIAN), other=0.0
+            )
+            wj, qj = weigh(square, curve, CUTOFF, CENTERED)
+            wj, qj = 2.0 * wj, 2.0 * qj
+            if JACOBIAN:
+                along, across_x, across_y, across_z = no_sums(KEPT, ROWS, BLOCK, x.dtype)
+            k_end = tl.load(partners + 1)
+            for k_start in range(tl.load(partners), k_end, BLOCK):
+                k = (k_start + tl.arange(0, BLOCK))[None, :]
+                xk, yk, zk = load_vector(vectors, k, k < k_end)
+                square_k = xk * xk + yk * yk + zk * zk
+                inverse_k = tl.rsqrt(square_k)
+                wk, _ = weigh(square_k, curve, CUTOFF, CENTERED)
+                wk = tl.where((k < k_end) & (k != j), wk, 0.0)
+                product = inverse * inverse_k
+                cosine = (x * xk + y * yk + z * zk) * product
+                level, lower = raise_terms(cosine, loaded, CODE, BITS, TERMS)
+                if JACOBIAN:
+                    bend = lower * loaded[3]
+                else:
+                    level = tl.sum(level * g, 0)[None, :, :]
+                    bend = tl.sum(lower * (loaded[3] * g), 0)[None, :, :]
+                far = tl.full(cosine.shape, 1.0, cosine.dtype)
+                far_slope = tl.zeros(cosine.shape, cosine.dtype)
+                if closed != 0:
+                    dx, dy, dz = xk - x, yk - y, zk - z
+                    far, far_slope = weigh(dx * dx + dy * dy + dz * dz, curve, CUTOFF, CENTERED)
+                near = wk * far
+                turn = bend * (wj * near)[None, :, :]
+                push = level * (wj * (wk * far_slope))[None, :, :]
+                along += level * (qj * near)[None, :, :] + push
+                along -= turn * (cosine * (inverse * inverse))[None, :, :]
+                across = turn * product[None, :, :] - push
+                across_x += across * xk[None, :, :]
+                across_y += across * yk[None, :, :]
+                across_z += across * zk[None, :, :]
+            if JACOBIAN:
+                place = tl.load(members + 3 * member + 2) + 2
+                slot = out[None, :, :] + 3 * tl.load(terms + 4 * term + place)
+                share = g if WEIGHTED else 1.0
+                along_j = tl.sum(along, 2)[:, :, None]
+                gx = share * (along_j * x[None, :, :] + tl.sum(across_x, 2)[:, :, None])
+                gy = share * (along_j * y[None, :, :] + tl.sum(across_y, 2)[:, :, None])
+                gz = share * (along_j * z[None, :, :] + tl.sum(across_z, 2)[:, :, None])
+                put(slot, gx, gy, gz, known[None, :, :] & (column >= 0), WEIGHTED)
+        if not JACOBIAN:
+            along_j = tl.sum(radially, 1)[:, None] + tl.sum(tl.sum(along, 0), 1)[:, None]
+            tl.store(out, along_j * x + tl.sum(tl.sum(across_x, 0), 1)[:, None], mask=known)
+            tl.store(out + 1, along_j * y + tl.sum(tl.sum(across_y, 0), 1)[:, None], mask=known)
+            tl.store(out + 2, along_j * z + tl.sum(tl.sum(across_z, 0), 1)[:, None], mask=known)

@@ -51,9 +51,12 @@ class Plan(Tables):
         curves: [n_channels, 5].
         shares: [n_species, n_columns], weight of each column in its feature, by centre.
         bits: of the largest zeta - 1; -1 where a zeta is not whole.
+        code: zeta - 1 and lambda + 1 of the terms of every group, 6 and 2 bits each; 0 where groups
+            differ or a zeta is not among 1 to 64.
         most_radial: the most G2 of a centre.
         most_groups: the most groups of a centre.
         weighted: whether columns have weights other than 1, or share features.
+        centered: whether rs is 0 everywhere.
     """
 
     radial: Tensor
@@ -69,9 +72,11 @@ class Plan(Tables):
     curves: Tensor
     shares: Tensor
     bits: int
+    code: int
     most_radial: int
     most_groups: int
     weighted: bool
+    centered: bool
 
 
 _Channel = tuple[float, float, float]
@@ -109,9 +114,11 @@ def build(functions: SymmetryFunctions) -> Plan:
         curves=_reals([_curve(channel, functions) for channel in channels], 5),
         shares=shares,
         bits=_bits([zeta for group in groups for zeta, _, _ in group.terms]),
+        code=_code([tuple(term[:2] for term in group.terms) for group in groups], width),
         most_groups=_most(first_group, 1),
         weighted=shares.shape[1] > functions.n_features
         or bool((functions.values[:, 5] != 1).any()),
+        centered=not bool(functions.values[:, 2].any()),
     )
 
 
@@ -221,6 +228,16 @@ def _bits(zetas: list[float]) -> int:
     if any(zeta != round(zeta) or not 1 <= zeta < 1024 for zeta in zetas):
         return -1
     return max((int(zeta) - 1 for zeta in zetas), default=0).bit_length()
+
+
+def _code(groups: Sequence[tuple[tuple[float, float], ...]], width: int) -> int:
+    if len(set(groups)) != 1 or not all(zeta in range(1, 65) for zeta, _ in groups[0]):
+        return 0
+    rows = _padded(groups[0], width, (1.0, 0.0))
+    return sum(
+        (int(zeta) - 1 + (int(sign) + 1 << 6)) << 8 * place
+        for place, (zeta, sign) in enumerate(rows)
+    )
 
 
 def _starts(sorted_cells: list[int], n_cells: int) -> Tensor:
