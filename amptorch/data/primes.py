@@ -93,15 +93,13 @@ class OnTheFly(Computed, PairPrimes):
     def product(self, gradient: Tensor) -> tuple[Tensor, Transpose]:
         if not has_jvp(self.descriptor):
             return super().product(gradient)
-        environment, centers = self.environment, self.environment.centers
-        pairs = self._pair_gradients(gradient)
 
         @torch.no_grad()
         def push(forces: Tensor) -> Tensor:
-            changes = pair_jacobian.pair_changes(environment, forces, centers)
-            return self.descriptor.jvp(environment, changes) * self.factors
+            changes = pair_jacobian.pair_changes(self.environment, forces)
+            return self.descriptor.jvp(self.environment, changes) * self.factors
 
-        return pair_jacobian.forces(environment, pairs, centers), push
+        return self.forces(gradient), push
 
     def forces_and_virials(
         self, gradient: Tensor, frames: Tensor, n_frames: int

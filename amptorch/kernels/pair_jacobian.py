@@ -130,25 +130,17 @@ def push(frames: Frames, forces: Tensor, virials: Tensor, n_features: int) -> Te
     return _Push.apply(forces, virials, frames, n_features)
 
 
-def forces(
-    environment: Environment, pair_gradients: Tensor, centers: Tensor | None = None
-) -> Tensor:
-    """Forces [n_atoms, 3] from dE/dR_ij [n_pairs, 3].
-
-    Args:
-        environment: of the pairs.
-        pair_gradients: dE/dR_ij.
-        centers: those of the environment, where they are known: it makes them anew each time.
-    """
-    centers = environment.centers if centers is None else centers
+def forces(environment: Environment, pair_gradients: Tensor) -> Tensor:
+    """Forces [n_atoms, 3] from dE/dR_ij [n_pairs, 3]."""
     zeros = pair_gradients.new_zeros((environment.n_atoms, 3))
-    pulled = zeros.index_add(0, centers, pair_gradients)
+    pulled = zeros.index_add(0, environment.centers, pair_gradients)
     return pulled.index_add(0, environment.neighbors, -pair_gradients)
 
 
-def pair_changes(environment: Environment, forces: Tensor, centers: Tensor) -> Tensor:
+def pair_changes(environment: Environment, forces: Tensor) -> Tensor:
     """dL/d(dE/dR_ij) [n_pairs, 3] from dL/dF [n_atoms, 3]: the transpose of :func:`forces`."""
-    return forces.index_select(0, centers) - forces.index_select(0, environment.neighbors)
+    at_centers = forces.index_select(0, environment.centers)
+    return at_centers - forces.index_select(0, environment.neighbors)
 
 
 def virials(environment: Environment, pair_gradients: Tensor) -> Tensor:
