@@ -39,11 +39,11 @@ card=$(timeout 120 "$python" -c "$ask") || card=none
 if [[ $card == none ]]; then
     export TRITON_INTERPRET=1
     device=cpu card=interpreter
-    size=(--frames 2 --batch 1 --repeats 1 --device cpu) many=()
+    size=(--frames 2 --batch 1 --repeats 1 --device cpu) many=() fewer=()
     chosen=(tests/kernels/test_cuda.py -k "training_on_forces and gmp")
 else
     device=cuda
-    size=(--frames 256 --batch 64) many=(--frames 2048)
+    size=(--frames 256 --batch 64) many=(--frames 2048) fewer=(--repeats 3)
     chosen=(tests/kernels/test_cuda_neighbors.py tests/kernels/test_cuda.py tests/test_on_gpu.py)
     chosen+=(tests/dataset/test_resident.py::test_batches_are_those_of_collate)
 fi
@@ -96,14 +96,14 @@ first smoke 60 "$device"
 step tests 110 env OMP_NUM_THREADS=1 "$python" -m pytest -v -p no:cacheprovider -W default \
     --durations=10 "${chosen[@]}"
 first frames 20 "$work/water_iron_164.traj"
-measure kernels 75 --parts kernels
-measure on_the_fly 60 --parts on_the_fly --trace "$out/trace.json.gz"
+measure kernels32 60 --parts kernels --dtype float32 "${fewer[@]}"
 measure on_the_fly32 60 --parts on_the_fly --dtype float32 "${many[@]}"
-measure cached 45 --parts cached
 measure fingerprints 45 --parts fingerprints
-measure kernels32 60 --parts kernels --dtype float32
+measure cached32 45 --parts cached --dtype float32
+measure on_the_fly 60 --parts on_the_fly --trace "$out/trace.json.gz"
+measure kernels 75 --parts kernels "${fewer[@]}"
 
-parts=(kernels on_the_fly on_the_fly32 cached fingerprints kernels32)
+parts=(kernels32 on_the_fly32 fingerprints cached32 on_the_fly kernels)
 timeout 30 "$python" -m profiling.gpu_report --card "$card" --steps "$steps" \
     --environment "$work/machine.txt" --out "$out" "${parts[@]/#/$work/}" >>"$log" 2>&1
 status=$?
