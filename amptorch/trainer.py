@@ -211,7 +211,7 @@ class AtomsTrainer(Running):
             self.load_rng_seed()
             self.load_model()
             self._has_model, self._folder_of_net = True, stored.path
-        stored.load_parameters(self.model, self.device)
+        stored.load_parameters(self.model.to(self.device), self.device)
         self._load_run(stored.path)
         self.cp_dir = str(checkpoint_dir)
         self._start.random = resume.random_state()

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 RADIAL_BLOCK = 64
 """Neighbours that a program of one G2 looks at at a time."""
-TILES = {torch.float32: (8, 16), torch.float64: (4, 16)}
-"""Pairs and partners of a tile, by what fits the registers of a program's 32 threads."""
+ROWS, BLOCK = 8, 8
+"""Pairs and partners of a tile, two for each of a program's 32 threads: on an H200 the fastest of those
+tried in both precisions; more keep registers from other programs, fewer work out weights anew."""
 SPLIT = 4
 """Programs that share the pairs of a cell."""
 FUNCTIONS = 4
@@ -53,7 +54,6 @@ class _Launch(Launch["SymmetryFunctions"]):
             "num_warps": 1,
             **self.common,
         }
-        self.rows, self.block = TILES[self.vectors.dtype]
 
     @staticmethod
     def takes(functions: SymmetryFunctions) -> bool:
@@ -84,7 +84,7 @@ class _Launch(Launch["SymmetryFunctions"]):
             sum_angular[(n_atoms, plan.most_groups)](
                 *inputs, plan.groups, plan.first_group, plan.terms, plan.powers, plan.curves,
                 columns, n_species, n_columns, **self.angular, TANGENT=is_tangent,
-                ROWS=self.rows, BLOCK=self.block,
+                ROWS=ROWS, BLOCK=BLOCK,
             )  # fmt: skip
         return self._add_up(columns) if plan.weighted else columns
 
@@ -109,7 +109,7 @@ class _Launch(Launch["SymmetryFunctions"]):
         plan, functions = self.plan, self.functions
         n_touched = 1 if gradient is not None else output.shape[1]
         # A sum for each function in place of one leaves room for fewer pairs.
-        rows = self.rows if gradient is not None else self.rows // 2
+        rows = ROWS if gradient is not None else ROWS // 2
         with torch.cuda.device_of(self.vectors):
             pull[(self.environment.n_atoms * functions.n_species, SPLIT)](
                 self.vectors, self.environment.species, self.starts, plan.radial,
@@ -117,7 +117,7 @@ class _Launch(Launch["SymmetryFunctions"]):
                 plan.powers, plan.members, plan.first_member, plan.curves,
                 self._slopes_of_columns(gradient), output, functions.n_species,
                 plan.shares.shape[1], n_touched, **self.angular, JACOBIAN=gradient is None,
-                WEIGHTED=plan.weighted, FUNCTIONS=FUNCTIONS, ROWS=rows, BLOCK=self.block,
+                WEIGHTED=plan.weighted, FUNCTIONS=FUNCTIONS, ROWS=rows, BLOCK=BLOCK,
             )  # fmt: skip
 
 
