@@ -150,7 +150,7 @@ private:
     Aligned<T> inputs_, energies_, slopes_, numbers_;
     Index n_numbers_ = 0;
     const Index* atoms_ = nullptr;
-    std::vector<std::uint8_t> lanes_;
+    std::vector<symmetry::LaneBits> lanes_;
     std::vector<int> counts_;
 };
 
