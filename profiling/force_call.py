@@ -253,7 +253,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--copies", type=int, default=8, help="of the small cell along each axis")
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument(
-        "--beside", type=Path, help="another checkout, built: its kernels in turns with force calls"
+        "--beside", help="another checkout, built: its kernels in turns with force calls"
     )
     parser.set_defaults(run=_command)
 
@@ -261,6 +261,6 @@ def add_command(commands: Any) -> None:
 def _command(arguments: argparse.Namespace) -> None:
     report, images = start(arguments, "Force calls")
     if arguments.beside is not None:
-        measure_beside(report, images, arguments.repeats, arguments.beside)
+        measure_beside(report, images, arguments.repeats, Path(arguments.beside))
     measure(report, images, arguments.copies, arguments.repeats)
     finish(report, arguments.out)
