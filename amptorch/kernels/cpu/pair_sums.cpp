@@ -1,5 +1,6 @@
 // Forces and virials from the gradients of pairs.
 #include <array>
+#include <cstring>
 #include <vector>
 
 #include "arrays.h"
@@ -10,7 +11,19 @@ namespace {
 using Index = std::int64_t;
 using Indices = Array<const Index, -1>;
 
-// What the pairs of one atom add up to; sums are by twos, which every processor adds at once.
+// Numbers are taken by twos, which every processor adds at once.
+typedef double Two __attribute__((vector_size(16)));
+
+template <typename T>
+void subtract(double* from, const T* vector) {
+    Two xy;
+    std::memcpy(&xy, from, sizeof(xy));
+    xy -= Two{double(vector[0]), double(vector[1])};
+    std::memcpy(from, &xy, sizeof(xy));
+    from[2] -= vector[2];
+}
+
+// What the pairs of one atom add up to.
 class Sums {
 public:
     template <typename T>
@@ -34,7 +47,6 @@ public:
     }
 
 private:
-    typedef double Two __attribute__((vector_size(16)));
     Two total_xy_{}, virial_xy_[3]{}, virial_z_{};
     double total_z_ = 0, virial_zz_ = 0;
 };
@@ -57,9 +69,7 @@ struct Pairs {
             for (Index pair = first[k]; pair < first[k + 1]; ++pair) {
                 const Index j = neighbors[pair] - before;
                 const T *r = vectors + 3 * pair, *g = gradients + 3 * pair;
-                if (from <= j && j < to) {
-                    for (int a = 0; a < 3; ++a) forces[3 * j + a] -= g[a];
-                }
+                if (from <= j && j < to) subtract(forces + 3 * j, g);
                 if (own) sums.add(r, g);
             }
             if (own) sums.add_to(forces + 3 * i, virials[k / block]);
