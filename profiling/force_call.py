@@ -26,6 +26,7 @@ from .timing import in_turns, milliseconds
 from .workload import train, trainer_of
 
 SMOKE = ["--data", "{data}", "--repeats", "1", "--copies", "2", "--out", "{out}"]
+SMOKE += ["--beside", str(Path(__file__).parents[1])]  # itself
 SETS: dict[str, Any] = {
     "36": SYMMETRY_FUNCTIONS,
     "105": {
