@@ -79,7 +79,8 @@ class AmpTorch(Calculator):
         system_changes: Any = all_changes,
     ) -> None:
         """Fill ``results``."""
-        super().calculate(atoms, properties, system_changes)
+        if atoms is not None:  # not by ASE's calculate, which looks for a folder in every call
+            self.atoms = atoms.copy()
         potential, _ = self._model = self._current_model()
         neighbors = self._neighbors if self.skin else None
         found = potential.evaluate([self.atoms], potential.forces, neighbors=neighbors)

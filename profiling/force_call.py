@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ from amptorch.data.reading import elements_of
 
 from .fit import SYMMETRY_FUNCTIONS
 from .options import add_options, start
+from .other_kernels import KERNELS, OtherKernels
 from .report import Report, Section, Table, finish
-from .timing import in_turns
+from .timing import in_turns, milliseconds
 from .workload import train, trainer_of
 
 SMOKE = ["--data", "{data}", "--repeats", "1", "--copies", "2", "--out", "{out}"]
+SMOKE += ["--beside", str(Path(__file__).parents[1])]  # itself
 SETS: dict[str, Any] = {
     "36": SYMMETRY_FUNCTIONS,
     "105": {
@@ -178,6 +181,70 @@ def _cells(
     return [*cells, f"{1e3 * np.median(samples['force call']) / atoms:.3g}"]
 
 
+def measure_beside(report: Report, images: Sequence[Atoms], repeats: int, folder: Path) -> None:
+    """Add force calls beside the float64 kernels of another checkout, in turns: the first image."""
+    rows = []
+    image = images[0].copy()
+    image.calc = None
+    image.rattle(0.05, seed=0)
+    for functions, parameters in SETS.items():
+        trainers = {}
+        for dtype in (torch.float64, torch.float32):
+            trainers[str(dtype)[6:]] = trainer_of(images, parameters, dtype=dtype, layers=2)
+            train(trainers[str(dtype)[6:]])
+        rows += _beside(report, trainers, image, functions, repeats, folder)
+    header = ["", "three kernels there", "force call", "ratio"]
+    text = (
+        "Medians in ms, and medians of ratios: neighbours, forward and vjp of another checkout in "
+        "float64, each after a call that is not counted, as force calls here are."
+    )
+    report.sections.append(Section("Beside another checkout", [text], [Table(header, rows)]))
+
+
+def _beside(
+    report: Report,
+    trainers: Mapping[str, AtomsTrainer],
+    image: Atoms,
+    functions: str,
+    repeats: int,
+    folder: Path,
+) -> list[list[str]]:
+    what, parameters = f"{functions} functions", SETS[functions]
+    descriptor = trainers["float64"].descriptor
+    shape = (len(image), descriptor.n_features)
+    gradient = np.random.default_rng(0).normal(size=shape)
+    calls = {name: moving(image, AmpTorch(each)) for name, each in trainers.items()}
+    found: dict[str, list[float]] = {name: [] for name in (*KERNELS, *calls)}
+    with OtherKernels(folder, image, descriptor.elements, parameters, gradient) as other:
+        environment = descriptor.environment(image)
+        ours = (
+            descriptor.fingerprints(environment).numpy(),
+            descriptor.vjp(environment, torch.from_numpy(gradient)).numpy(),
+        )
+        for name, our, their in zip(("forward", "vjp"), ours, other.results, strict=True):
+            error = np.abs(our - their).max() / np.abs(their).max()
+            report.check(f"{what}: {name} here and there, relative", error, 1e-11)
+        for _ in range(repeats):
+            for name, spent in zip(KERNELS, other.milliseconds(), strict=True):
+                found[name].append(spent)
+            for name, call in calls.items():
+                found[name] += milliseconds(call, 1)
+    samples = {name: np.array(each) for name, each in found.items()}
+    kernels = sum(samples[name] for name in KERNELS)
+    for name in KERNELS:
+        report.measure(f"there, {what}/{name}", found[name], "ms")
+    rows = []
+    for name in calls:
+        key = f"beside, {name}, {what}/force call"
+        report.measure(key, found[name], "ms")
+        ratio = report.measure(
+            f"{key}, of the kernels there", (samples[name] / kernels).tolist(), ""
+        )
+        cells = [f"{np.median(kernels):.3g}", f"{np.median(samples[name]):.3g}"]
+        rows.append([f"{name}, {what}, {len(image)} atoms", *cells, f"{ratio.median:.3f}"])
+    return rows
+
+
 def add_command(commands: Any) -> None:
     """Add ``force-call`` to the command line."""
     parser: argparse.ArgumentParser = commands.add_parser(
@@ -186,10 +253,15 @@ def add_command(commands: Any) -> None:
     add_options(parser, frames=4)
     parser.add_argument("--copies", type=int, default=8, help="of the small cell along each axis")
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument(
+        "--beside", help="another checkout, built: its kernels in turns with force calls"
+    )
     parser.set_defaults(run=_command)
 
 
 def _command(arguments: argparse.Namespace) -> None:
     report, images = start(arguments, "Force calls")
+    if arguments.beside is not None:
+        measure_beside(report, images, arguments.repeats, Path(arguments.beside))
     measure(report, images, arguments.copies, arguments.repeats)
     finish(report, arguments.out)

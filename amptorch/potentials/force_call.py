@@ -50,7 +50,9 @@ class ForceCall:
     ) -> None:
         self._parts = (model, descriptor, descriptor.parameters, scaler)
         self._state = state
-        self._layers = list(model.modules())
+        layers = list(model.modules())
+        self._hooks = [each._forward_hooks for each in layers]
+        self._hooks += [each._forward_pre_hooks for each in layers]
         self._pass = self._made(model, descriptor, scaler)
 
     @staticmethod
@@ -81,15 +83,14 @@ class ForceCall:
         """Whether there is a kernel for all, and nothing wants to see what layers do."""
         if self._pass is None:
             return False
-        return not any(each._forward_hooks or each._forward_pre_hooks for each in self._layers)
+        return not any(self._hooks)
 
     def run(self, environment: Environment, sizes: Sequence[int], forces: bool) -> Outcome:
         """Energies and, if asked for, forces and virials of images of so many atoms each."""
         with stage("amptorch::force_pass"):
-            vectors = environment.vectors.to(self._kernel.dtype)
-            environment = environment.with_vectors(vectors)
+            environment = environment.with_vectors(self._rounded(environment.vectors))
             found = self._kernel.run(environment, forces)
-            energies = found.energies.double().numpy()
+            energies = found.energies.numpy().astype(np.float64)
             outcome = Outcome(found.fingerprints, energies, found.n_outside)
             if forces:
                 first = np.array([0, *accumulate(sizes)])
@@ -102,6 +103,12 @@ class ForceCall:
         """Energies and, if asked for, gradients of the pairs of some atoms of an image."""
         with stage("amptorch::force_pass"):
             return self._kernel.run(part.environment, forces, part.n_centers)
+
+    def _rounded(self, vectors: Tensor) -> Tensor:
+        # By numpy, whose conversions take a fraction of the time of torch's.
+        if self._kernel.dtype == torch.float64:
+            return vectors
+        return torch.from_numpy(vectors.numpy().astype(np.float32))
 
     @property
     def _kernel(self) -> Pass:

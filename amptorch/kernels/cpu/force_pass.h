@@ -18,6 +18,11 @@
 
 namespace amptorch::force_pass {
 
+// Atoms that go all the way together: full vectors of networks. What more of them keep drives out of the
+// second cache what a force call has there beside it.
+constexpr Index tile = 16;
+static_assert(tile <= networks::tile_atoms);
+
 // Bytes that a thread has for what is kept between the two halves of a tile, unless one centre needs
 // more. They are for all triples; those within the cutoff are half. Less would cost whole tiles of
 // networks for few atoms, more would not stay in the second cache.
@@ -85,8 +90,6 @@ public:
     }
 
 private:
-    static constexpr Index tile = networks::tile_atoms;
-
     // Finds memory for what is kept of atoms; returns of how many there is some, one at least.
     Index prepare(Index most) {
         symmetry::KeptSize total{}, sizes[tile];
@@ -150,7 +153,7 @@ private:
     Aligned<T> inputs_, energies_, slopes_, numbers_;
     Index n_numbers_ = 0;
     const Index* atoms_ = nullptr;
-    std::vector<std::uint8_t> lanes_;
+    std::vector<symmetry::LaneBits> lanes_;
     std::vector<int> counts_;
 };
 
@@ -198,7 +201,7 @@ private:
     void run(const Call<T>& call, int threads) const {
         const Index n_atoms = call.task.n_atoms, most = most_neighbors(call.task.first, n_atoms);
         // Blocks small enough to keep all threads busy to the end.
-        const Index block = std::clamp<Index>(n_atoms / (4 * threads), 8, networks::tile_atoms);
+        const Index block = std::clamp<Index>(n_atoms / (4 * threads), 8, tile);
         // A call beside another one has memory of its own.
         const std::unique_lock<std::mutex> kept(mutex_, std::try_to_lock);
         std::vector<std::unique_ptr<Worker<T>>> own;

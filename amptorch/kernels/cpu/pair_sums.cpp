@@ -1,5 +1,6 @@
 // Forces and virials from the gradients of pairs.
 #include <array>
+#include <cstring>
 #include <vector>
 
 #include "arrays.h"
@@ -9,6 +10,46 @@ namespace {
 
 using Index = std::int64_t;
 using Indices = Array<const Index, -1>;
+
+// Numbers are taken by twos, which every processor adds at once.
+typedef double Two __attribute__((vector_size(16)));
+
+template <typename T>
+void subtract(double* from, const T* vector) {
+    Two xy;
+    std::memcpy(&xy, from, sizeof(xy));
+    xy -= Two{double(vector[0]), double(vector[1])};
+    std::memcpy(from, &xy, sizeof(xy));
+    from[2] -= vector[2];
+}
+
+// What the pairs of one atom add up to.
+class Sums {
+public:
+    template <typename T>
+    void add(const T* r, const T* g) {
+        const Two xy{double(g[0]), double(g[1])};
+        const double z = g[2];
+        total_xy_ += xy;
+        total_z_ += z;
+        for (int a = 0; a < 3; ++a) virial_xy_[a] += double(r[a]) * xy;
+        virial_z_ += Two{double(r[0]), double(r[1])} * z;
+        virial_zz_ += double(r[2]) * z;
+    }
+
+    void add_to(double* force, double* virial) const {
+        for (int a = 0; a < 2; ++a) force[a] += total_xy_[a];
+        force[2] += total_z_;
+        for (int b = 0; b < 9; ++b) {
+            const int a = b / 3;
+            virial[b] += b % 3 < 2 ? virial_xy_[a][b % 3] : a < 2 ? virial_z_[a] : virial_zz_;
+        }
+    }
+
+private:
+    Two total_xy_{}, virial_xy_[3]{}, virial_z_{};
+    double total_z_ = 0, virial_zz_ = 0;
+};
 
 // The pairs of the atoms of a frame, some of them or all; atoms are numbered in the frame.
 template <typename T>
@@ -24,20 +65,14 @@ struct Pairs {
         for (Index k = 0; k < n; ++k) {
             const Index i = begin + k;
             const bool own = from <= i && i < to;
-            double total[3] = {}, virial[9] = {};
+            Sums sums;
             for (Index pair = first[k]; pair < first[k + 1]; ++pair) {
                 const Index j = neighbors[pair] - before;
                 const T *r = vectors + 3 * pair, *g = gradients + 3 * pair;
-                if (from <= j && j < to) {
-                    for (int a = 0; a < 3; ++a) forces[3 * j + a] -= g[a];
-                }
-                if (!own) continue;
-                for (int a = 0; a < 3; ++a) total[a] += g[a];
-                for (int b = 0; b < 9; ++b) virial[b] += double(r[b / 3]) * double(g[b % 3]);
+                if (from <= j && j < to) subtract(forces + 3 * j, g);
+                if (own) sums.add(r, g);
             }
-            if (!own) continue;
-            for (int a = 0; a < 3; ++a) forces[3 * i + a] += total[a];
-            for (int b = 0; b < 9; ++b) virials[k / block][b] += virial[b];
+            if (own) sums.add_to(forces + 3 * i, virials[k / block]);
         }
     }
 

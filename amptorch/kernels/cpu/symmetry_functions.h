@@ -100,6 +100,9 @@ struct Scratch {
     Index stride;
 };
 
+// Which lanes of a vector, a bit each.
+using LaneBits = std::uint16_t;
+
 // What the features of a centre leave for its forces, see symmetry_functions_forces.h.
 struct KeptSize {
     Index numbers, lanes, counts;
@@ -107,7 +110,7 @@ struct KeptSize {
 template <typename T>
 struct Kept {
     T* numbers;
-    std::uint8_t* lanes;  // which neighbours of a vector make packed triples, a bit each
+    LaneBits* lanes;  // which neighbours of a vector make packed triples
     int* counts;          // triples of each set
 };
 
@@ -143,6 +146,9 @@ constexpr int packed_size = (packed_rows + gradient_rows * max_terms) * packed_s
 AMPTORCH_KERNELS(baseline)
 #ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_KERNELS(avx2)
+#endif
+#ifdef AMPTORCH_HAS_AVX512
+AMPTORCH_KERNELS(avx512)
 #endif
 #undef AMPTORCH_KERNELS
 

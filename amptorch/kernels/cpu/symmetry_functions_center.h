@@ -57,19 +57,34 @@ struct Center {
     const T* gradient() const { return task.gradient + atom * task.n_features; }
 };
 
+// Calls visit(species, begin, end) for runs of neighbours of one species: in lists that are sorted by
+// species one each.
+template <typename T, typename Visit>
+AMPTORCH_INLINE void for_each_species(const Center<T>& c, Visit visit) {
+    const Index *neighbors = c.task.neighbors + c.begin, *species = c.task.species;
+    for (int begin = 0, end; begin < c.n_neighbors; begin = end) {
+        const Index own = species[neighbors[begin]];
+        for (end = begin + 1; end < c.n_neighbors && species[neighbors[end]] == own;) ++end;
+        visit(own, begin, end);
+    }
+}
+
 // Sorts the neighbours by species into their places; the order within a species stays.
 template <typename T>
 void assign_places(Center<T>& c) {
-    const Index *neighbors = c.task.neighbors + c.begin, *species = c.task.species;
     for (int s = 0; s < c.task.n_species; ++s) c.next[s] = 0;
-    for (int n = 0; n < c.n_neighbors; ++n) ++c.next[species[neighbors[n]]];
+    for_each_species(c, [&](Index s, int begin, int end) { c.next[s] += end - begin; });
     c.start[0] = 0;
     for (int s = 0; s < c.task.n_species; ++s) {
         c.start[s + 1] = c.start[s] + (c.next[s] + width<T> - 1) / width<T> * width<T>;
         c.next[s] = c.start[s];
     }
     for (int place = 0; place < c.places(); ++place) c.neighbor[place] = -1;
-    for (int n = 0; n < c.n_neighbors; ++n) c.neighbor[c.next[species[neighbors[n]]]++] = n;
+    for_each_species(c, [&](Index s, int begin, int end) {
+        int* to = c.neighbor + c.next[s];
+        for (int n = begin; n < end; ++n) *to++ = n;
+        c.next[s] += end - begin;
+    });
 }
 
 // Copies [n_pairs, 3] vectors of the centre's pairs into three rows; `filling` in the first one.

@@ -200,13 +200,18 @@ void write_gradients(const Center<T>& c) {
     }
 }
 
+// Whole vectors of zeros.
+template <typename T>
+AMPTORCH_INLINE void clear(T* row, int n) {
+    for (int at = 0; at < n; at += width<T>) store<T>(row + at, Vec<T>{});
+}
+
 template <typename T>
 void pull(const Task<T>& task, Index atom, const Scratch<T>& scratch, Kept<T> kept) {
     Center<T> c(task, atom, scratch);
-    for (int place = 0; place < c.places(); ++place) {
-        c.dx[place] = c.dy[place] = c.dz[place] = c.dot[place] = 0;
-        c.sums(place, 0) = Quad<T>{};
-    }
+    T* const rows[] = {c.dx, c.dy, c.dz, c.dot};
+    for (T* row : rows) clear(row, c.places());
+    clear(c.slots, c.places() * 4);  // of one slot
     Keeper<T> keeper(kept);
     for_each_part(
         c,

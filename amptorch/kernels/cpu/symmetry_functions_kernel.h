@@ -46,8 +46,10 @@ void run_any(const Task<T>& task, Operation op, Index atom, const Scratch<T>& sc
     }
 }
 
+#if AMPTORCH_SIMD_BYTES < 64
 const Kernel<double> double_kernel{run_any<double>, prepare<double>, features<double>, pull<double>,
                                    width<double>};
+#endif
 #ifndef AMPTORCH_FLOAT64_ONLY
 const Kernel<float> float_kernel{run_any<float>, prepare<float>, features<float>, pull<float>,
                                  width<float>};

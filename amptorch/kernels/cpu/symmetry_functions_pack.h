@@ -1,7 +1,67 @@
 // Writing some lanes of a vector one after the other, reading them back, and sums of lanes.
 // Included once per instruction set, inside its namespace, after simd.h.
 
-#if AMPTORCH_SIMD_BYTES == 32
+#if AMPTORCH_SIMD_BYTES == 64
+
+template <typename T>
+class Lanewise {
+public:
+    AMPTORCH_INLINE explicit Lanewise(Mask<T> mask) {
+        const auto lanes = reinterpret_cast<__m512i>(mask);
+        if constexpr (sizeof(T) == 8) bits_ = _mm512_movepi64_mask(lanes);
+        else bits_ = _mm512_movepi32_mask(lanes);
+    }
+
+    AMPTORCH_INLINE int count() const { return __builtin_popcount(bits_); }
+
+    // Lane by lane from the lowest bit on whether it is chosen.
+    AMPTORCH_INLINE LaneBits bits() const { return bits_; }
+
+    // Writes a whole vector, of which the first count() lanes mean something: to write these alone
+    // takes many times as long on some processors.
+    AMPTORCH_INLINE void pack(T* to, Vec<T> value) const {
+        if constexpr (sizeof(T) == 8) {
+            store_unaligned<T>(to, _mm512_maskz_compress_pd(static_cast<__mmask8>(bits_), value));
+        } else {
+            store_unaligned<T>(to, _mm512_maskz_compress_ps(bits_, value));
+        }
+    }
+
+private:
+    LaneBits bits_;
+};
+
+// The reverse of Lanewise: from packed numbers to a vector, 0 in the lanes that were not chosen.
+template <typename T>
+class Unpacked {
+public:
+    AMPTORCH_INLINE explicit Unpacked(LaneBits bits) : bits_(bits) {}
+
+    AMPTORCH_INLINE int count() const { return __builtin_popcount(bits_); }
+
+    // Reads a whole vector.
+    AMPTORCH_INLINE Vec<T> operator()(const T* from) const {
+        if constexpr (sizeof(T) == 8) {
+            return _mm512_maskz_expand_pd(static_cast<__mmask8>(bits_), _mm512_loadu_pd(from));
+        } else {
+            return _mm512_maskz_expand_ps(bits_, _mm512_loadu_ps(from));
+        }
+    }
+
+private:
+    LaneBits bits_;
+};
+
+// The sums of the lanes of four vectors.
+template <typename T>
+AMPTORCH_INLINE Quad<T> sum_each(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+    Quad<T> sums{};
+    const Vec<T> of[] = {a, b, c, d};
+    add_sums<T>(of, reinterpret_cast<T*>(&sums));
+    return sums;
+}
+
+#elif AMPTORCH_SIMD_BYTES == 32
 
 // For every choice of lanes the 32-bit parts of a vector in their new order.
 template <int n_lanes>
@@ -36,7 +96,7 @@ public:
     AMPTORCH_INLINE int count() const { return __builtin_popcount(bits_); }
 
     // Lane by lane from the lowest bit on whether it is chosen.
-    AMPTORCH_INLINE std::uint8_t bits() const { return static_cast<std::uint8_t>(bits_); }
+    AMPTORCH_INLINE LaneBits bits() const { return static_cast<LaneBits>(bits_); }
 
     // Writes a whole vector, of which the first count() lanes mean something.
     AMPTORCH_INLINE void pack(T* to, Vec<T> value) const {
@@ -73,7 +133,7 @@ struct Places {
 template <typename T>
 class Unpacked {
 public:
-    AMPTORCH_INLINE explicit Unpacked(std::uint8_t bits) : bits_(bits) {
+    AMPTORCH_INLINE explicit Unpacked(LaneBits bits) : bits_(bits) {
         static constexpr Places<width<T>> places;
         const auto* order = reinterpret_cast<const __m128i*>(places.order[bits]);
         const auto* chosen = reinterpret_cast<const __m128i*>(places.chosen[bits]);
@@ -125,7 +185,7 @@ public:
 
     AMPTORCH_INLINE int count() const { return bits_count(bits_); }
 
-    AMPTORCH_INLINE std::uint8_t bits() const { return static_cast<std::uint8_t>(bits_); }
+    AMPTORCH_INLINE LaneBits bits() const { return static_cast<LaneBits>(bits_); }
 
     AMPTORCH_INLINE void pack(T* to, Vec<T> value) const {
         for (int lane = 0; lane < width<T>; ++lane) {
@@ -142,7 +202,7 @@ private:
 template <typename T>
 class Unpacked {
 public:
-    AMPTORCH_INLINE explicit Unpacked(std::uint8_t bits) : bits_(bits) {}
+    AMPTORCH_INLINE explicit Unpacked(LaneBits bits) : bits_(bits) {}
 
     AMPTORCH_INLINE int count() const { return bits_count(bits_); }
 

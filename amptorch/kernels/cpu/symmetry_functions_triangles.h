@@ -53,7 +53,7 @@ template <typename T>
 struct Triangles {
     T* numbers;
     Index stride;
-    std::uint8_t* lanes;
+    LaneBits* lanes;
     int* n_packed;
 
     T* cosine() const { return numbers; }
@@ -64,6 +64,12 @@ struct Triangles {
     T* q() const { return cosine(); }
     T* s() const { return side(); }
     T* a() const { return weight(1); }
+};
+
+// A number that is known when the code is compiled.
+template <int n>
+struct Count {
+    static constexpr int value = n;
 };
 
 // All triples of one set, of one group or of several.
@@ -81,26 +87,18 @@ public:
             T* end = kept_.numbers + row * kept_.stride + n;
             for (int i = 0; i < n_abreast; ++i) store_unaligned<T>(end + i * width<T>, Vec<T>{});
         }
-        constexpr int most = many ? max_groups : 1;
-        Terms<T> terms[most];
-        Vec<T> sums[most][max_terms];
+        if constexpr (closed) weigh(n);
         for (int q = 0; q < n_groups(); ++q) {
-            terms[q].set(set_.groups[q], nullptr);
-            for (int t = 0; t < max_terms; ++t) sums[q][t] = Vec<T>{};
-        }
-        for (int at = 0; at < n; at += n_abreast * width<T>) evaluate(at, terms, sums);
-        for (int q = 0; q < n_groups(); ++q) {
-            for (int t = 0; t < terms[q].n_terms; ++t) {
-                T& feature = c_.features()[set_.groups[q].terms[t].feature];
-                feature += terms[q].terms[t].value * sum<T>(sums[q][t]);
-            }
+            Terms<T> terms;
+            terms.set(set_.groups[q], nullptr);
+            of_terms(1, &terms, [&](auto count) { sum_terms<count.value>(q, terms, n); });
         }
     }
 
     // Adds the gradients along dE/dG to the sums of the neighbours.
     AMPTORCH_INLINE void add_gradients() const {
         sum_groups();
-        const std::uint8_t* lanes = kept_.lanes;
+        const LaneBits* lanes = kept_.lanes;
         int n = 0;
         for (int j = begin_j(); j < end_j(); ++j) {
             if (inside(j)) n = hand_out(j, n, lanes);
@@ -123,7 +121,7 @@ private:
     }
 
     AMPTORCH_INLINE int pack() const {
-        std::uint8_t* lanes = kept_.lanes;
+        LaneBits* lanes = kept_.lanes;
         int n = 0;
         for (int j = begin_j(); j < end_j(); ++j) {
             if (inside(j)) n = pack(j, n, lanes);
@@ -132,14 +130,14 @@ private:
     }
 
     // Packs the triples of j after n others; returns how many there are then.
-    AMPTORCH_INLINE int pack(int j, int n, std::uint8_t*& lanes) const {
+    AMPTORCH_INLINE int pack(int j, int n, LaneBits*& lanes) const {
         const Vec<T> r_x = broadcast(c_.x[j]), r_y = broadcast(c_.y[j]), r_z = broadcast(c_.z[j]);
         const Vec<T> inverse = broadcast(c_.inverse[j]), first_weight = broadcast(c_.weight(set_.groups->channel)[j]);
         const T* weights = c_.weight(set_.groups->channel);
         const bool same = set_.same();
         const int last = end_k();
         T *cosine = kept_.cosine() + n, *side = kept_.side() + n;
-        std::uint8_t* lane = lanes;
+        LaneBits* lane = lanes;
         for (int k = first_k(j); k < last; k += width<T>) {
             const Vec<T> x = load(c_.x + k), y = load(c_.y + k), z = load(c_.z + k);
             Mask<T> chosen = same ? count<T>() > j - k : Vec<T>{} == Vec<T>{};
@@ -168,37 +166,53 @@ private:
         return static_cast<int>(cosine - kept_.cosine());
     }
 
-    // Adds the functions of some vectors of triples to their sums; their W and l_jk are kept.
-    AMPTORCH_INLINE void evaluate(int at, const Terms<T>* terms, Vec<T> (*sums)[max_terms]) const {
-        Vec<T> cosine[n_abreast], square[n_abreast], h[n_abreast], w[n_abreast];
-        for (int i = 0; i < n_abreast; ++i) cosine[i] = load(kept_.cosine() + at + i * width<T>);
-        for (int i = 0; closed && i < n_abreast; ++i) {
-            T* side = kept_.side() + at + i * width<T>;
-            square[i] = load(side);
-            if constexpr (many) {
-                const Radial<T> f = cutoff_.template operator()<true>(square[i]);
-                h[i] = f.value;
-                store<T>(side, quotient<T>(f) - 2 * eta_);
-            } else {
-                const Radial<T> f = weight<T, true>(cutoff_, shape_, square[i]);
-                h[i] = f.value;
-                store<T>(side, quotient<T>(f));
+    // Makes W and l_jk of what n triples have packed.
+    AMPTORCH_INLINE void weigh(int n) const {
+        for (int at = 0; at < n; at += width<T>) {
+            T* side = kept_.side() + at;
+            const Vec<T> square = load(side);
+            const Radial<T> f = many ? cutoff_.template operator()<true>(square)
+                                     : weight<T, true>(cutoff_, shape_, square);
+            store<T>(side, many ? quotient<T>(f) - 2 * eta_ : quotient<T>(f));
+            for (int q = 0; q < n_groups(); ++q) {
+                T* w = kept_.weight(q) + at;
+                store<T>(w, load(w) * (many ? f.value * exponential<T>(-eta(q) * square) : f.value));
             }
         }
-        for (int q = 0; q < n_groups(); ++q) {
+    }
+
+    // Calls visit with the number of terms that all groups have, if loops for so many are unrolled, or
+    // with 0: then zetas need not be whole.
+    template <typename Visit>
+    AMPTORCH_INLINE static void of_terms(int n, const Terms<T>* terms, Visit visit) {
+        int common = terms->n_terms;
+        for (int q = 0; q < n; ++q) {
+            if (terms[q].n_terms != common || !terms[q].whole) common = 0;
+        }
+        switch (common) {
+            case 1: return visit(Count<1>());
+            case 2: return visit(Count<2>());
+            case 4: return visit(Count<4>());
+            default: return visit(Count<0>());
+        }
+    }
+
+    // Adds the functions of a group over n triples to the features.
+    template <int count>
+    AMPTORCH_INLINE void sum_terms(int q, const Terms<T>& terms, int n) const {
+        Vec<T> cosine[n_abreast], w[n_abreast], sums[count ? count : max_terms] = {};
+        for (int at = 0; at < n; at += n_abreast * width<T>) {
             for (int i = 0; i < n_abreast; ++i) {
-                T* kept = kept_.weight(q) + at + i * width<T>;
-                w[i] = load(kept);
-                if constexpr (closed) {
-                    w[i] *= many ? h[i] * exponential<T>(-eta(q) * square[i]) : h[i];
-                    store<T>(kept, w[i]);
-                }
+                cosine[i] = load(kept_.cosine() + at + i * width<T>);
+                w[i] = load(kept_.weight(q) + at + i * width<T>);
             }
-            terms[q].for_each(cosine, [&](int t, const Vec<T>* v, const Vec<T>*) {
-                Vec<T> total = sums[q][t];
-                for (int i = 0; i < n_abreast; ++i) total += v[i] * w[i];
-                sums[q][t] = total;
+            terms.template for_each<count>(cosine, [&](int t, const Vec<T>* v, const Vec<T>*) {
+                for (int i = 0; i < n_abreast; ++i) sums[t] += v[i] * w[i];
             });
+        }
+        for (int t = 0; t < terms.n_terms; ++t) {
+            T& feature = c_.features()[set_.groups[q].terms[t].feature];
+            feature += terms.terms[t].value * sum<T>(sums[t]);
         }
     }
 
@@ -206,15 +220,20 @@ private:
     AMPTORCH_INLINE void sum_groups() const {
         Terms<T> terms[many ? max_groups : 1];
         for (int q = 0; q < n_groups(); ++q) terms[q].set(set_.groups[q], c_.gradient());
-        for (int at = 0; at < *kept_.n_packed; at += n_abreast * width<T>) sum_groups(at, terms);
+        of_terms(n_groups(), terms, [&](auto count) {
+            for (int at = 0; at < *kept_.n_packed; at += n_abreast * width<T>) {
+                sum_groups<count.value>(at, terms);
+            }
+        });
     }
 
+    template <int count>
     AMPTORCH_INLINE void sum_groups(int at, const Terms<T>* terms) const {
         Vec<T> cosine[n_abreast], p[n_abreast] = {}, turn[n_abreast] = {}, wider[n_abreast] = {};
         for (int i = 0; i < n_abreast; ++i) cosine[i] = load(kept_.cosine() + at + i * width<T>);
         for (int q = 0; q < n_groups(); ++q) {
             Vec<T> value[n_abreast] = {}, slope[n_abreast] = {};
-            terms[q].for_each(cosine, [&](int t, const Vec<T>* v, const Vec<T>* dv) {
+            terms[q].template for_each<count>(cosine, [&](int t, const Vec<T>* v, const Vec<T>* dv) {
                 for (int i = 0; i < n_abreast; ++i) {
                     value[i] += v[i] * terms[q].terms[t].value;
                     slope[i] += dv[i] * terms[q].terms[t].slope;
@@ -239,7 +258,7 @@ private:
 
     // Adds the gradients of the triples of j, which begin at n, to the sums of j and all k; returns
     // where they end.
-    AMPTORCH_INLINE int hand_out(int j, int n, const std::uint8_t*& lanes) const {
+    AMPTORCH_INLINE int hand_out(int j, int n, const LaneBits*& lanes) const {
         const T* ratio = c_.ratio(set_.groups->channel);
         const T r_x = c_.x[j], r_y = c_.y[j], r_z = c_.z[j], inverse_j = c_.inverse[j];
         const int last = end_k();

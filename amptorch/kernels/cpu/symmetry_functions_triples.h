@@ -34,15 +34,18 @@ struct Terms {
     };
     Term terms[max_terms];
     int n_terms = 0;
+    bool whole = true;  // all zetas are
 
     // Of a group; weighted with dE/dG where it is given.
     void set(const Group& group, const T* gradient) {
         n_terms = group.n_terms;
+        whole = true;
         for (int n = 0; n < n_terms; ++n) {
             const AngularTerm& term = group.terms[n];
             const T value = static_cast<T>(term.scale) * (gradient ? gradient[term.feature] : T(1));
             terms[n] = {value, value * static_cast<T>(term.zeta * term.lambda),
                         static_cast<T>(term.lambda), term.zeta, term.step, term.restart};
+            if (term.step < 0) whole = false;
         }
     }
 
@@ -53,11 +56,11 @@ struct Terms {
         for_each(only, [&](int n, const Vec<T>* v, const Vec<T>* dv) { visit(n, *v, *dv); });
     }
 
-    // The same for N vectors at once.
-    template <int N, typename Visit>
+    // The same for N vectors at once; of `count` terms whose zetas are whole, where count is not 0.
+    template <int count = 0, int N, typename Visit>
     AMPTORCH_INLINE void for_each(const Vec<T> (&cosine)[N], Visit visit) const {
         Vec<T> base[N] = {}, power[N] = {}, value[N];
-        for (int n = 0; n < n_terms; ++n) {
+        const auto of = [&](int n) {
             const Term& term = terms[n];
             for (int i = 0; i < N; ++i) {
                 if (term.restart) base[i] = T(1) + term.lambda * cosine[i];
@@ -65,10 +68,16 @@ struct Terms {
             }
             if (term.step > 0) multiply_powers(power, base, term.step);
             for (int i = 0; i < N; ++i) {
-                if (term.step < 0) power[i] = real_power<T>(base[i], term.zeta - 1);
+                if (!count && term.step < 0) power[i] = real_power<T>(base[i], term.zeta - 1);
                 value[i] = base[i] * power[i];
             }
             visit(n, value, power);
+        };
+        if constexpr (count > 0) {
+#pragma GCC unroll 4
+            for (int n = 0; n < count; ++n) of(n);
+        } else {
+            for (int n = 0; n < n_terms; ++n) of(n);
         }
     }
 

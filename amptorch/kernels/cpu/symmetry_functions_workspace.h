@@ -13,6 +13,11 @@ namespace amptorch::symmetry {
 
 template <typename T>
 const Kernel<T>& kernel() {
+#ifdef AMPTORCH_HAS_AVX512
+    if constexpr (sizeof(T) == 4) {
+        if (uses_avx512()) return avx512::float_kernel;
+    }
+#endif
     return AMPTORCH_KERNEL(T, Kernel, double_kernel, float_kernel);
 }
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 RADIAL_BLOCK = 64
 """Neighbours that a program of one G2 looks at at a time."""
 ROWS, BLOCK = 8, 8
-"""Pairs and partners of a tile, two for each of a program's 32 threads: on an H200 the fastest of those
-tried in both precisions; more keep registers from other programs, fewer work out weights anew."""
+"""Pairs and partners of a tile, two for each of a program's 32 threads: on an H200 the fastest of
+those tried in both precisions. More take registers, fewer work out more weights anew."""
 SPLIT = 4
 """Programs that share the pairs of a cell."""
 FUNCTIONS = 4
