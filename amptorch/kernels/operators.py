@@ -137,9 +137,13 @@ class Compiled:
         if vectors.dtype not in COMPILED:
             return None
         if vectors.device.type == "cuda":
-            triton = cuda.load(self.stem)
-            return triton if triton is not None and triton.takes(parameters) else None
+            return self.triton(parameters)
         return self.cpp if vectors.device.type == "cpu" else None
+
+    def triton(self, parameters: Parameters) -> Native | None:
+        """The kernels for a GPU; None where there are none for these parameters, or no Triton."""
+        triton = cuda.load(self.stem)
+        return triton if triton is not None and triton.takes(parameters) else None
 
     def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
         return self.operators["forward"](*flatten(environment, parameters))

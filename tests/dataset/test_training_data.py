@@ -16,6 +16,8 @@ from amptorch import AtomsTrainer
 from amptorch.data.statistics import Statistics
 from amptorch.dataset.convert import convert_lmdb
 from amptorch.dataset.lmdb import get_lmdb_dataset
+from amptorch.dataset.training_data import is_faster_anew
+from amptorch.descriptor import construct_descriptor
 from amptorch.preprocessing.scaling import Scaling
 from amptorch.store import StoreError, build_store, open_store, write_manifest
 
@@ -396,3 +398,29 @@ def test_frames_of_several_parts_are_all_there(tmp_path, manifest, monkeypatch):
     ]
     expected = [image.get_potential_energy() for image in FRAMES] * 2
     assert energies == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "parameters", "device", "anew"),
+    [
+        ("gaussian", GAUSSIAN, "cuda", True),
+        ("gaussian", GAUSSIAN, "cpu", False),
+        ("gmpordernorm", {"MCSHs": {"orders": [0, 1], "sigmas": [0.5]}}, "cuda", True),
+        (
+            "gmpordernorm",
+            {"MCSHs": {"orders": [0, 1], "sigmas": [0.5]}, "solid_harmonics": False},
+            "cuda",
+            False,
+        ),
+        (
+            "gmpordernorm",
+            {"MCSHs": {"orders": [0, 1], "sigmas": [0.5]}, "prime_threshold": 1e-5},
+            "cuda",
+            False,
+        ),
+    ],
+)
+def test_kernels_of_a_gpu_compute_derivatives_anew(scheme, parameters, device, anew):
+    pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
+    descriptor = construct_descriptor((scheme, parameters, COSINE, ["Cu", "Pd"]))
+    assert is_faster_anew(descriptor, torch.device(device)) is anew
