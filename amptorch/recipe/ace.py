@@ -66,24 +66,23 @@ def linear_ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
     """One density, linear in its coefficients."""
     yield "model", "name", "linear_ace", "an expansion linear in its coefficients"
     yield from _functions(facts, preset)
-    one = len(facts.elements) == 1
-    if one:
-        why = "weights of order, n and l: functions that are fast in angles come early"
-        yield "model", "powers", list(POWERS), why
     yield "optim", "fit", "least_squares", "one pass over the frames"
     alpha: float | list[float] = ALPHAS if facts.n_frames >= ENOUGH else ALPHA
     yield from shared.least_squares(facts, alpha, ENERGY_WEIGHT)
     yield "optim", "folds", 2, "alpha is the one by which halves predict each other best"
     why = "functions that change fast are penalised more, by degree^(2 p)"
     yield "optim", "degree_power", DEGREE_POWER, why
-    yield from _rest(facts, WIDE if one else NARROW)
+    yield from _rest(facts)
 
 
 def _functions(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield from shared.forces(facts)
     why = f"{VALUES_A_COEFFICIENT:g} values for each coefficient"
     yield "model", "functions", functions(facts, preset), why
-    if len(facts.elements) > 1 and facts.sample:
+    if len(facts.elements) == 1:
+        why = "weights of order, n and l: functions that are fast in angles come early"
+        yield "model", "powers", list(POWERS), why
+    elif facts.sample:
         why = "sets of elements have the more functions, the more often they are met"
         yield "model", "neighbors", neighbors(facts), why
 
@@ -96,9 +95,10 @@ def kappa(facts: Facts) -> float:
     return float(f"{1 / (1 + ENERGY_WEIGHT**2 / facts.size):.2g}")
 
 
-def _rest(facts: Facts, sizes: dict[str, int] = NARROW) -> Iterator[Rule]:
+def _rest(facts: Facts) -> Iterator[Rule]:
     yield from shared.frames(facts, "all are fitted")
     yield "dataset", "fp_scheme", "ace", "densities of which functions are products"
+    sizes = WIDE if len(facts.elements) == 1 else NARROW
     params: dict[str, Any] = {"cutoff": cutoff(facts), **sizes}
     params["bonds"] = bonds(facts, params["cutoff"])
     why = f"{NEIGHBORS:g} neighbours within the cutoff; atoms nearer than in the data repel"
