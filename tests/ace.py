@@ -9,6 +9,7 @@ import torch
 
 from amptorch.descriptor import Ace
 from amptorch.potentials.ace.family import FAMILY
+from amptorch.potentials.ace.ladder import Powers
 from amptorch.potentials.ace.settings import AceSettings
 from amptorch.potentials.potential import Potential
 from amptorch.potentials.registry import Inputs
@@ -37,11 +38,12 @@ def potential_of(
     functions: int = 60,
     dtype: torch.dtype = torch.float64,
     scalers: Scalers | None = None,
+    powers: Powers | None = None,
 ) -> Potential:
     """With random coefficients; ``bonds`` are parameters of the descriptor."""
     parameters = {"cutoff": 4.1, "n_radial": 9, "l_max": 3, **bonds}
     descriptor = Ace(parameters, elements)
-    settings = AceSettings(name=name, functions=functions)
+    settings = AceSettings(name=name, functions=functions, powers=powers)
     inputs = Inputs(elements, descriptor.n_features, descriptor)
     model = FAMILY.make(settings, inputs, dtype)
     generator = torch.Generator().manual_seed(3)

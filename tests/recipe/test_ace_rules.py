@@ -31,13 +31,16 @@ def test_every_configuration_is_one(preset, elements, potential):
         assert all(chosen.config[section][key] is not None for section, key in chosen.reasons)
 
 
-def test_the_descriptor_has_what_the_functions_need():
-    chosen = choose(facts(2000, 50, 1, True), "accurate", "linear_ace").config
-    assert chosen["model"]["functions"] == 700
+@pytest.mark.parametrize(("n_frames", "count"), [(2000, 700), (20, 150), (1, 20)])
+def test_the_descriptor_has_what_the_functions_need(n_frames, count):
+    chosen = choose(facts(n_frames, 50, 1, True), "accurate", "linear_ace").config
+    assert chosen["model"]["functions"] == count
     descriptor = construct_descriptor(("ace", chosen["dataset"]["fp_params"], None, ["H"]))
     settings = FAMILY.Settings(**chosen["model"])
     model = FAMILY.make(settings, Inputs(["H"], descriptor.n_features, descriptor), None)
-    assert model.num_params == 701
+    assert model.num_params == count + 1
+    angles = {ell for each in model.expansion.functions[0] for ell in each.ls}
+    assert max(angles) > 3 or count < 700
 
 
 def test_few_data_have_few_functions():

@@ -12,7 +12,7 @@ in which nodes are made, say which invariant it is, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise, product
 
@@ -92,12 +92,15 @@ def halved(found: dict[Numbers, float]) -> dict[Numbers, float]:
 
 
 @cache
-def invariants(markers: Numbers, lmax: int) -> list[tuple[Numbers, Numbers]]:
+def invariants(
+    markers: Numbers, lmax: int, total: int | None = None
+) -> list[tuple[Numbers, Numbers]]:
     """(ls, lint) of linearly independent invariants of products whose factors are equal where
-    their markers are, ascending."""
+    their markers are, ascending; with a ``total`` those whose l have no larger sum."""
     found = []
     for ls in product(range(lmax + 1), repeat=len(markers)):
-        if sum(ls) % 2 == 0 and _ascending(markers, ls):
+        within = total is None or sum(ls) <= total
+        if within and sum(ls) % 2 == 0 and _ascending(markers, ls):
             found += [(ls, lint) for lint in independent(markers, ls)]
     return found
 
@@ -108,10 +111,15 @@ def _ascending(markers: Numbers, ls: Numbers) -> bool:
     return all(a != c or b <= d for (a, b), (c, d) in pairwise(pairs))
 
 
-def independent(markers: Numbers, ls: Numbers) -> Iterator[Numbers]:
-    """Those lint of products of these factors whose invariants are linearly independent."""
+@cache
+def independent(markers: Numbers, ls: Numbers) -> tuple[Numbers, ...]:
+    """Those lint of products of these factors whose invariants are linearly independent: all of
+    factors that differ."""
+    if len({*markers}) == len(markers):
+        return tuple(intermediate(ls))
     keys: dict[tuple[tuple[int, int, int], ...], int] = {}
     known: list[np.ndarray] = []
+    found = []
     for lint in intermediate(ls):
         entries = []
         for ms, value in coefficients(ls, lint).items():
@@ -121,7 +129,8 @@ def independent(markers: Numbers, ls: Numbers) -> Iterator[Numbers]:
         left = _outside(vector, known)
         if np.linalg.norm(left) > INDEPENDENT:
             known.append(left / np.linalg.norm(left))
-            yield lint
+            found.append(lint)
+    return tuple(found)
 
 
 def _summed(entries: Sequence[tuple[int, float]]) -> np.ndarray:

@@ -73,7 +73,8 @@ def make(
 def _expansion(settings: AceSettings, inputs: Inputs, descriptor: Descriptor) -> Expansion:
     labels: dict[str, list[Label]] = {element: [] for element in inputs.elements}
     shares = _neighbors(settings, inputs.elements)
-    for block, functions in functions_of(inputs.elements, settings.functions, shares).items():
+    chosen = functions_of(inputs.elements, settings.functions, shares, settings.powers)
+    for block, functions in chosen.items():
         labels[block.center] += functions
     highest = max(n for each in chain(*labels.values()) for n in each.ns)
     expansion = Expansion.of_labels(

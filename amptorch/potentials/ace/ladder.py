@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement, product
+from math import floor
 
 from .couplings import Numbers, invariants
+
+Powers = tuple[float, float, float]
+"""Weights of the number of factors, of sum n and of sum l."""
 
 
 @dataclass(frozen=True, order=True)
@@ -27,10 +31,11 @@ class Label:
     lint: Numbers
     elements: tuple[str, ...]
 
-    @property
-    def power(self) -> int:
-        """By what functions are chosen, the smallest first."""
-        return self.order + sum(self.ns) + sum(self.ls)
+    def power(self, weights: Powers = (1.0, 1.0, 1.0)) -> float:
+        """By what functions are chosen, the smallest first; rounded, so that rounding orders
+        none."""
+        own = (self.order, sum(self.ns), sum(self.ls))
+        return round(sum(weight * each for weight, each in zip(weights, own, strict=True)), 9)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,9 @@ TEMPLATES = {
     4: Sizes((15, 3, 2, 1, 1), (0, 2, 2, 1, 1)),
 }
 
+# Where powers have weights: the highest n, and the highest l by order.
+N_MAX, L_MAX = 15, (0, 5, 5, 4, 3, 2)
+ROUNDING = 1e-9
 
 LEAST = 10
 """Functions of a block of few neighbours, where there are as many."""
@@ -93,18 +101,53 @@ class Block:
 
     def first(self, sizes: Sizes, count: int) -> list[Label]:
         """The first functions by power, ordered as bodies are."""
-        return sorted(sorted(self.functions(sizes), key=lambda each: each.power)[:count])
+        return sorted(sorted(self.functions(sizes), key=Label.power)[:count])
+
+    def smallest(self, weights: Powers, count: int) -> list[Label]:
+        """The functions smallest in a power of these weights, ordered as bodies are."""
+        limit, found = 0.0, list[Label]()
+        while len(found) < count:
+            limit += weights[1]
+            found = list(self._up_to(weights, limit))
+        return sorted(sorted(found, key=lambda each: (each.power(weights), each))[:count])
+
+    def _up_to(self, weights: Powers, limit: float) -> Iterator[Label]:
+        """All functions up to a power."""
+        for order, lmax in enumerate(L_MAX, start=1):
+            for elements in combinations_with_replacement(
+                sorted({self.center, *self.others}), order
+            ):
+                if set(self.others) <= set(elements):
+                    left = limit - weights[0] * order
+                    yield from _products_up_to(elements, lmax, weights, left)
 
 
 def _products(elements: tuple[str, ...], nmax: int, lmax: int) -> Iterator[Label]:
+    for ns, markers in _radials(elements, nmax):
+        for ls, lint in invariants(markers, lmax):
+            yield Label(len(elements), ns, ls, lint, elements)
+
+
+def _products_up_to(
+    elements: tuple[str, ...], lmax: int, weights: Powers, limit: float
+) -> Iterator[Label]:
+    """Those whose weighted sums of n and l are no larger than a limit."""
     order = len(elements)
-    for ns in product(range(1, nmax + 1), repeat=order):
+    nmax = min(N_MAX, floor(limit / weights[1] + ROUNDING) - order + 1)
+    for ns, markers in _radials(elements, nmax):
+        total = floor((limit - weights[1] * sum(ns)) / weights[2] + ROUNDING)
+        if total >= 0:  # of which one factor has half at most, as all are coupled to 0
+            for ls, lint in invariants(markers, min(lmax, total // 2), total):
+                yield Label(order, ns, ls, lint, elements)
+
+
+def _radials(elements: tuple[str, ...], nmax: int) -> Iterator[tuple[Numbers, Numbers]]:
+    """n of the factors, and which of them are equal."""
+    for ns in product(range(1, nmax + 1), repeat=len(elements)):
         factors = list(zip(elements, ns, strict=True))
         if factors == sorted(factors):
             known = sorted(set(factors))
-            markers = tuple(known.index(each) for each in factors)
-            for ls, lint in invariants(markers, lmax):
-                yield Label(order, ns, ls, lint, elements)
+            yield ns, tuple(known.index(each) for each in factors)
 
 
 def blocks_of(elements: Sequence[str]) -> list[Block]:
@@ -121,6 +164,7 @@ def functions_of(
     elements: Sequence[str],
     per_element: int,
     neighbors: Mapping[str, Mapping[str, float]] | None = None,
+    powers: Powers | None = None,
 ) -> dict[Block, list[Label]]:
     """The functions of every block.
 
@@ -130,6 +174,7 @@ def functions_of(
         neighbors: mean numbers of neighbours, by the elements of centre and neighbour: blocks of a
             centre have ``LEAST`` functions, and the rest by :meth:`Block.share`. Without, all
             blocks have as many.
+        powers: weights by which functions are chosen; None: 1 of all, within ``TEMPLATES``.
     """
     blocks = blocks_of(elements)
     even = per_element * len(elements) // len(blocks)
@@ -138,6 +183,8 @@ def functions_of(
         least = min(LEAST, even)
         left = per_element - least * len(blocks) // len(elements)
         counts = {each: least + int(left * each.share(neighbors[each.center])) for each in blocks}
+    if powers is not None:
+        return {each: each.smallest(powers, count) for each, count in counts.items()}
     return {
         each: each.first(TEMPLATES[1 + len(each.others)], count) for each, count in counts.items()
     }

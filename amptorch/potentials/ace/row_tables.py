@@ -57,20 +57,21 @@ class RowTables:
         all_ms = sorted({ms for each in products.values() for ms in each})
         one = next(iter(members.values()))
         rows = [[self._place(one, t, ms) for t in range(len(ms))] for ms in all_ms]
-        slots = sorted({at for row in rows for each in row for at in each[:2] if at >= 0})
+        used = sorted({at for row in rows for each in row for at in each[:2] if at >= 0})
+        slots = {at: place for place, at in enumerate(used)}
         starts = len(self.slots), len(self.weights), self._n_slopes
         sizes = [len(one.ns), len(slots), len(self.places), len(rows)]
         self.groups.append([*sizes, len(self.order), len(members), *starts])
         for row in rows:
             self._add_product(row, slots)
-        self.slots += slots
+        self.slots += used
         self.order += members
         self._n_slopes += len(members) * len(slots)
         for each in products.values():
             self.weights += [each.get(ms, 0.0) for ms in all_ms]
 
-    def _add_product(self, row: Sequence[Place], slots: Sequence[int]) -> None:
-        places = [(c, s, slots.index(c), slots.index(s) if s >= 0 else -1) for c, s, _, _ in row]
+    def _add_product(self, row: Sequence[Place], slots: Mapping[int, int]) -> None:
+        places = [(c, s, slots[c], slots.get(s, -1)) for c, s, _, _ in row]
         missing = MOST_FACTORS - len(row)
         self.places.append(places + missing * [(0, -1, 0, -1)])
         self.factors.append([each[2:] for each in row] + missing * [(0.0, 0.0)])

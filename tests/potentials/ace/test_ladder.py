@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amptorch.potentials.ace.family import FAMILY
-from amptorch.potentials.ace.ladder import LEAST, blocks_of, functions_of
+from amptorch.potentials.ace.ladder import L_MAX, LEAST, Label, Sizes, blocks_of, functions_of
 from amptorch.potentials.ace.settings import AceSettings
 from amptorch.potentials.registry import Inputs
 
@@ -47,6 +47,36 @@ def test_sets_that_are_met_often_have_more_functions():
 
 def test_one_element_has_the_same_functions_either_way():
     assert functions_of(["Si"], 90, {"Si": {"Si": 4.0}}) == functions_of(["Si"], 90)
+
+
+@pytest.mark.parametrize(("elements", "count"), [(["Si"], 25), (["Si"], 19), (["Fe", "H"], 24)])
+@pytest.mark.parametrize("powers", [(-0.2, 1.0, 0.4), (2.0, 1.0, 0.7), (0.0, 0.5, 2.0)])
+def test_weighted_powers_take_the_smallest_of_all_functions(elements, count, powers):
+    def power(label: Label) -> float:
+        return float(np.dot(powers, [label.order, sum(label.ns), sum(label.ls)]))
+
+    for block, labels in functions_of(elements, count, powers=powers).items():
+        # All whose factors reach a power beyond those that are taken, without a look at powers.
+        largest = max(map(power, labels))
+        orders = [
+            order
+            for order in range(1, len(L_MAX) + 1)
+            if (powers[0] + powers[1]) * order <= largest + 1e-6
+        ]
+        most = [int(1e-6 + (largest - powers[0] * k) / powers[1]) - k + 1 for k in orders]
+        everything = list(block.functions(Sizes(most, L_MAX[: len(orders)])))
+        assert labels == sorted(set(labels))
+        assert set(labels) <= set(everything)
+        others = [power(each) for each in everything if each not in set(labels)]
+        assert largest <= min(others, default=largest) + 1e-6
+
+
+@pytest.mark.parametrize(
+    "powers", [(0.0, 1.0), "nlo", (0.0, 0.0, 1.0), (1, 1, 0), (-1.0, 1.0, 1.0)]
+)
+def test_powers_that_cannot_be(powers):
+    with pytest.raises(ValueError, match="model: expected powers to be weights of order, n and l"):
+        AceSettings(powers=powers)
 
 
 @pytest.mark.parametrize("number", [-1.0, "many", None])

@@ -128,8 +128,11 @@ def test_rotations_inversion_and_permutations_change_nothing():
 
 @pytest.mark.parametrize("bonds", ["plain", "inner"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_rows_are_what_each_coefficient_alone_gives(bonds, dtype):
-    potential = potential_of(BONDS[bonds], "linear_ace", dtype=dtype)
+@pytest.mark.parametrize(("powers", "highest"), [(None, 2), ((-0.5, 1.0, 0.1), 5)])
+def test_rows_are_what_each_coefficient_alone_gives(bonds, dtype, powers, highest):
+    own = {"l_max": 5, **BONDS[bonds]}
+    potential = potential_of(own, "linear_ace", dtype=dtype, powers=powers)
+    assert potential.model.expansion.l_max == highest
     batch = batch_of(potential.descriptor, [salt(), salt()[:5]]).to(dtype)
     found = potential.model.rows(batch)
     expected = LinearModel.rows(potential.model, batch)
