@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ase import Atoms
@@ -184,7 +185,7 @@ def stabilised(trainer: AtomsTrainer, temperature: float | None, quiet: bool) ->
     if not isinstance(data, AtomsDataset):
         raise WrongUsage("--stable: expected data in memory")
     runs = Runs.of(data.images, MARGIN * temperature, trainer.settings.dataset.target_keys)
-    say: Callable[[str], None] = (lambda line: None) if quiet else print
+    say: Callable[[str], None] = (lambda line: None) if quiet else partial(print, flush=True)
     if not Stable(trainer, runs, say).run():
         raise ArithmeticError(
             f"--stable: after {ROUNDS} runs at {runs.temperature:g} K they still go wrong; "
