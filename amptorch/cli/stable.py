@@ -39,8 +39,8 @@ MADE = "made"  # file and info["group"] of the frames that the teacher labels
 # By how much less these count than data: forces of a teacher are a guess, energies more so.
 WEIGHTS = {"energy": 0.1, "forces": 0.3, "stress": 0.3}
 TEACHERS = (1e-3, 1e-2, 1e-1)  # penalties; the first that holds
-HELD, ROUNDS = 4, 40  # runs in a row that hold, and most runs
-MARGIN = 1.5  # by how much hotter they are than the temperature asked for: they meet more
+HELD, ROUNDS = 12, 60  # runs in a row that hold, and most runs
+MARGIN = 2.0  # by how much hotter they are than the temperature asked for: they meet more
 
 
 def check(trainer: AtomsTrainer, temperature: float | None) -> None:

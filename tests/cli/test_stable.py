@@ -17,7 +17,7 @@ from ..made_potentials import alloy_frames
 
 FRAMES = alloy_frames(4)
 LINEAR = ("--potential", "ace", "--linear", "--no-plots", "--set", "model.functions=60")
-TEMPERATURE = 600.0
+TEMPERATURE = 450.0
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def errors(run: Path) -> float:
 
 def holds(run: Path, numbers: range) -> list[bool]:
     """Of runs that the potential has not been fitted to."""
-    runs = Runs.of(FRAMES, TEMPERATURE, Keys.of(None))
+    runs = Runs.of(FRAMES, stable.MARGIN * TEMPERATURE, Keys.of(None))
     return [runs.run(amptorch.load(run).potential, number).held for number in numbers]
 
 
