@@ -23,6 +23,7 @@ from .interrupt import how_to_go_on, noticed
 from .options import DATA, add_output, add_recipe, add_time, add_trials
 from .parser import examples
 from .settings import add_keys, add_units
+from .stable import check, stabilised
 from .tuning import searched
 
 # Of a bounded run, for what comes after training.
@@ -53,6 +54,13 @@ def add_command(commands: Any) -> None:
     add_recipe(parser)
     add_time(parser)
     add_trials(parser)
+    parser.add_argument(
+        "--stable",
+        type=float,
+        metavar="K",
+        help="of linear potentials: run at this temperature, and fit frames of runs that go wrong "
+        "as a smoother potential has them, until runs hold",
+    )
     parser.add_argument("--test", metavar="DATA", help="images kept apart, to evaluate on")
     parser.add_argument("--out", type=Path, help="folder of the report, default the checkpoint's")
     parser.add_argument(
@@ -75,12 +83,14 @@ def run(arguments: argparse.Namespace) -> None:
         bound = arguments.time * (1 - FOR_THE_REPORT) - (time.monotonic() - begun)
         config["cmd"]["time_limit"] = max(bound, 1e-3)
     trainer = AtomsTrainer(with_classes(config))
+    check(trainer, arguments.stable)
     trainer.images = chosen.images
     with noticed("training") as lines:
         try:
             if arguments.resume is not None:
                 trainer.load_pretrained(arguments.resume)
             trainer.train()
+            stabilised(trainer, arguments.stable, arguments.quiet)
         finally:
             lines += how_to_go_on(trainer.cp_dir)
     seconds = time.monotonic() - begun

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from ...dataset.frames import Frames
-from ...errors import Diverged
 from ...potentials.model import LinearModel
 from ...potentials.potential import Potential
 from ...processes import group
@@ -58,7 +56,7 @@ class LeastSquares:
         self._check(moments)
         fitted = Fitted(model, settings, moments)
         solution, alpha = fitted.solve()
-        self._put(model, fitted, solution)
+        fitted.put(solution)
         scale = float(train.target_scaler.target_std)
         if group.is_first() and {"energy", "forces"} <= {key.kind for key in moments.parts}:
             sample.warn(model, settings, moments, scale)
@@ -81,18 +79,6 @@ class LeastSquares:
                     f"optim: groups: no frame has info['group'] {name!r}, only {sorted(groups)}; "
                     "files of the original keep none"
                 )
-
-    def _put(self, model: LinearModel, fitted: Fitted, solution: Solution) -> None:
-        if not solution.coefficients.isfinite().all():
-            raise Diverged("least squares: coefficients are not finite; see the data")
-        with torch.no_grad():
-            model.coefficients.copy_(solution.coefficients)
-            if model.inverse is not None and model.noise is not None:
-                spread = fitted.spread(solution)
-                model.inverse.copy_(spread.inverse)
-                model.noise.fill_(spread.noise)
-            if model.energy_weight is not None:
-                model.energy_weight.fill_(self._settings.weight("", "energy"))
 
     def _say(self, fitted: Fitted, solution: Solution, row: Mapping[str, Any]) -> None:
         count, settings = int((solution.coefficients != 0).sum()), self._settings

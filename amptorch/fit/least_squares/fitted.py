@@ -52,6 +52,29 @@ class Fitted:
         errors = self.moments.squares(self.weights, solution.coefficients)
         return Spread.of(whole, solution, self.constants, self.rows, errors)
 
+    def put(self, solution: Solution, spread: bool = True) -> None:
+        """Give the model a solution, and what errors of its coefficients follow from where it
+        holds that.
+
+        Args:
+            solution: of these rows.
+            spread: False leaves the latter, which takes longer than the solution, as it was.
+
+        Raises:
+            Diverged: it is not finite.
+        """
+        if not solution.coefficients.isfinite().all():
+            raise Diverged("least squares: coefficients are not finite; see the data")
+        model = self.model
+        with torch.no_grad():
+            model.coefficients.copy_(solution.coefficients)
+            if spread and model.inverse is not None and model.noise is not None:
+                found = self.spread(solution)
+                model.inverse.copy_(found.inverse)
+                model.noise.fill_(found.noise)
+            if model.energy_weight is not None:
+                model.energy_weight.fill_(self.settings.weight("", "energy"))
+
     def _best(self, alphas: list[float]) -> float:
         """The penalty whose squares of errors, each fold judged by a fit to the others, are
         smallest."""
