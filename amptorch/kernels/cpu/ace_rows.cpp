@@ -17,6 +17,9 @@ namespace {
 
 template <typename T>
 const Kernel<T>& kernel() {
+#ifdef AMPTORCH_HAS_AVX512
+    if (uses_avx512()) return AMPTORCH_OF_TYPE(T, Kernel, avx512::double_kernel, avx512::float_kernel);
+#endif
     return AMPTORCH_KERNEL(T, Kernel, double_kernel, float_kernel);
 }
 
@@ -31,12 +34,13 @@ struct Own {
     std::vector<Group> groups;
     std::vector<Factor<T>> factors;
     std::vector<int> slots;
+    std::vector<unsigned char> used;
     int n_functions, n_slopes;
     Index first_row;
 
     Element<T> element() const {
         return {radial.data(), groups.data(), factors.data(), slots.data(), weights.data(),
-                static_cast<int>(groups.size()), n_functions, n_slopes, first_row};
+                used.data(), static_cast<int>(groups.size()), n_functions, n_slopes, first_row};
     }
 };
 
@@ -61,6 +65,7 @@ public:
                    {},
                    {},
                    {slots.data(), slots.data() + slots.size()},
+                   std::vector<unsigned char>(n_sums()),
                    n_functions,
                    0,
                    first_row};
@@ -74,6 +79,7 @@ public:
             const T* by = factors.data() + 2 * f;
             own.factors.push_back({at[0], at[1], at[2], at[3], by[0], by[1]});
         }
+        for (const int slot : own.slots) own.used.at(slot) = 1;
         own_.push_back(std::move(own));
     }
 
@@ -112,6 +118,8 @@ public:
     }
 
 private:
+    std::size_t n_sums() const { return sizes_.n_elements * sizes_.of_element(); }
+
     Sizes sizes_;
     spherical::Tables<T> tables_;
     std::deque<Own<T>> own_;

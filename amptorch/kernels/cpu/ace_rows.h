@@ -35,6 +35,7 @@ struct Element {
     const Factor<T>* factors;  // by product
     const int* slots;
     const T* weights;
+    const unsigned char* used;  // whether a function has a sum among its factors
     int n_groups, n_functions, n_slopes;
     Index first_row;  // of its functions among all
 };
@@ -42,6 +43,8 @@ struct Element {
 // Sums of an element of neighbours: of n_radial functions for l = 0, then of n_max by l and m.
 struct Sizes {
     int n_elements, n_radial, n_max, l_max;
+
+    int of_element() const { return n_radial + n_max * (l_max + 1) * (l_max + 1); }
 };
 
 // A frame, whose atoms and pairs are those of the whole batch from `begin` to `end`.
@@ -72,6 +75,9 @@ struct Kernel {
 AMPTORCH_ACE_ROWS_KERNELS(baseline)
 #ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_ACE_ROWS_KERNELS(avx2)
+#endif
+#ifdef AMPTORCH_HAS_AVX512
+AMPTORCH_ACE_ROWS_KERNELS(avx512)
 #endif
 #undef AMPTORCH_ACE_ROWS_KERNELS
 

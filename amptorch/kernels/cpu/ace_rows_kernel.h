@@ -42,10 +42,6 @@ struct Columns {
     static int within(Index atom) { return 3 * static_cast<int>(atom % atoms); }
 };
 
-inline int of_element(const ace_rows::Sizes& s) {
-    return s.n_radial + s.n_max * (s.l_max + 1) * (s.l_max + 1);
-}
-
 // Some atoms of one element of a frame, at most as many as a vector has lanes.
 template <typename T>
 struct Block {
@@ -80,7 +76,7 @@ struct Block {
         Index n_sums, functions = 0, pulled = 0, slopes, found, n_tiles;
 
         explicit Sizes(const Task<T>& task)
-            : n_sums(task.sizes.n_elements * of_element(task.sizes)),
+            : n_sums(task.sizes.n_elements * task.sizes.of_element()),
               n_tiles(Columns<T>(task).n_tiles) {
             for (int e = 0; e < task.sizes.n_elements; ++e) {
                 const auto& element = task.elements[e];
@@ -158,10 +154,11 @@ struct Block {
     template <bool with_slopes>
     void add_pairs(int mu, const Pairs<T>& pairs, const Factors<T>& factors) {
         const ace_rows::Sizes& s = task.sizes;
-        const int start = mu * of_element(s), harmonics = (s.l_max + 1) * (s.l_max + 1);
+        const int start = mu * s.of_element(), harmonics = (s.l_max + 1) * (s.l_max + 1);
         Mask<T> lanes = count<T>();
         const Vec<T> there = lanes < pairs.number ? broadcast<T>(1) : Vec<T>{};
         for (int k = 0; k < s.n_radial; ++k) {
+            if (!element.used[start + k]) continue;
             const Vec<T> y = broadcast<T>(norm_of<T>(0, 0)), none[3] = {};
             add<with_slopes>(start + k, pairs, factors, there * factors.functions.values[k],
                 there * factors.functions.slopes[k], y, none);
@@ -174,6 +171,7 @@ struct Block {
                 harmonic(factors, l, m, y, turn);
                 for (int n = 0; n < s.n_max; ++n) {
                     const int to = start + s.n_radial + n * harmonics + l * (l + 1) + m;
+                    if (!element.used[to]) continue;
                     add<with_slopes>(to, pairs, factors, values[n], slopes[n], y, turn);
                 }
             }
