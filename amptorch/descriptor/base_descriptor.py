@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -170,11 +170,10 @@ class BaseDescriptor(Identity):
     ) -> Iterator[Part]:
         """As :meth:`environment`, ``size`` atoms at a time."""
         frame = self._frame(image, name)
-        if neighbors is None:
-            found = parts_of_frame(frame, self.cutoff, size)
-        else:
-            found = neighbors.parts(frame, self.cutoff, size)
-        for part in found:
+        find = (
+            partial(parts_of_frame, frame) if neighbors is None else partial(neighbors.parts, frame)
+        )
+        for part in find(self.cutoff, size):
             check_coincidence(part.environment, name, part.begin, part.neighbors)
             yield part
 

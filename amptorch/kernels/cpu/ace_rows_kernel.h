@@ -27,7 +27,7 @@ T norm_of(int l, int m) {
 }
 
 // Vectors of columns at a time, and those of the virial.
-constexpr int tile = 8;
+constexpr int tile = 6;
 template <typename T>
 constexpr int virial = (6 + width<T> - 1) / width<T>;
 
