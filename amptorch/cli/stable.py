@@ -39,6 +39,7 @@ MADE = "made"  # file and info["group"] of the frames that the teacher labels
 # By how much less these count than data: forces of a teacher are a guess, energies more so.
 WEIGHTS = {"energy": 0.1, "forces": 0.3, "stress": 0.3}
 TEACHERS = (1e-3, 1e-2, 1e-1)  # penalties; the first that holds
+COOLER = 0.75  # of the temperature of runs, in those that teachers have to hold
 HELD, ROUNDS = 12, 60  # runs in a row that hold, and most runs
 MARGIN = 2.0  # by how much hotter they are than the temperature asked for: they meet more
 
@@ -105,16 +106,17 @@ class Stable:
         return held == HELD
 
     def _teacher(self, potential: Potential) -> Potential:
+        runs = replace(self.runs, temperature=COOLER * self.runs.temperature)
         for alpha in TEACHERS:
             self._refit.solve(alpha)
             teacher = Potential(
                 copy.deepcopy(potential.model), potential.descriptor, potential.scalers
             )
-            if self.runs.run(teacher, 0).held:
+            if runs.run(teacher, 0).held:
                 self.say(f"stable: frames are labelled by a fit with alpha {alpha:g}, which holds")
                 return teacher
         raise ArithmeticError(
-            f"--stable: in runs at {self.runs.temperature:g} K no fit holds, not even with alpha "
+            f"--stable: in runs at {runs.temperature:g} K no fit holds, not even with alpha "
             f"{alpha:g}: expected a lower temperature, or more data"
         )
 
