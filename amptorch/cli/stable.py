@@ -40,7 +40,7 @@ MADE = "made"  # file and info["group"] of the frames that the teacher labels
 WEIGHTS = {"energy": 0.1, "forces": 0.3, "stress": 0.3}
 TEACHERS = (1e-3, 1e-2, 1e-1)  # penalties; the first that holds
 COOLER = 0.75  # of the temperature of runs, in those that teachers have to hold
-HELD, ROUNDS = 12, 60  # runs in a row that hold, and most runs
+HELD, ROUNDS = 8, 60  # runs in a row that hold, and most runs
 MARGIN = 2.0  # by how much hotter they are than the temperature asked for: they meet more
 
 
