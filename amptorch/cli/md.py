@@ -18,6 +18,7 @@ from ..recipe.distances import Distances
 from .checks import add_check, draw, one_frame
 from .options import add_output
 from .parser import examples
+from .thermal import draw_momenta, langevin
 
 if TYPE_CHECKING:
     from ase.md.md import MolecularDynamics
@@ -80,14 +81,6 @@ def shortest(frames: Sequence[Atoms]) -> str:
     return ", ".join(near) or f"none under {found.reach:.2f}"
 
 
-def draw_momenta(atoms: Atoms, temperature: float, seed: int) -> None:
-    """Momenta of the Maxwell-Boltzmann distribution (K), whose sum is zero."""
-    random = np.random.default_rng(seed)
-    masses = atoms.get_masses()[:, None]
-    momenta = random.standard_normal((len(atoms), 3)) * np.sqrt(masses * units.kB * temperature)
-    atoms.set_momenta(momenta - masses * momenta.sum(0) / masses.sum())
-
-
 def dynamics(atoms: Atoms, arguments: argparse.Namespace) -> tuple[list[float], list[float]]:
     """Times (ps) and total energies relative to the first (meV/atom)."""
     draw_momenta(atoms, arguments.temperature, arguments.seed)
@@ -125,17 +118,9 @@ def check_temperature(atoms: Atoms, arguments: argparse.Namespace, time: float) 
 
 def integrator(atoms: Atoms, arguments: argparse.Namespace) -> MolecularDynamics:
     """Velocity Verlet, or Langevin's where there is a thermostat."""
-    from ase.md.langevin import Langevin
     from ase.md.verlet import VelocityVerlet
 
-    step = arguments.timestep * units.fs
-    if arguments.thermostat is None:
-        return VelocityVerlet(atoms, timestep=step)
-    return Langevin(
-        atoms,
-        timestep=step,
-        temperature_K=arguments.temperature,
-        friction=1 / (arguments.thermostat * units.fs),
-        rng=np.random.default_rng(arguments.seed),
-        fixcm=False,
-    )
+    step, time = arguments.timestep, arguments.thermostat
+    if time is None:
+        return VelocityVerlet(atoms, timestep=step * units.fs)
+    return langevin(atoms, step, arguments.temperature, time, arguments.seed)

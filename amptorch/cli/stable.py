@@ -17,7 +17,6 @@ from pathlib import Path
 
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import write
 
 from ..data.inspection import Inspection
 from ..data.memory import Survey
@@ -167,6 +166,8 @@ class Stable:
         run = Run(self.trainer.settings, folder=self._folder, parts=self.trainer.parts)
         run.keep(potential, [*history, last], self._refit.state())
         if self._made:
+            from ase.io import write  # takes as long as all else of a command's start
+
             write(self._folder / f"{MADE}.extxyz", self._made)
 
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 
 from ..ase_utils import AmpTorch
 from ..data.keys import Keys
 from ..data.targets import read_forces
 from ..potentials.potential import Potential
 from ..recipe.distances import Distances
-from .md import draw_momenta
+from .thermal import draw_momenta, langevin
 
 # Of runs: u, fs, fs in which velocities are forgotten, steps between two frames, and these.
 MASS, STEP, FRICTION, EVERY, FRAMES = 14.0, 1.25, 100.0, 10, 240
@@ -80,21 +80,12 @@ class Runs:
 
     def run(self, potential: Potential, number: int) -> Outcome:
         """The run of a number, from 0."""
-        from ase.md.langevin import Langevin
-
         start = self.starts[number % len(self.starts)]
         atoms = Atoms(start.numbers, start.positions, cell=start.cell, pbc=start.pbc)
         atoms.set_masses(np.full(len(atoms), MASS))
         atoms.calc = AmpTorch(potential)
         draw_momenta(atoms, self.temperature, number)
-        dynamics = Langevin(
-            atoms,
-            timestep=STEP * units.fs,
-            temperature_K=self.temperature,
-            friction=1 / (FRICTION * units.fs),
-            rng=np.random.default_rng(number),
-            fixcm=False,
-        )
+        dynamics = langevin(atoms, STEP, self.temperature, FRICTION, number)
         frames: list[Atoms] = []
         for _ in range(FRAMES):
             dynamics.run(EVERY)

@@ -3,9 +3,6 @@ there is one, and everywhere else in Triton's interpreter, see ``test_cuda.py``.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -24,6 +21,7 @@ from .test_cuda import (  # noqa: E402
     DTYPES,
     INTERPRETED,
     Recorder,
+    assert_passes_under_the_interpreter,
     compiled,
     on_device,
 )
@@ -118,11 +116,7 @@ def test_too_many_images_to_number_are_an_error() -> None:
 @pytest.mark.skipif(INTERPRETED, reason="is the interpreter")
 @pytest.mark.skipif(DEVICE == "cuda", reason="a GPU runs the same bodies")
 def test_under_the_interpreter() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert " passed" in done.stdout
+    assert_passes_under_the_interpreter(__file__)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
