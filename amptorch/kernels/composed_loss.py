@@ -49,16 +49,8 @@ def composed_loss(
     terms: Terms,
     gradient: bool,
 ) -> Result:
-    """The loss, predictions and, if asked for, the gradient.
-
-    Args:
-        shape: of the networks.
-        parameters: as ``shape.parameters`` lists them.
-        inputs: the batch.
-        targets: energies [n_frames] and, with forces, forces [n_atoms, 3].
-        terms: the loss.
-        gradient: give it.
-    """
+    """The loss, predictions and, if asked for, the gradient: arguments and result are those of
+    :func:`amptorch.kernels.batch_loss.batch_loss`, but for the inputs."""
     value, slope = _PENALTIES[terms.penalty]
     x, with_forces = inputs.fingerprints, inputs.product is not None
     with stage("amptorch::forward"):

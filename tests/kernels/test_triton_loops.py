@@ -39,7 +39,7 @@ def test_no_two_variables_begin_as_one(function: ast.FunctionDef) -> None:
 
 @triton.jit
 def climb_twice(output, n):  # type: ignore[no-untyped-def]
-    now, below, late, later = four_zeros(16, 16, tl.float32)
+    now, below, late, later = four_zeros([16, 16], tl.float32)
     for order in range(0, n):
         below, now, later, late = now, now + order, late, late + below + later
     tl.store(output + tl.arange(0, 16), tl.sum(later, 0))

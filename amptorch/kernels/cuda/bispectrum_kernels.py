@@ -86,8 +86,8 @@ def sum_densities(vectors, changes, first, neighbors, species, kinds, rows, recu
     k, m = tl.load(rows + row)[:, None], tl.load(rows + ROWS + row)[:, None]
     odd = 1.0 - 2.0 * (m % 2)
     dtype: tl.constexpr = vectors.dtype.element_ty
-    plus_re, plus_im, minus_re, minus_im = four_zeros(ROWS, BLOCK, dtype)
-    d_plus_re, d_plus_im, d_minus_re, d_minus_im = four_zeros(ROWS, BLOCK, dtype)
+    plus_re, plus_im, minus_re, minus_im = four_zeros([ROWS, BLOCK], dtype)
+    d_plus_re, d_plus_im, d_minus_re, d_minus_im = four_zeros([ROWS, BLOCK], dtype)
     end = tl.load(first + center + 1)
     for start in range(tl.load(first + center), end, BLOCK):
         pairs = start + tl.arange(0, BLOCK)
@@ -102,7 +102,7 @@ def sum_densities(vectors, changes, first, neighbors, species, kinds, rows, recu
         variable = cosine * cosine + q * q - u * u - v * v
         a_re, a_im, da_re, da_im = power(cosine, q, k, BITS)
         o_re, o_im, do_re, do_im = power(u, v, m, BITS)
-        p, below, bent, bent_below = four_zeros(ROWS, BLOCK, dtype)
+        p, below, bent, bent_below = four_zeros([ROWS, BLOCK], dtype)
         p += 1.0
         for n in range(0, step + 1):
             p, below, bent, bent_below = climb(
@@ -301,10 +301,10 @@ def pull(vectors, centers, neighbors, species, kinds, rows, recurrences, places,
     row = tl.arange(0, ROWS)
     k, m = tl.load(rows + row)[:, None], tl.load(rows + ROWS + row)[:, None]
     dtype: tl.constexpr = vectors.dtype.element_ty
-    p, below, bent, bent_below = four_zeros(ROWS, BLOCK, dtype)
+    p, below, bent, bent_below = four_zeros([ROWS, BLOCK], dtype)
     p += 1.0
-    plus_re, plus_im, minus_re, minus_im = four_zeros(ROWS, BLOCK, dtype)
-    b_plus_re, b_plus_im, b_minus_re, b_minus_im = four_zeros(ROWS, BLOCK, dtype)
+    plus_re, plus_im, minus_re, minus_im = four_zeros([ROWS, BLOCK], dtype)
+    b_plus_re, b_plus_im, b_minus_re, b_minus_im = four_zeros([ROWS, BLOCK], dtype)
     for n in range(0, STEPS):
         p, below, bent, bent_below = climb(
             p, below, bent, bent_below, variable, recurrences, n, ROWS

@@ -140,11 +140,11 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, recurr
     rho = x * x + y * y + z * z
     flat, flat_x, flat_y = in_plane(x, y, norms, BITS, ROWS)
     dtype: tl.constexpr = vectors.dtype.element_ty
-    bent, level, tilted, raised = four_zeros(ROWS, BLOCK, dtype)
+    bent, level, tilted, raised = four_zeros([ROWS, BLOCK], dtype)
     for sigma in range(0, n_sigmas):
         height, decay, contraction = load_gaussians(gaussians, kind, sigma, n_sigmas, GAUSSIANS)
         weight = height * tl.exp(-decay * rho[None, :])
-        now, below, slope, slope_below = four_zeros(ROWS, BLOCK, dtype)
+        now, below, slope, slope_below = four_zeros([ROWS, BLOCK], dtype)
         for order in range(0, HIGHEST + 1):
             up, down, begin, leg = load_recurrence(recurrences, order, ROWS)
             above = climb(now, below, up, down, begin, z, rho)
@@ -155,7 +155,7 @@ def pull(vectors, centers, neighbors, species, gaussians, columns, norms, recurr
             place = ((center * n_sigmas + sigma) * ORDERS + order) * ROWS
             multipole = tl.load(multipoles + place[None, :] + row)
             if JACOBIAN:
-                bent, level, tilted, raised = four_zeros(ROWS, BLOCK, dtype)
+                bent, level, tilted, raised = four_zeros([ROWS, BLOCK], dtype)
             else:
                 g = tl.load(gradient + center * n_features + column, mask=known, other=0.0)
                 multipole *= g[None, :]
@@ -202,7 +202,7 @@ def push(vectors, changes, first, neighbors, species, gaussians, columns, norms,
         height, decay, contraction = load_gaussians(gaussians, kind, sigma, n_sigmas, GAUSSIANS)
         weight = tl.where(inside[None, :], height * tl.exp(-decay * rho[None, :]), 0.0)
         dtype: tl.constexpr = vectors.dtype.element_ty
-        now, below, slope, slope_below = four_zeros(ROWS, BLOCK, dtype)
+        now, below, slope, slope_below = four_zeros([ROWS, BLOCK], dtype)
         for order in range(0, HIGHEST + 1):
             up, down, begin, leg = load_recurrence(recurrences, order, ROWS)
             above = climb(now, below, up, down, begin, z, rho)

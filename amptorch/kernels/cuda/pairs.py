@@ -14,15 +14,15 @@ def load_vector(vectors, pairs, inside):
 
 
 @triton.jit
-def four_zeros(ROWS: tl.constexpr, BLOCK: tl.constexpr, dtype: tl.constexpr):
-    """Four tiles [ROWS, BLOCK] to begin a loop with, each a value of its own.
+def four_zeros(shape: tl.constexpr, dtype: tl.constexpr):
+    """Four tensors to begin a loop with, each a value of its own.
 
     Triton leaves out of what a loop carries every variable that has the same value after one turn
     as before: in ``below, now = now, above`` also ``below``, if both began with one and the same.
     """
     return (
-        tl.zeros([ROWS, BLOCK], dtype),
-        tl.zeros([ROWS, BLOCK], dtype),
-        tl.zeros([ROWS, BLOCK], dtype),
-        tl.zeros([ROWS, BLOCK], dtype),
+        tl.zeros(shape, dtype),
+        tl.zeros(shape, dtype),
+        tl.zeros(shape, dtype),
+        tl.zeros(shape, dtype),
     )

@@ -20,7 +20,7 @@ a row or a column, and sums over tiles are carried by element and added up once,
 import triton
 import triton.language as tl
 
-from .pairs import load_vector
+from .pairs import four_zeros, load_vector
 from .symmetry_functions_terms_kernels import load_terms, raise_terms
 from .symmetry_functions_weights_kernels import load_curve, weigh
 
@@ -115,15 +115,6 @@ def sum_angular(vectors, changes, species, starts, groups, first_group, terms, p
 
 
 @triton.jit
-def no_sums(KEPT: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, dtype: tl.constexpr):
-    """Sums along R_ij and of R_ik over no partners."""
-    along = tl.zeros([KEPT, ROWS, BLOCK], dtype)
-    across_x = tl.zeros([KEPT, ROWS, BLOCK], dtype)
-    across_y = tl.zeros([KEPT, ROWS, BLOCK], dtype)
-    return along, across_x, across_y, tl.zeros([KEPT, ROWS, BLOCK], dtype)
-
-
-@triton.jit
 def put(slot, x, y, z, mask, WEIGHTED: tl.constexpr):
     """Writes vectors into slots, or adds them where several functions share a feature."""
     if WEIGHTED:
@@ -174,7 +165,7 @@ def pull(vectors, species, starts, radial, radial_slots, radial_curves, first_ra
             else:
                 radially += slope
 
-        along, across_x, across_y, across_z = no_sums(KEPT, ROWS, BLOCK, x.dtype)
+        along, across_x, across_y, across_z = four_zeros([KEPT, ROWS, BLOCK], x.dtype)
         for member in range(tl.load(first_member + kinds), tl.load(first_member + kinds + 1)):
             group = tl.load(members + 3 * member)
             partners = starts + center * n_species + tl.load(members + 3 * member + 1)
@@ -189,7 +180,7 @@ def pull(vectors, species, starts, radial, radial_slots, radial_curves, first_ra
             wj, qj = weigh(square, curve, CUTOFF, CENTERED)
             wj, qj = 2.0 * wj, 2.0 * qj
             if JACOBIAN:
-                along, across_x, across_y, across_z = no_sums(KEPT, ROWS, BLOCK, x.dtype)
+                along, across_x, across_y, across_z = four_zeros([KEPT, ROWS, BLOCK], x.dtype)
             k_end = tl.load(partners + 1)
             for k_start in range(tl.load(partners), k_end, BLOCK):
                 k = (k_start + tl.arange(0, BLOCK))[None, :]
