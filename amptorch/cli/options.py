@@ -12,7 +12,6 @@ from .settings import add_keys
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)", re.IGNORECASE)
-TRIALS = 100
 DATA = (
     "files that ASE reads, folders, patterns, and frames of these as FILE@0:8; several are one "
     "after the other"
@@ -74,13 +73,18 @@ def add_time(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_trials(parser: argparse.ArgumentParser) -> None:
-    """Add the number of fits of a search."""
+def add_trials(parser: argparse.ArgumentParser, default: int | None, told: str) -> None:
+    """Add the number of fits of a search.
+
+    Args:
+        default: in place of what a command line does not say.
+        told: the same in words.
+    """
     parser.add_argument(
         "--trials",
         type=int,
-        default=TRIALS,
+        default=default,
         metavar="NUMBER",
-        help=f"fits of the search for cutoff, radii and weights of linear potentials, default "
-        f"{TRIALS}, 0 for none",
+        help="fits of the search for cutoffs, radii and weights of linear potentials, default "
+        f"{told}",
     )

@@ -15,18 +15,21 @@ from .parser import WrongUsage, examples
 from .settings import add_keys, add_units
 from .tuning import tuned
 
+TRIALS = 100
+
 
 def add_command(commands: Any) -> None:
     """Add this command to a parser."""
     parser = commands.add_parser(
         "tune",
-        help="search cutoff, radii and weights of linear potentials",
+        help="search cutoffs, radii and weights of linear potentials",
         description="Search what predicts frames left out best: of a linear potential the cutoff "
-        "of its bispectrum components, radii and weights of elements, and for each of these the "
-        "weights of groups and the penalty (docs/snap.md). Each fit is kept in a journal, with "
-        "which the same command goes on.",
+        "of its bispectrum components, radii and weights of elements (docs/snap.md), or of ACE the "
+        "cutoffs of pairs of elements (docs/ace.md), and for each of these the weights of groups "
+        "and the penalty. Each fit is kept in a journal, with which the same command goes on.",
         epilog=examples(
             "amptorch tune data.extxyz --potential snap --time 10m",
+            "amptorch tune data.extxyz --potential linear_ace --time 1h",
             "amptorch tune config.yaml data.extxyz --trials 200 --out tuned",
         ),
     )
@@ -37,7 +40,7 @@ def add_command(commands: Any) -> None:
     add_units(parser)
     add_recipe(parser)
     add_time(parser)
-    add_trials(parser)
+    add_trials(parser, TRIALS, str(TRIALS))
     parser.add_argument("--out", type=Path, default=Path("tuned"), help="folder, default tuned")
     add_output(parser)
     parser.set_defaults(run=run, potential="snap", resume=None)

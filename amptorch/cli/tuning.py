@@ -34,12 +34,16 @@ def searched(chosen: Recipe, arguments: argparse.Namespace, begun: float) -> Con
 
     Args:
         chosen: the configuration with the reasons of what was chosen.
-        arguments: with ``trials``, ``time``, ``resume`` and ``quiet``.
+        arguments: with ``trials``, ``time``, ``resume`` and ``quiet``; where ``trials`` is None it
+            becomes that of the family.
         begun: of ``time.monotonic()``, from which on the time counts.
     """
-    family = family_named(model_name(chosen.config["model"]))
+    model = str(model_name(chosen.config["model"])).lower()
+    family = family_named(model)
+    if arguments.trials is None:
+        arguments.trials = family.trials
     by_rules = ("dataset", "fp_params") in chosen.reasons and arguments.resume is None
-    if not (family.search and by_rules and arguments.trials > 0):
+    if not (model in family.searches and by_rules and arguments.trials > 0):
         return chosen.config
     until = math.inf if arguments.time is None else begun + SHARE * arguments.time
     section = chosen.config["cmd"]
@@ -58,17 +62,15 @@ def tuned(config: Config, arguments: argparse.Namespace, until: float, folder: P
         WrongUsage: a configuration of which nothing is searched, or several processes.
         Interrupted: after all was written.
     """
-    kind = family_named(model_name(config["model"])).search
-    if kind is None:
-        known = [name for each in families().values() if each.search for name in each.models]
-        raise WrongUsage(
-            f"model: nothing is searched for {config['model'].get('name')!r}; "
-            f"{nearest(str(config['model'].get('name')), known)}"
-        )
+    model = str(model_name(config["model"])).lower()
+    searches = family_named(model).searches
+    if model not in searches:
+        known = [name for each in families().values() for name in each.searches]
+        raise WrongUsage(f"model: nothing is searched for {model!r}; {nearest(model, known)}")
     if group.start()[1] > 1:
         raise WrongUsage("--trials: a search runs in one process; amptorch tune first, then train")
     with noticed("the search") as lines:
-        problem = at_place(kind)(with_classes(config))
+        problem = at_place(searches[model])(with_classes(config))
         search = _search(problem, config, arguments, until, folder)
         best = search.run()
         found = configured(problem.placed(config), problem.parameters, best.values)

@@ -25,6 +25,8 @@ DEFAULT = "bpnn"
 # Where fits are that several families have. By name: they know potentials, and not the reverse.
 GRADIENTS = "amptorch.fit.gradient:GradientFit"
 LEAST_SQUARES = "amptorch.fit.least_squares.fit:LeastSquares"
+# And where the search of all that are linear is.
+LINEAR_SEARCH = "amptorch.search.linear:LinearSearch"
 
 # Formats that hold potentials of several families. By name, likewise.
 _FORMATS = ("amptorch.lammps.export:FORMAT",)
@@ -98,8 +100,9 @@ class Family:
         formats: what it reads.
         recipes: where rules are that choose a configuration for data, "module:function", by the
             names that ``amptorch train --potential`` takes; see :mod:`amptorch.recipe`.
-        search: where what searches values of its configurations is, "module:class", or None; see
-            :mod:`amptorch.search`.
+        searches: where what searches values of its configurations is, "module:class", by the names
+            of models that have one; see :mod:`amptorch.search`.
+        trials: fits of this search that training begins with, where nobody says how many.
     """
 
     name: str
@@ -111,7 +114,8 @@ class Family:
     fits: Mapping[str, str]
     formats: tuple[Format, ...] = ()
     recipes: Mapping[str, str] = field(default_factory=dict)
-    search: str | None = None
+    searches: Mapping[str, str] = field(default_factory=dict)
+    trials: int = 0
 
     def name_of_fit(self, name: str | None) -> str:
         """The name, or that of the default fit in place of None.

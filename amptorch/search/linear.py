@@ -24,7 +24,8 @@ from ..fit.least_squares.settings import LeastSquaresSettings
 from ..fit.least_squares.tuning import tune
 from ..potentials.model import LinearModel
 from ..potentials.registry import Inputs, family_named
-from .space import Parameter, Values, configured
+from .descriptors import searched
+from .space import Values, configured
 
 # Frames that are looked at, from all over the data.
 MOST_FRAMES = 500
@@ -132,54 +133,16 @@ class LinearSearch:
     def _dataset(self, settings: Config) -> AtomsDataset:
         setup = settings.dataset.setup(self.elements)
         descriptor, forces = construct_descriptor(setup), settings.model.get_forces
-        needed = estimate_memory(self._survey, descriptor, forces)
+        derivatives = "cached" if descriptor.stored else "on_the_fly"
+        needed = estimate_memory(self._survey, descriptor, forces, derivatives=derivatives)
         return AtomsDataset(
             self.images,
             setup,
             forcetraining=forces,
             save_fps=False,
             scaling=self._data.scaling,
-            derivatives="cached" if fits_in_memory(needed) else "on_the_fly",
+            derivatives=derivatives if fits_in_memory(needed) else "on_the_fly",
             reader=self._data.reader,
             seen=Seen(descriptor, self._targets, self._survey),
             large_pages=False,
         )
-
-
-def searched(
-    config: Mapping[str, Any], elements: Sequence[str]
-) -> tuple[dict[str, Any], list[Parameter]]:
-    """A copy of a configuration that has each parameter of its descriptor in a place of its own,
-    and these: of "snap" the cutoff, the radii of all elements but the first, whose scale is that of
-    the cutoff, and the weights of all, beside which the central atom's own is 1; of other
-    descriptors none."""
-    made = configured(config, [], {})
-    if made.get("dataset", {}).get("fp_scheme") != "snap":
-        return made, []
-    given = made["dataset"]["fp_params"]
-    for name, default in (("radelem", 0.5), ("wj", 1.0)):
-        given[name] = _by_element(given.get(name, default), elements)
-    given.setdefault("rfac0", 0.99363)
-    place = ("dataset", "fp_params")
-    cutoff, rfac0 = float(given["rcutfac"]), float(given["rfac0"])
-    found = [
-        Parameter((*place, "rcutfac"), cutoff, 0.1, 0.65 * cutoff, 1.5 * cutoff, True),
-        # Beyond 1 the map to the sphere is not continuous.
-        Parameter((*place, "rfac0"), rfac0, 0.04, 0.5, max(0.9975, rfac0)),
-    ]
-    for element in elements:
-        radius, weight = float(given["radelem"][element]), float(given["wj"][element])
-        if element != elements[0]:
-            own = (*place, "radelem", element)
-            found.append(Parameter(own, radius, 0.1, 0.6 * radius, 1.6 * radius, True))
-        own = (*place, "wj", element)
-        low, high = sorted((0.15 * weight, 4.0 * weight))
-        found.append(Parameter(own, weight, 0.25, low, high, True))
-    return made, found
-
-
-def _by_element(given: Any, elements: Sequence[str]) -> dict[str, float]:
-    if isinstance(given, Mapping):
-        return dict(given)
-    values = list(given) if isinstance(given, (list, tuple)) else [given] * len(elements)
-    return dict(zip(elements, values, strict=True))

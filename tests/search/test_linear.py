@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from ase.calculators.emt import EMT
 import amptorch
 from amptorch import AtomsTrainer
 from amptorch.cli import main
+from amptorch.search.descriptors import searched
 from amptorch.search.linear import LinearSearch
 
 from ..made_potentials import alloy_frames
@@ -29,7 +31,6 @@ CONFIG = {
         "fp_params": {"rcutfac": 3.9, "twojmax": 4, "wj": [0.8, 0.7]},
         "baseline": "linear",
         "target_scaling": "forces",
-        "save_fps": False,
     },
     "cmd": {"verbose": False, "debug": True},
 }
@@ -47,21 +48,49 @@ def frames(number: int = 9):
     return found
 
 
-def config(images, model: str = "linear"):
-    section = {**CONFIG["dataset"], "raw_data": images}
-    return {**CONFIG, "model": {"name": model}, "dataset": section}
+def config(images):
+    return of_frames(CONFIG, images)
 
 
-def left_out(found, images, values) -> dict[str, float]:
+ACE = {
+    "model": {"name": "linear_ace", "functions": 20},
+    "optim": {"fit": "least_squares", "alpha": 1e-9, "degree_power": 1.0},
+    "dataset": {
+        "fp_scheme": "ace",
+        "fp_params": {
+            "cutoff": 4.2,
+            "bonds": {"Pd-Cu": {"inner": 1.5, "inner_width": 0.3}, "Pd-Pd": {"cutoff": 4.6}},
+        },
+        "baseline": "linear",
+        "target_scaling": "none",
+    },
+    "cmd": {"verbose": False, "debug": True},
+}
+# A configuration, the names of what is searched, and values that are not those of the start.
+SEARCHES = {
+    "snap": (
+        CONFIG,
+        ["rcutfac", "rfac0", "wj.Cu", "radelem.Pd", "wj.Pd"],
+        {"rcutfac": 3.9, "rfac0": 0.99, "wj.Cu": 0.8, "radelem.Pd": 0.55, "wj.Pd": 0.9},
+    ),
+    "ace": (
+        ACE,
+        ["bonds.Cu-Cu.cutoff", "bonds.Pd-Cu.cutoff", "bonds.Pd-Pd.cutoff"],
+        {"bonds.Cu-Cu.cutoff": 4.0, "bonds.Pd-Cu.cutoff": 4.3, "bonds.Pd-Pd.cutoff": 5.0},
+    ),
+}
+
+
+def of_frames(config, images):
+    return {**config, "dataset": {**config["dataset"], "save_fps": False, "raw_data": images}}
+
+
+def left_out(made, images) -> dict[str, float]:
     """Errors of frames left out, each by a training on the others."""
     energies, forces = [], []
     for fold in range(FOLDS):
         train = [image for k, image in enumerate(images) if k % FOLDS != fold]
-        made = config(train)
-        params = {name.removeprefix("fp_params."): value for name, value in values.items()}
-        made["dataset"] |= {"fp_params": nested(params) | {"twojmax": 4}}
-        made["optim"] = found["optim"]
-        trainer = AtomsTrainer(made)
+        trainer = AtomsTrainer(of_frames(made, train))
         trainer.train()
         for image in images[fold::FOLDS]:
             predicted = trainer.potential.predict([image])
@@ -73,32 +102,48 @@ def left_out(found, images, values) -> dict[str, float]:
     }
 
 
-def nested(values):
-    found = {}
+def with_values(given, values):
+    """Parameters of a descriptor with values at dotted places."""
+    params = copy.deepcopy(given)
+    if "wj" in params:
+        params |= {"wj": {}, "radelem": {"Cu": 0.5}}
     for name, value in values.items():
-        key, _, element = name.partition(".")
-        if element:
-            found.setdefault(key, {})[element] = value
-        else:
-            found[key] = value
-    return {**found, "radelem": {"Cu": 0.5, **found["radelem"]}}
+        *way, last = name.split(".")
+        inside = params
+        for key in way:
+            inside = inside.setdefault(key, {})
+        inside[last] = value
+    return params
 
 
-def test_errors_are_those_of_trainings_on_the_other_folds():
+@pytest.mark.parametrize(("given", "names", "values"), SEARCHES.values(), ids=SEARCHES)
+def test_errors_are_those_of_trainings_on_the_other_folds(given, names, values):
     images = frames()
-    search = LinearSearch(config(images), FOLDS)
-    values = {each.name: each.start for each in search.parameters}
-    assert list(values) == [
-        *("fp_params.rcutfac", "fp_params.rfac0", "fp_params.wj.Cu"),
-        *("fp_params.radelem.Pd", "fp_params.wj.Pd"),
-    ]
-    values["fp_params.radelem.Pd"], values["fp_params.wj.Pd"] = 0.55, 0.9
-    score, found = search(values)
+    search = LinearSearch(of_frames(given, images), FOLDS)
+    assert [each.name for each in search.parameters] == [f"fp_params.{name}" for name in names]
+    score, found = search({f"fp_params.{name}": value for name, value in values.items()})
     errors = found["errors"]
     assert score == pytest.approx((errors["energy"] * errors["forces"]) ** 0.5)
+    params = with_values(given["dataset"]["fp_params"], values)
+    made = {**given, "dataset": {**given["dataset"], "fp_params": params}}
+    made["optim"] = {**given["optim"], **found["optim"]}
     # Ranges of features that scale the columns are those of fewer frames here.
-    assert left_out(found, images, values) == pytest.approx(errors, rel=1e-3)
+    assert left_out(made, images) == pytest.approx(errors, rel=1e-3)
     assert set(found["optim"]["groups"]) < {"odd", "even"}
+
+
+def test_cutoffs_of_bonds_stay_outside_of_their_inner_ones():
+    given = {"cutoff": 4.0, "bonds": {"Pd-Cu": {"cutoff": 3.6, "inner": 3.0}}}
+    config = {"dataset": {"fp_scheme": "ace", "fp_params": given}}
+    made, found = searched(config, ["Cu", "Pd"])
+    bounds = {each.name.removeprefix("fp_params.bonds."): (each.low, each.high) for each in found}
+    assert bounds == {
+        "Cu-Cu.cutoff": pytest.approx((2.6, 6.0)),
+        "Pd-Cu.cutoff": pytest.approx((3.0, 5.4)),
+        "Pd-Pd.cutoff": pytest.approx((2.6, 6.0)),
+    }
+    assert made["dataset"]["fp_params"]["bonds"]["Pd-Cu"] == {"cutoff": 3.6, "inner": 3.0}
+    assert given["bonds"] == {"Pd-Cu": {"cutoff": 3.6, "inner": 3.0}}
 
 
 def test_stresses_that_are_fitted_are_judged_and_weighed_too():
@@ -139,6 +184,7 @@ def folder(run_dir: Path) -> Path:
     return run_dir
 
 
+QUICK_ACE = ("--potential", "linear_ace", "--quiet", "--set", "model.functions=8")
 QUICK = ("--quiet", "--set", "dataset.fp_params={rcutfac: 3.9, twojmax: 2}")
 
 
@@ -160,6 +206,24 @@ def test_tune_then_train(folder, capsys):
     best = min(map(json.loads, lines[1:]), key=lambda row: row["score"])
     descriptor = amptorch.load(run).descriptor
     assert descriptor.fp_params["rcutfac"] == best["values"]["fp_params.rcutfac"]
+
+
+def test_tune_then_train_ace(folder):
+    assert main(["tune", "data.extxyz", "--trials", "3", *QUICK_ACE]) == 0
+    lines = (folder / "tuned" / "journal.jsonl").read_text().splitlines()
+    best = min(map(json.loads, lines[1:]), key=lambda row: row["score"])
+    assert main(["train", "tuned/config.yaml", "--no-plots", "--quiet"]) == 0
+    (run,) = (folder / "checkpoints").iterdir()
+    bonds = amptorch.load(run).descriptor.fp_params["bonds"]
+    assert len(best["values"]) == len(bonds) == 3
+    for name, value in best["values"].items():
+        assert bonds[name.split(".")[2]]["cutoff"] == value
+
+
+@pytest.mark.parametrize(("given", "tuned"), [([], False), (["--trials", "2"], True)])
+def test_train_tunes_ace_where_it_is_told_to(folder, given, tuned):
+    assert main(["train", "data.extxyz", "--no-plots", *QUICK_ACE, *given]) == 0
+    assert (folder / "tuned").exists() is tuned
 
 
 @pytest.mark.parametrize(("potential", "model"), [("snap", "linear"), ("qsnap", "quadratic")])
@@ -207,6 +271,7 @@ def test_ctrl_c_keeps_the_best(folder, capsys, monkeypatch):
     ("given", "message"),
     [
         (["--potential", "networks"], "nothing is searched for 'bpnn'"),
+        (["--potential", "ace"], "nothing is searched for 'ace'; known: 'linear', 'linear_ace'"),
         (["--trials", "0"], "--trials: expected 1 or more, got 0"),
     ],
 )

@@ -13,7 +13,7 @@ from ...descriptor.ace import Ace as Descriptor
 from ...errors import is_number
 from ..potential import Potential
 from ..precision import dtype_of, name_of
-from ..registry import GRADIENTS, LEAST_SQUARES, Family, Format, Inputs
+from ..registry import GRADIENTS, LEAST_SQUARES, LINEAR_SEARCH, Family, Format, Inputs
 from .embeddings import Embedding
 from .extrapolation import read_beside, write_beside
 from .files.contents import is_file
@@ -156,6 +156,7 @@ FAMILY = Family(
         "quasi_newton": "amptorch.fit.quasi_newton.fit:QuasiNewton",
     },
     recipes={"ace": "amptorch.recipe.ace:ace", "linear_ace": "amptorch.recipe.ace:linear_ace"},
+    searches={"linear_ace": LINEAR_SEARCH},
     formats=(
         Format(
             "a .yace of ACE",

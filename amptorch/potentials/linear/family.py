@@ -9,7 +9,7 @@ import torch
 
 from .. import mliap_files
 from ..precision import dtype_of, name_of
-from ..registry import GRADIENTS, LEAST_SQUARES, Family, Format, Inputs
+from ..registry import GRADIENTS, LEAST_SQUARES, LINEAR_SEARCH, Family, Format, Inputs
 from . import snap_files
 from .model import Linear, Quadratic
 from .settings import LinearSettings
@@ -67,7 +67,8 @@ FAMILY = Family(
     from_json=from_json,
     fits={"least_squares": LEAST_SQUARES, "gradients": GRADIENTS},
     recipes={"snap": "amptorch.recipe.linear:snap", "qsnap": "amptorch.recipe.linear:qsnap"},
-    search="amptorch.search.linear:LinearSearch",
+    searches=dict.fromkeys(MODELS, LINEAR_SEARCH),
+    trials=100,
     formats=(
         Format(
             "a .snapcoeff file",
