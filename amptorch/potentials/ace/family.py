@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from .files.contents import is_file
 from .files.yace import read_yace, write_yace
 from .files.yaml_form import read_yaml, write_yaml
 from .functions import Expansion
-from .ladder import Label, functions_of
+from .ladder import Label, functions_of, highest_n
 from .linear import LinearAce
 from .model import Ace
 from .settings import AceSettings
@@ -76,7 +75,7 @@ def _expansion(settings: AceSettings, inputs: Inputs, descriptor: Descriptor) ->
     chosen = functions_of(inputs.elements, settings.functions, shares, settings.powers)
     for block, functions in chosen.items():
         labels[block.center] += functions
-    highest = max(n for each in chain(*labels.values()) for n in each.ns)
+    highest = highest_n(chosen)
     expansion = Expansion.of_labels(
         inputs.elements,
         labels,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, combinations_with_replacement, product
+from itertools import chain, combinations, combinations_with_replacement, product
 from math import floor
 
 from .couplings import Numbers, invariants
@@ -188,3 +188,8 @@ def functions_of(
     return {
         each: each.first(TEMPLATES[1 + len(each.others)], count) for each, count in counts.items()
     }
+
+
+def highest_n(functions: Mapping[Block, Sequence[Label]]) -> int:
+    """Of the radial functions that these have."""
+    return max(n for each in chain(*functions.values()) for n in each.ns)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
+from ...potentials.ace.ladder import functions_of, highest_n
 from .dimension import place_of, value_at
 from .space import POTENTIAL, Sections
 
@@ -25,11 +27,13 @@ _BISPECTRUM: Entries = {
     "dataset.fp_params.wj": {"factor": [0.3, 1.5]},
     **_BY_LEAST_SQUARES,
 }
+_FUNCTIONS = (0.2, 2.0)
 _EXPANSION: Entries = {
-    "model.functions": {"factor": [0.2, 2.0]},
-    "dataset.fp_params.cutoff": {"factor": [0.75, 1.3]},
-    "dataset.fp_params.n_radial": {"factor": [0.5, 1.3]},
+    "model.functions": {"factor": list(_FUNCTIONS)},
+    "dataset.fp_params.bonds.*.cutoff": {"factor": [0.75, 1.3]},
 }
+# Of radial functions, in parts of those of the recipe.
+_MOST_RADIAL = 1.3
 ENTRIES: Mapping[str, Entries] = {
     "networks": {
         "model.hidden_layers": {"factor": [0.5, 1.5]},
@@ -53,7 +57,11 @@ ENTRIES: Mapping[str, Entries] = {
         "optim.alpha": _BY_LEAST_SQUARES["optim.alpha"],
         **_EXPANSION,
     },
-    "linear_ace": {**_EXPANSION, **_BY_LEAST_SQUARES},
+    "linear_ace": {
+        "optim.degree_power": {"low": 0.0, "high": 4.0},
+        **_EXPANSION,
+        **_BY_LEAST_SQUARES,
+    },
 }
 
 
@@ -70,8 +78,20 @@ def default_space(
     found: dict[str, Any] = {POTENTIAL: {"choices": names}}
     for name in names:
         entries = ENTRIES.get(name, {})
-        found[name] = {key: dict(e) for key, e in entries.items() if _has(bases[name], key)}
+        found[name] = {key: deepcopy(e) for key, e in entries.items() if _has(bases[name], key)}
+    if "ace" in names:
+        found["ace"]["dataset.fp_params.n_radial"] = _radial(bases["ace"])
     return found
+
+
+def _radial(config: Sections) -> dict[str, int]:
+    """Numbers of radial functions, where these are trained: at least what the largest number of
+    functions that is searched needs."""
+    model, params = config["model"], config["dataset"]["fp_params"]
+    elements = sorted({element for pair in params["bonds"] for element in pair.split("-")})
+    most = round(_FUNCTIONS[1] * model["functions"])
+    chosen = functions_of(elements, most, model.get("neighbors"), model.get("powers"))
+    return {"low": highest_n(chosen), "high": round(_MOST_RADIAL * params["n_radial"])}
 
 
 def _has(config: Sections, key: str) -> bool:

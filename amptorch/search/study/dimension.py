@@ -18,6 +18,8 @@ Found = str | float | int
 """What optuna knows of a value: choices are JSON, as lists may be among them."""
 
 KEYS = ("choices", "low", "high", "log", "step", "factor")
+EVERY = "*"
+"""In a place: all keys that are there."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Dimension:
 
     Attributes:
         name: of the parameter: its place, behind the name of a family where it is of one alone.
-        place: section, key, and the keys and indices below it.
+        place: section, key, and the keys and indices below it; ``EVERY`` with a factor alone.
         choices: one of these; a single one is not searched.
         low, high, log, step: else a number between these, evenly or by its logarithm, whole where
             both are; ``step`` apart.
@@ -94,8 +96,10 @@ def read_dimension(name: str, place: Place, entry: Any) -> Dimension:
             numbers; anything else is a value that is not searched.
 
     Raises:
-        ValueError: a mapping of another form.
+        ValueError: a mapping of another form, or another value than a factor for several places.
     """
+    if EVERY in place and not (isinstance(entry, Mapping) and "factor" in entry):
+        raise ValueError(f"space: {name}: expected a factor for every value, got {entry!r}")
     if not isinstance(entry, Mapping) or not set(entry) & set(KEYS):
         return Dimension(name, place, choices=(entry,))
     for key in entry:
@@ -130,23 +134,31 @@ def place_of(dotted: str) -> Place:
 
 
 def value_at(config: Sections, place: Place) -> Any:
-    """What stands at a place.
+    """What stands at a place, or at all that ``EVERY`` makes of it, as a list.
 
     Raises:
         KeyError, IndexError, TypeError: nothing does.
     """
     inside: Any = config
-    for key in place:
+    for number, key in enumerate(place, start=1):
+        if key == EVERY:
+            return [value_at(inside[each], place[number:]) for each in inside]
         inside = inside[key]
     return inside
 
 
 def put(config: dict[str, Any], place: Place, value: Any) -> None:
-    """Set what stands at a place, whose surroundings are there.
+    """Set what :func:`value_at` gives of a place, whose surroundings are there.
 
     Raises:
         KeyError, IndexError, TypeError: they are not.
     """
+    if EVERY in place:
+        before = place.index(EVERY)
+        inside = value_at(config, place[:before])
+        for key, own in zip(inside, value, strict=True):
+            put(inside, (key, *place[before + 1 :]), own)
+        return
     *way, last = place
     value_at(config, tuple(way))[last] = value
 

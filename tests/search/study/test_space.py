@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from itertools import product
+
 import optuna
 import pytest
+import torch
 
-from amptorch.potentials.registry import recipes
+from amptorch.config import Config
+from amptorch.descriptor import construct_descriptor
+from amptorch.potentials.registry import Inputs, family_named, recipes
 from amptorch.recipe import Facts, choose
 from amptorch.search.study.default import default_space
+from amptorch.search.study.dimension import Dimension
 from amptorch.search.study.rungs import dominates, is_poor, rung_of
 from amptorch.search.study.shares import next_family
 from amptorch.search.study.space import Space
@@ -68,6 +75,39 @@ def test_recipes_are_points_of_the_default_space():
             assert space.configured(start["potential"], values).values
 
 
+@pytest.mark.parametrize("elements", ["Cu", "Cu Pd", "Cu O Pd"])
+@pytest.mark.parametrize("name", ["snap", "qsnap", "nep", "ace", "linear_ace"])
+def test_models_can_be_made_at_all_corners_of_the_default_space(name, elements):
+    facts = Facts(40, dict.fromkeys(elements.split(), 200), True, volume=12.0)
+    bases = {name: choose(facts, "standard", name).config}
+    space = Space.of(default_space(bases), bases)
+    dimensions = [d for d in space.dimensions[name] if d.searched and d.place[0] != "optim"]
+    for ends in product(*map(ends_of, dimensions)):
+        found = {each.name: end for each, end in zip(dimensions, ends, strict=True)}
+        config = Config.from_dict(space.configured(name, found).config)
+        descriptor = construct_descriptor(config.dataset.setup(facts.elements))
+        inputs = Inputs(facts.elements, descriptor.n_features, descriptor)
+        family_named(config.model.name).make(config.model, inputs, torch.float64)
+
+
+def ends_of(dimension: Dimension):
+    choices = [json.dumps(each) for each in dimension.choices]
+    return choices or [dimension.low, dimension.high]
+
+
+def test_a_factor_is_for_every_value_of_a_place():
+    base = BASES["ace"]["dataset"]["fp_params"]["bonds"]
+    space = Space.of({"ace": {"dataset.fp_params.bonds.*.cutoff": {"factor": [0.5, 2.0]}}}, BASES)
+    (dimension,) = space.dimensions["ace"]
+    found = space.configured("ace", {dimension.name: 0.5})
+    bonds = found.config["dataset"]["fp_params"]["bonds"]
+    assert {pair: own["cutoff"] for pair, own in bonds.items()} == {
+        pair: pytest.approx(own["cutoff"] / 2, rel=1e-3) for pair, own in base.items()
+    }
+    assert bonds["Cu-Pd"]["inner"] == base["Cu-Pd"]["inner"]
+    assert found.values == {dimension.name.removeprefix("ace: "): [2.24, 2.27, 2.3]}
+
+
 def test_a_family_alone_is_not_chosen():
     space = Space.of({"snap": {"optim.alpha": {"low": 1e-9, "high": 1e-3, "log": True}}}, BASES)
     assert list(space.bases) == ["snap"]
@@ -86,6 +126,7 @@ def test_a_family_alone_is_not_chosen():
         ({"optim.lr": {"low": 2, "high": 1}}, "numbers low < high"),
         ({"optim.lr": {"low": 0, "high": 1, "log": True}}, "low > 0 with log"),
         ({"optim.lr": {"choices": []}}, "choices to be a list"),
+        ({"networks": {"model.*": 1}}, "model.*: expected a factor for every value, got 1"),
         ({"networks": {"dataset.fp_params.rcut.x": 1}}, "the recipe has no such place"),
     ],
 )
