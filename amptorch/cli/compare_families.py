@@ -15,7 +15,7 @@ from ..search.study.space import POTENTIAL, Space
 from .interrupt import noticed
 from .options import add_output, seconds
 from .parser import examples
-from .searching import add_frames, changes_of, frames_of
+from .searching import add_frames, changed, frames_of
 
 # Of the time, for what is not training.
 SPARE = 0.1
@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Compare, and print the table."""
     begun = time.time()
     frames = frames_of(arguments, arguments.data)
-    choices = {POTENTIAL: {"choices": list(frames.bases)}, **changes_of(arguments)}
-    space = Space.of(choices, frames.bases)
+    families = {POTENTIAL: {"choices": list(frames.bases)}}
+    space = Space.of(changed(families, arguments.changes), frames.bases)
     folds = min(arguments.folds, len(frames.images))
     about = (frames.raw_data, frames.of_data)
     problem = Problem(frames.images, space, ("error", "cost"), folds, 1, arguments.out, *about)

@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..config import with_classes
-from .parser import WrongUsage
-from .settings import Loader, read_settings
+from .settings import read_change, read_settings
 
 
 def read_config(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
@@ -52,16 +49,6 @@ def apply(config: dict[str, dict[str, Any]], changes: Sequence[str]) -> None:
     Raises:
         WrongUsage: a change of another form.
     """
-    for change in changes:
-        _apply(config, change)
-
-
-def _apply(config: dict[str, dict[str, Any]], change: str) -> None:
-    place, equals, value = change.partition("=")
-    section, dot, key = place.partition(".")
-    if not (section and dot and key and equals):
-        raise WrongUsage(f"--set: expected section.key=value, got {change!r}")
-    try:
-        config.setdefault(section, {})[key] = yaml.load(value, Loader)
-    except yaml.YAMLError as error:
-        raise WrongUsage(f"--set: {value!r} is not a value in YAML: {error}") from error
+    for place, value in map(read_change, changes):
+        section, _, key = place.partition(".")
+        config.setdefault(section, {})[key] = value

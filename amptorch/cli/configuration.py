@@ -16,7 +16,7 @@ from ..files.config_text import CONFIG_TEXT
 from ..recipe import Facts, Recipe, choose, complete
 from .config_file import apply, read_plain
 from .parser import WrongUsage
-from .settings import given_keys
+from .settings import given_keys, read_change
 
 SECTIONS = ("model", "optim", "dataset", "cmd")
 UNITS = ("length_unit", "energy_unit")
@@ -59,9 +59,9 @@ def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> 
     whole = {**config, **_touched(arguments.changes, config)}
     chosen = completed(whole, arguments.preset, _kind(arguments))
     apply(chosen.config, arguments.changes)
-    for change in arguments.changes:
-        section, _, key = change.partition("=")[0].partition(".")
-        chosen.reasons.pop((section, key), None)
+    for place, _ in map(read_change, arguments.changes):
+        name, _, key = place.partition(".")
+        chosen.reasons.pop((name, key), None)
     chosen.config["cmd"].setdefault("identifier", _identifier(chosen.config["dataset"]))
     return chosen
 

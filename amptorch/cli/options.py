@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..potentials.registry import recipes
 from ..recipe import PRESETS
-from .settings import add_keys
+from .settings import add_changes, add_keys
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)", re.IGNORECASE)
@@ -52,14 +52,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--linear", action="store_true", help="of ACE what least squares fit: linear_ace"
     )
-    group.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="in place of what is chosen or in the file; may be repeated",
-    )
+    add_changes(group, "in place of what is chosen or in the file")
 
 
 def add_time(parser: argparse.ArgumentParser) -> None:

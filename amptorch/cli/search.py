@@ -25,7 +25,7 @@ from .interrupt import noticed
 from .options import add_output, seconds
 from .parser import WrongUsage, examples
 from .runs import COMMITTEE
-from .searching import Frames, add_frames, changes_of, frames_of
+from .searching import Frames, add_frames, changed, frames_of
 from .settings import read_settings
 
 # Of the minutes, for what is searched where something is confirmed after it; and for what is not
@@ -170,8 +170,7 @@ def _plan(arguments: argparse.Namespace, begun: float) -> tuple[Plan, Frames]:
         raise WrongUsage("DATA: expected frames, got none")
     frames = frames_of(arguments, names, arguments.test, arguments.test_data)
     given = read_settings(spaces[0], "space") if spaces else default_space(frames.bases)
-    given = {**given, **changes_of(arguments)}
-    space = Space.of(given, frames.bases)
+    space = Space.of(changed(given, arguments.changes), frames.bases)
     problem = Problem(
         frames.images,
         space,

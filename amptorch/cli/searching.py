@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ase import Atoms
 
 from ..data.keys import Keys
@@ -19,7 +18,7 @@ from ..recipe import PRESETS, Facts, choose
 from .configuration import UNITS
 from .options import DATA
 from .parser import WrongUsage
-from .settings import Loader, add_keys, add_units, given_keys
+from .settings import add_changes, add_keys, add_units, given_keys, read_change
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,7 @@ def add_frames(parser: argparse.ArgumentParser, more: str = "") -> None:
         "--families", metavar="A,B", help=f"potentials, default all: {','.join(recipes())}"
     )
     parser.add_argument("--preset", default="standard", choices=tuple(PRESETS))
-    parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="a value of all trainings whose potential has such a key; may be repeated",
-    )
+    add_changes(parser, "a value of all trainings whose potential has such a key")
 
 
 def families_of(arguments: argparse.Namespace) -> list[str]:
@@ -70,15 +62,21 @@ def families_of(arguments: argparse.Namespace) -> list[str]:
     return names
 
 
-def changes_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Entries of a space for ``--set``."""
-    found = {}
-    for change in arguments.changes:
-        place, equals, value = change.partition("=")
-        if "." not in place or not equals:
-            raise WrongUsage(f"--set: expected section.key=value, got {change!r}")
-        found[place] = {"choices": [yaml.load(value, Loader)]}
-    return found
+def changed(space: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """A space with the values of ``--set``, in place of what it says of the same of a family."""
+    fixed = {place: {"choices": [value]} for place, value in map(read_change, changes)}
+    kept = {
+        name: {key: each for key, each in entry.items() if not _is_within(key, fixed)}
+        if name in recipes() and isinstance(entry, Mapping)
+        else entry
+        for name, entry in space.items()
+    }
+    return {**kept, **fixed}
+
+
+def _is_within(key: str, places: Iterable[str]) -> bool:
+    """Whether it is one of the places, or below one."""
+    return any(f"{key}.".startswith(f"{place}.") for place in places)
 
 
 def frames_of(

@@ -73,6 +73,34 @@ def given_keys(pairs: Sequence[str], keys: Keys) -> Keys:
     return replace(keys, **given)
 
 
+def add_changes(parser: argparse._ActionsContainer, told: str) -> None:
+    """Add ``--set`` to a command or a group of its options; ``told`` is what it does."""
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help=f"{told}; may be repeated",
+    )
+
+
+def read_change(change: str) -> tuple[str, Any]:
+    """Place, "section.key", and value, as in YAML, of a ``--set``.
+
+    Raises:
+        WrongUsage: of another form.
+    """
+    place, equals, value = change.partition("=")
+    section, _, key = place.partition(".")
+    if not (section and key and equals):
+        raise WrongUsage(f"--set: expected section.key=value, got {change!r}")
+    try:
+        return place, yaml.load(value, Loader)
+    except yaml.YAMLError as error:
+        raise WrongUsage(f"--set: {value!r} is not a value in YAML: {error}") from error
+
+
 def add_units(parser: argparse.ArgumentParser) -> None:
     """Add ``--length-unit`` and ``--energy-unit`` to a command."""
     for what, example in (("length", "Bohr"), ("energy", "Hartree")):

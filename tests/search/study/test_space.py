@@ -9,6 +9,7 @@ import optuna
 import pytest
 import torch
 
+from amptorch.cli.searching import changed
 from amptorch.config import Config
 from amptorch.descriptor import construct_descriptor
 from amptorch.potentials.registry import Inputs, family_named, recipes
@@ -93,6 +94,21 @@ def test_models_can_be_made_at_all_corners_of_the_default_space(name, elements):
 def ends_of(dimension: Dimension):
     choices = [json.dumps(each) for each in dimension.choices]
     return choices or [dimension.low, dimension.high]
+
+
+def test_what_is_set_is_not_searched():
+    given = changed(default_space(BASES), ["dataset.fp_params.twojmax=2", "optim.lr=1e-3"])
+    space = Space.of(given, BASES)
+    for family, place, value in (
+        ("snap", ("dataset", "fp_params", "twojmax"), 2),
+        ("networks", ("optim", "lr"), 1e-3),
+    ):
+        (dimension,) = [each for each in space.dimensions[family] if each.place == place]
+        assert dimension.choices == (value,)
+        assert not dimension.searched
+    whole = changed(default_space(BASES), ["dataset.fp_params={cutoff: 4.0}"])
+    assert not [key for key in whole["ace"] if key.startswith("dataset.fp_params.")]
+    assert whole["ace"].keys() == {"optim.kappa", "optim.alpha", "model.functions"}
 
 
 def test_a_factor_is_for_every_value_of_a_place():
