@@ -23,7 +23,9 @@ TEMPERATURE = 450.0
 @pytest.fixture
 def folder(run_dir: Path, monkeypatch) -> Path:
     ase.io.write(run_dir / "data.extxyz", FRAMES)
-    monkeypatch.setattr(watched, "FRAMES", 40)
+    # 0.36 ps, in steps of a twentieth of the fastest vibrations.
+    for name, value in (("STEP", 3.0), ("EVERY", 4), ("FRAMES", 30)):
+        monkeypatch.setattr(watched, name, value)
     monkeypatch.setattr(stable, "HELD", 3)
     return run_dir
 
