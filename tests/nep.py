@@ -1,4 +1,4 @@
-"""Neuroevolution potentials of tests: golden cases, GPUMD's example, and a small folder of frames."""
+"""Neuroevolution potentials of tests: random and golden ones, GPUMD's example, a folder of frames."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+
+from amptorch.descriptor import NepDensity
+from amptorch.potentials.nep.model import Nep
+from amptorch.potentials.nep.shape import Shape
+from amptorch.potentials.potential import Potential
+from amptorch.preprocessing.utils import FeatureScaler, TargetScaler
 
 from .systems import SHARED
 
@@ -18,6 +25,32 @@ GOLDEN = SHARED / "golden" / "nep"
 PBTE = SHARED / "data" / "nep" / "pbte"
 
 needs_pbte = pytest.mark.skipif(not PBTE.is_dir(), reason=f"{PBTE} is absent")
+
+
+def potential_of(elements: tuple[str, ...], dtype: torch.dtype, **changes: Any) -> Potential:
+    """A potential with random parameters, of elements that differ in their cutoffs."""
+    torch.manual_seed(3)
+    values = {
+        "n_max": (3, 2),
+        "basis_size": (4, 5),
+        "l_max": 4,
+        "invariants": ("222",),
+        "neurons": (8,),
+        **changes,
+    }
+    shape = Shape(elements=elements, **values)
+    model = Nep(shape, dtype=dtype)
+    model.randomize()
+    model.q_scaler.uniform_(0.05, 0.3)
+    cutoffs = [[4.6 - 0.2 * k, 3.4 + 0.1 * k] for k in range(len(elements))]
+    params = {"cutoff": cutoffs, "basis_size": list(shape.basis_size), "l_max": shape.l_max}
+    descriptor = NepDensity(params, elements)
+    numbers = descriptor.element_indices.tolist()
+    scalers = {
+        "target": TargetScaler.of(0.0, 1.0),
+        "feature": FeatureScaler.identity(numbers, descriptor.n_features),
+    }
+    return Potential(model.eval(), descriptor, scalers)
 
 
 def golden_cases() -> list[Any]:
