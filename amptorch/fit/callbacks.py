@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from skorch.callbacks import EarlyStopping, GradientNormClipping, WandbLogger
 
 from .averaging import WeightAverage
+from .clock import Clock
 from .deadline import Deadline
 from .metrics import evaluator
 from .schedules import scheduler
@@ -66,7 +67,7 @@ def _schedule(settings: Config) -> list[tuple[str, Any]]:
 def _stopping(settings: Config) -> list[tuple[str, Any]]:
     cmd, callbacks = settings.cmd, []
     if cmd.time_limit is not None:
-        callbacks.append(("deadline", Deadline(cmd.time_limit, cmd.begun)))
+        callbacks.append(("deadline", Deadline(Clock(cmd))))
     if cmd.early_stopping:
         monitor = "valid_loss" if settings.dataset.val_split else "train_loss"
         patience = cmd.early_stopping_patience

@@ -8,7 +8,8 @@ import pytest
 import torch
 from skorch.callbacks import LRScheduler
 
-from amptorch.fit import deadline
+from amptorch.config import CmdConfig
+from amptorch.fit import clock
 from amptorch.fit.deadline import Deadline
 from amptorch.fit.progress import EpochTable, duration
 from amptorch.fit.schedules import WarmupCosine
@@ -19,13 +20,15 @@ class Run:
 
     def __init__(self, monkeypatch, limit: float, epochs: int) -> None:
         self.now = 100.0
-        monkeypatch.setattr(deadline.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(clock.time, "monotonic", lambda: self.now)
         self.optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
         schedule = LRScheduler(WarmupCosine, total=epochs)
         schedule.lr_scheduler_ = WarmupCosine(self.optimizer, total=epochs)
         self.schedule = schedule.lr_scheduler_
         self.net = SimpleNamespace(max_epochs=epochs, callbacks_=[("lr_scheduler", schedule)])
-        self.callback = Deadline(limit, begun=100.0)
+        cmd = CmdConfig(time_limit=limit)
+        cmd.begun = self.now
+        self.callback = Deadline(clock.Clock(cmd))
         self.callback.on_train_begin(self.net)
 
     def epoch(self, seconds: float) -> float:

@@ -13,8 +13,8 @@ from ...errors import Diverged
 from ...potentials.ace.model import Ace
 from ...potentials.potential import Potential
 from ..base import History, Run
+from ..clock import Clock, TimeIsOver
 from ..settings import FitSettings
-from .clock import Clock, TimeIsOver
 from .initial import take_up
 from .ladder import rounds_of
 from .loss import Errors, Loss

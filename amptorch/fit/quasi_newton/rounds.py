@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...descriptor.base_descriptor import BaseDescriptor
 from ...potentials.ace.model import Ace
-from .clock import Clock
+from ..clock import Clock
 from .coordinates import Coordinates
 from .densities import fill
 from .loss import Errors, Loss

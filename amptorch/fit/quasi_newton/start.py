@@ -12,7 +12,7 @@ from ...data.frame import AtomsBatch
 from ...potentials.ace.functions import Expansion
 from ...potentials.ace.linear import LinearAce
 from ...potentials.ace.model import Ace
-from .clock import Clock, TimeIsOver
+from ..clock import Clock, TimeIsOver
 from .coordinates import Coordinates, Part, cholesky
 from .densities import Densities
 from .loss import Loss

@@ -15,7 +15,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 import amptorch
 from amptorch import AtomsTrainer
-from amptorch.fit.quasi_newton import clock, rounds
+from amptorch.fit import clock
+from amptorch.fit.quasi_newton import rounds
 from amptorch.fit.quasi_newton.ladder import rounds_of
 from amptorch.fit.quasi_newton.loss import Loss
 from amptorch.fit.quasi_newton.penalties import Penalties

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...config import CmdConfig
+    from ..config import CmdConfig
 
-# Part of the time that is kept back, iterations by whose duration the next is judged, and seconds
-# between checkpoints.
-SPARE, RECENT, WRITTEN = 0.02, 9, 15.0
+# Part of the time that is kept back, iterations (epochs, too) by whose duration the next is judged,
+# and seconds of the shortest and between checkpoints.
+SPARE, RECENT, SHORTEST, WRITTEN = 0.02, 9, 1e-9, 15.0
 
 
 class TimeIsOver(Exception):
@@ -51,9 +51,15 @@ class Clock:
     @property
     def is_over(self) -> bool:
         """Whether there is no time for another iteration."""
+        return not self.possible(1)
+
+    def possible(self, most: int) -> int:
+        """How many more iterations there is time for, at most so many."""
         if self._share is None:
-            return False
-        return time.monotonic() + statistics.median(self._seconds[-RECENT:] or [0.0]) > self._share
+            return most
+        left = self._share - time.monotonic()
+        seconds = statistics.median(self._seconds[-RECENT:] or [0.0])
+        return min(max(int(left / max(seconds, SHORTEST)), 0), most)
 
     def steps(self, count: int) -> Iterator[int]:
         """0, 1, ... of so many steps that take as long as one another, while there is time for all.
