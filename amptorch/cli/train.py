@@ -53,7 +53,7 @@ def add_command(commands: Any) -> None:
     add_units(parser)
     add_recipe(parser)
     add_time(parser)
-    add_trials(parser, None, "100 of snap and qsnap, 0 of others, for none")
+    add_trials(parser, None, "100 of snap and qsnap, of others 0, which is none")
     parser.add_argument(
         "--stable",
         type=float,
