@@ -179,6 +179,10 @@ class PartedNeighbors(Protocol):
         """The end of the part from an atom on that has so many pairs at most, or one atom."""
         ...
 
+    def n_pairs(self, begin: int, end: int) -> int:
+        """How many there are of the atoms from ``begin`` to ``end``, at most."""
+        ...
+
     def part(self, begin: int, end: int, dtype: torch.dtype) -> Part:
         """The atoms from ``begin`` to ``end`` with their neighbours."""
         ...

@@ -27,17 +27,15 @@ from ..preprocessing.scaling import Scalers, baselines_of
 from ..processes.stages import stage
 from .force_call import ForceCall, Outcome
 from .model import Model
-from .parts import Run, in_parts, on_gpu
+from .parts import MOST_ATOMS, Run, in_parts, on_gpu
 from .prediction import Array, Evaluation, joined
 from .staged_pass import StagedPass
 
 Rows = TypeVar("Rows", Array, Tensor)
 
-# Atoms evaluated together, of as many images as have so many, or of a part of one: more would not
-# be faster and would cost memory.
+# Atoms evaluated together on the CPU, of as many images as have so many, or of a part of one: more
+# would not be faster and would cost memory.
 ATOMS = 4096
-ATOMS_ON_GPU = 1 << 17
-"""The same on a GPU, where a part has as many as memory allows."""
 
 
 class Scaled(Protocol):
@@ -95,7 +93,7 @@ class Evaluator:
         """All that is asked of images, some at a time."""
         self._stop_training()
         call = self.force_call() if asked.plain else None
-        most = ATOMS_ON_GPU if call is not None and call.on_gpu else ATOMS
+        most = MOST_ATOMS if call is not None and call.on_gpu else ATOMS
         groups = list(groups_of([len(image) for image in images], most))
         parts = []
         with _bar(len(images), asked.show_progress) as bar:

@@ -17,12 +17,13 @@ from ..kernels.device_memory import free_bytes
 from ..kernels.environment import Part
 from ..kernels.force_pass import Passed, add_part
 from ..kernels.neighbors import NeighborList, PartedNeighbors
+from ..processes.stages import stage
 from .force_call import ForceCall, Outcome
 
 Run = Callable[[Part, bool], Passed]
 """What a part gives, with gradients of pairs or without."""
 
-MOST_PAIRS = 1 << 24
+MOST_ATOMS, MOST_PAIRS = 1 << 17, 1 << 24
 """Of a part on a GPU, which is not faster with more."""
 PAIR_BYTES = 256
 """Of a pair in float64, with what finding it, fingerprints and their derivatives hold of it at the
@@ -48,7 +49,8 @@ class Sums:
         """Take up a part, the next one."""
         if self.with_forces:
             gradients = passed.gradients.to(self.forces.device)
-            add_part(part, gradients, self.forces, self.virials, self.frames)
+            with stage("amptorch::forces"):
+                add_part(part, gradients, self.forces, self.virials, self.frames)
         self.found.append(passed.without_gradients())
 
     def outcome(self) -> Outcome:
@@ -117,19 +119,29 @@ def within_memory(
     most = most_pairs(neighbors.frames.device)
     begin, n_atoms = 0, len(neighbors.frames)
     while begin < n_atoms:
-        end = neighbors.end(begin, most)
-        try:
-            part = neighbors.part(begin, end, dtype)
-            passed = run(part, forces)
-        except torch.cuda.OutOfMemoryError:
-            if end - begin == 1:
-                raise
-            most //= 2
+        end = min(neighbors.end(begin, most), begin + MOST_ATOMS)
+        found = _tried(neighbors, begin, end, run, dtype, forces)
+        if found is None:
+            most = min(most, neighbors.n_pairs(begin, end)) // 2
             continue
-        sums.add(part, passed)
+        sums.add(*found)
         begin = end
-        del part, passed  # before the next one is made
+        del found  # before the next one is made
     return sums.outcome()
+
+
+def _tried(
+    neighbors: PartedNeighbors, begin: int, end: int, run: Run, dtype: torch.dtype, forces: bool
+) -> tuple[Part, Passed] | None:
+    """A part and what it gives; None where there is not the memory, of which nothing is held."""
+    try:
+        with stage("amptorch::neighbours"):
+            part = neighbors.part(begin, end, dtype)
+        return part, run(part, forces)
+    except torch.cuda.OutOfMemoryError:
+        if end - begin == 1:
+            raise
+        return None
 
 
 def most_pairs(device: torch.device) -> int:

@@ -20,7 +20,7 @@ import amptorch
 from amptorch import AmpTorch, Potential
 from amptorch.kernels import cuda
 from amptorch.kernels.cuda import neighbors, symmetry_functions
-from amptorch.potentials import parts
+from amptorch.potentials import evaluator, parts
 from amptorch.potentials.prediction import Evaluation
 from amptorch.potentials.staged_pass import StagedPass
 
@@ -136,8 +136,10 @@ def test_potentials_with_sums_of_their_own(folder, name):
 @pytest.mark.parametrize("model", [SINGLE, ENERGIES, {}], ids=["float32", "energies", "float64"])
 @pytest.mark.usefixtures("few_pairs")
 @on_device
-def test_several_frames(model, tmp_path):
-    """Of several sizes, periodic and not, in parts that end within them; fingerprints come too."""
+def test_several_frames(model, tmp_path, monkeypatch):
+    """Of several sizes, periodic and not, some of them at once, in parts that end within them;
+    fingerprints come too."""
+    monkeypatch.setattr(evaluator, "MOST_ATOMS", 12)
     potential = potential_of("gaussian", tmp_path, model)
     images = [large(size) for size in ((2, 1, 1), (1, 1, 1), (1, 2, 1))]
     images[1].pbc, images[2].pbc = False, (True, False, True)

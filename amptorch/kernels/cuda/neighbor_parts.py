@@ -43,13 +43,13 @@ class Found:
     moves = False
 
     def __init__(self, frames: PackedFrames, cutoff: float, device: torch.device) -> None:
-        self.search = Search(frames, cutoff, device)
-        self.frames, self.n_frames = self.search.frames, frames.n_frames
-        with torch.cuda.device_of(self.frames):
+        with torch.cuda.device(device if device.type == "cuda" else -1):
+            self.search = Search(frames, cutoff, device)
             counts, nearest = self.search.count()
             self.begins = offsets(counts)
             # The only time that the host waits.
             known = torch.cat([self.begins.double(), nearest.min()[None]]).cpu().numpy()
+        self.frames, self.n_frames = self.search.frames, frames.n_frames
         self.first: NDArray[np.int64] = known[:-1].astype(np.int64)
         self._nearest = float(known[-1]) ** 0.5
 
@@ -62,6 +62,10 @@ class Found:
         end = int(np.searchsorted(self.first, self.first[begin] + most, "right")) - 1
         return max(end, begin + 1)
 
+    def n_pairs(self, begin: int, end: int) -> int:
+        """How many there are of the atoms from ``begin`` to ``end``, or may be."""
+        return int(self.first[end] - self.first[begin])
+
     def part(self, begin: int, end: int, dtype: torch.dtype) -> Part:
         """The atoms from ``begin`` to ``end`` with their neighbours."""
         with torch.cuda.device_of(self.frames):
@@ -72,8 +76,8 @@ class Found:
         return self.begins[begin : end + 1] - self.begins[begin]
 
     def _keys(self, begin: int, end: int) -> Tensor:
-        n_pairs = int(self.first[end] - self.first[begin])
-        return self.search.keys(self.begins - self.begins[begin], n_pairs, begin, end)
+        first = self.begins - self.begins[begin]
+        return self.search.keys(first, self.n_pairs(begin, end), begin, end)
 
     def _part(self, vectors: Tensor, first: Tensor, neighbors: Tensor, begin: int) -> Part:
         species, n_species = self.search.species, self.search.strides["n_species"]
