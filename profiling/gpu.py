@@ -1,8 +1,9 @@
-"""A GPU's kernels against what its memory allows, fingerprints of many frames, training epochs.
+"""A GPU's kernels against what its memory allows, fingerprints of many frames, training epochs, and
+force calls of large cells.
 
-The parts are ``kernels``, ``fingerprints``, and an epoch with derivatives ``on_the_fly`` and one
-with ``cached`` ones; ``profiling/gpu_run.sh`` runs each in a process of its own. ``--device cpu``
-takes the CPU in place of a GPU, to try the command.
+The parts are ``kernels``, ``inference``, ``fingerprints``, and an epoch with derivatives
+``on_the_fly`` and one with ``cached`` ones; ``profiling/gpu_run.sh`` runs each in a process of its
+own. ``--device cpu`` takes the CPU in place of a GPU, to try the command.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-from . import gpu_epoch, gpu_fingerprints, gpu_kernels
+from . import gpu_epoch, gpu_fingerprints, gpu_inference, gpu_kernels
 from .frames import Frames
 from .report import Data, Report, finish, typed
 
@@ -23,6 +24,7 @@ SMOKE = ["--data", "{data}", "--frames", "4", "--batch", "2", "--repeats", "1", 
 SMOKE += ["--device", "cpu"]
 PARTS = {
     "kernels": gpu_kernels.measure,
+    "inference": gpu_inference.measure,
     "fingerprints": gpu_fingerprints.measure,
     "on_the_fly": partial(gpu_epoch.measure, form="on_the_fly"),
     "cached": partial(gpu_epoch.measure, form="cached"),
@@ -38,7 +40,9 @@ def lacks(device: str) -> str:
 
 def add_command(commands: Any) -> None:
     """Add ``gpu`` to the command line."""
-    parser: argparse.ArgumentParser = commands.add_parser("gpu", help=__doc__.splitlines()[0])
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "gpu", help=" ".join(__doc__.split("\n\n")[0].split())
+    )
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--frames", type=int, default=256, help="of all batches")
@@ -80,7 +84,7 @@ def _report(arguments: argparse.Namespace, frames: Frames) -> Report:
     images = list(itertools.islice(frames, frames.from_file))
     report = Report(
         "gpu",
-        "A GPU's kernels, fingerprints and epochs",
+        "A GPU's kernels, fingerprints, epochs and force calls",
         typed("gpu", data=arguments.data, **settings),
         data={"frames": Data.of(arguments.data, images, remark)},
         settings=settings,

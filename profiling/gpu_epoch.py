@@ -53,7 +53,7 @@ def measure(report: Report, work: Work, form: str) -> None:
         f"for {found.busy:.1f} ms: {found.idle:.0%} of the time it has nothing to do."
     )
     heading = f"A training epoch, {form}, {work.name}"
-    report.sections.append(Section(heading, [text], [_kernels(found), _stages(found)]))
+    report.sections.append(Section(heading, [text], [kernels_of(found), stages_of(found)]))
 
 
 def _one_more(trainer: AtomsTrainer) -> None:
@@ -73,15 +73,15 @@ def _where(trainer: AtomsTrainer) -> str:
     return f"The {said}."
 
 
-def _kernels(found: Profile) -> Table:
+def kernels_of(found: Profile) -> Table:
     """Kernels, the longest first."""
     longest = sorted(found.kernels.items(), key=lambda item: -item[1])[:TOP]
     rows = [[f"`{name}`", f"{ms:.3f}", f"{ms / found.busy:.1%}"] for name, ms in longest]
     return Table(["kernel", "ms", "share of the busy time"], rows)
 
 
-def _stages(found: Profile) -> Table:
+def stages_of(found: Profile) -> Table:
     """Where the host is, the longest first."""
     longest = sorted(found.stages.items(), key=lambda item: -item[1])
     rows = [[f"`{name}`", f"{ms:.3f}", f"{ms / found.wall:.1%}"] for name, ms in longest]
-    return Table(["stage of the host", "ms", "share of the epoch"], rows)
+    return Table(["stage of the host", "ms", "share of all"], rows)

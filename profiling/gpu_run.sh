@@ -45,6 +45,7 @@ else
     device=cuda
     size=(--frames 256 --batch 64) many=(--frames 2048) fewer=(--repeats 3)
     chosen=(tests/kernels/test_cuda_neighbors.py tests/kernels/test_cuda.py tests/test_on_gpu.py)
+    chosen+=(tests/kernels/test_cuda_parts.py tests/potentials/test_on_gpu.py)
     chosen+=(tests/dataset/test_resident.py::test_batches_are_those_of_collate)
 fi
 if "$python" -c 'import xdist' 2>>"$work/none" && [[ $device == cuda ]]; then
@@ -98,12 +99,14 @@ step tests 110 env OMP_NUM_THREADS=1 "$python" -m pytest -v -p no:cacheprovider 
 first frames 20 "$work/water_iron_164.traj"
 measure kernels32 60 --parts kernels --dtype float32 "${fewer[@]}"
 measure on_the_fly32 60 --parts on_the_fly --dtype float32 "${many[@]}"
+measure inference32 40 --parts inference --dtype float32
+measure inference 40 --parts inference
 measure fingerprints 45 --parts fingerprints
 measure cached32 45 --parts cached --dtype float32
 measure on_the_fly 60 --parts on_the_fly --trace "$out/trace.json.gz"
 measure kernels 75 --parts kernels "${fewer[@]}"
 
-parts=(kernels32 on_the_fly32 fingerprints cached32 on_the_fly kernels)
+parts=(kernels32 on_the_fly32 inference32 inference fingerprints cached32 on_the_fly kernels)
 timeout 30 "$python" -m profiling.gpu_report --card "$card" --steps "$steps" \
     --environment "$work/machine.txt" --out "$out" "${parts[@]/#/$work/}" >>"$log" 2>&1
 status=$?

@@ -28,6 +28,14 @@ def frames() -> list[Atoms]:
     return images
 
 
+class RoundedOtherwise(PerAtomLoss):
+    """A loss with a value of its own in each process, as sums on GPUs have in the last bits."""
+
+    def forward(self, *arguments: Any) -> torch.Tensor:
+        loss = super().forward(*arguments)
+        return loss + (1e-3 * (not group.is_first()) * loss).detach()
+
+
 EPOCHS = 5
 # Seven images for training in batches of three: the last one leaves a process without an image.
 BASE: dict[str, dict[str, Any]] = {
@@ -42,6 +50,17 @@ RUNS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "single network": {"model": {"name": "singlenn"}},
     "per atom": {"optim": {"loss_fn": PerAtomLoss}},
+    "rounded otherwise": {
+        "optim": {
+            "loss_fn": RoundedOtherwise,
+            "optimizer": torch.optim.LBFGS,
+            "optimizer_args": {
+                "optimizer__line_search_fn": "strong_wolfe",
+                "optimizer__max_iter": 4,  # more make more of rounding
+            },
+            "batch_size": 7,
+        }
+    },
     "absolute errors": {
         "optim": {"loss": "mae", "metric": "mse", "cp_metric": "forces", "stress_coefficient": 9.0},
         "dataset": {"weight_key": "w"},

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from amptorch.processes import collection
+from amptorch.processes import collection, group
 from amptorch.processes import threads as processes
 
 
@@ -61,6 +61,21 @@ def test_quotas_of_control_groups(groups, files, expected, tmp_path):
     root = written(tmp_path / "cgroup", files)
     (tmp_path / "groups").write_text(groups, encoding="ascii")
     assert processes.quota(tmp_path / "groups", root) == expected
+
+
+@pytest.mark.parametrize(("gpus", "number", "index"), [(0, 1, None), (1, 0, 0), (1, 1, 1)])
+def test_a_process_of_several_uses_its_gpu(gpus, number, index, monkeypatch):
+    used = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", used.append)
+    monkeypatch.setattr(group, "is_shared", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", str(number))
+    assert group.device(gpus) == torch.device("cpu" if index is None else f"cuda:{index}")
+    assert used == ([] if index is None else [index])
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ValueError, match="expected --nproc_per_node 2 at most"):
+        group.device(1)
 
 
 def test_no_control_groups_are_no_quota(tmp_path):

@@ -10,6 +10,7 @@ import torch
 from ase import Atoms
 
 from ..descriptor.base_descriptor import BaseDescriptor
+from ..kernels.device_memory import free_bytes
 from ..kernels.environment import Environment
 from .frame import AtomsData
 from .primes import Primes
@@ -124,10 +125,7 @@ def fits_on_device(images: Sequence[AtomsData], device: torch.device) -> bool:
     """Whether images take less than half of what is free on a GPU."""
     if device.type != "cuda":
         return False
-    free, _ = torch.cuda.mem_get_info(device)
-    # What torch has taken from the device and does not use is as free.
-    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return sum(map(_bytes_of, images)) < free / 2
+    return sum(map(_bytes_of, images)) < free_bytes(device) / 2
 
 
 def _bytes_of(value: object) -> int:

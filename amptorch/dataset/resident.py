@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..data.frame import AtomsBatch, AtomsData
 from ..data.primes import Computed, JacobianBatch, PairJacobian, Primes
+from ..kernels.device_memory import copied
 from ..kernels.environment import Environment
 from ..processes.stages import stage
 
@@ -227,7 +228,7 @@ class ResidentFrames:
         sizes = [frames[None], self._sizes.of(frames)]
         if self._primes is not None:
             sizes.append(self._primes.sizes.of(frames))
-        table = _copied(np.concatenate(sizes), self._device)
+        table = copied(np.concatenate(sizes), self._device)
         total = int(self._sizes.counts[frames].sum())
         atoms = Rows.of(table[1:4], total)
         batch = AtomsBatch(
@@ -248,9 +249,3 @@ def _of_one(name: str, image: AtomsData) -> Tensor:
     value = image[name]
     assert isinstance(value, Tensor)
     return value.reshape(()) if name == "energy" else value
-
-
-def _copied(numbers: Numbers, device: torch.device) -> Tensor:
-    """On the device, without waiting for it."""
-    tensor = torch.from_numpy(numbers)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

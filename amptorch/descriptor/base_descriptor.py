@@ -263,9 +263,9 @@ def has_jvp(descriptor: BaseDescriptor) -> bool:
     return owners[0] is owners[1] and hasattr(descriptor.kernel, "jvp")
 
 
-def numbered(images: Sequence[Atoms]) -> list[str]:
-    """What images are called in errors."""
-    return [f"image {index}" for index in range(len(images))]
+def numbered(images: Sequence[Atoms], first: int = 0) -> list[str]:
+    """What images are called in errors, ``first`` the first one."""
+    return [f"image {first + index}" for index in range(len(images))]
 
 
 def _species_of(descriptor: BaseDescriptor, image: Atoms, name: str) -> np.ndarray:

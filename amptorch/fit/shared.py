@@ -185,17 +185,33 @@ class SharedNet(AtomsNet):
     def train_step_single(self, batch: Labelled, **fit_params: object) -> Step:
         """One process's part of the gradient, then the sum over processes."""
         step = super().train_step_single(batch, **fit_params)
-        add_gradients([p for p in self.module_.parameters() if p.requires_grad])
-        return step
+        parameters = [p for p in self.module_.parameters() if p.requires_grad]
+        return {**step, "loss": add_gradients(parameters, step["loss"])}
+
+    def validation_step(self, batch: Labelled, **fit_params: object) -> Step:
+        """With the loss of the first process, as that of :func:`add_gradients`."""
+        step = super().validation_step(batch, **fit_params)
+        loss = step["loss"].detach().clone()
+        dist.broadcast(loss, 0)
+        return {**step, "loss": loss}
 
 
-def add_gradients(parameters: Sequence[Tensor]) -> None:
-    """Sum gradients over processes; one that no process has stays None."""
+def add_gradients(parameters: Sequence[Tensor], loss: Tensor) -> Tensor:
+    """Sum gradients over processes; one that no process has stays None.
+
+    Returns:
+        The loss of the first process. On GPUs sums come in any order, so that losses of two may
+        differ in the last bit, and what is decided by them, when training ends or by how far a line
+        search goes, has to be the same in all.
+    """
     there = [float(p.grad is not None) for p in parameters]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    first = loss.detach() if is_first() else torch.zeros_like(loss)
     # One message: the numbers are few, and each message costs its way.
-    flat = torch.cat([parameters[0].new_tensor(there), *(each.flatten() for each in gradients)])
+    counts = parameters[0].new_tensor(there)
+    flat = torch.cat([first.to(counts).view(1), counts, *(each.flatten() for each in gradients)])
     dist.all_reduce(flat)
-    there_sum, *sums = flat.split([len(parameters), *(p.numel() for p in parameters)])
+    of_first, there_sum, *sums = flat.split([1, len(parameters), *(p.numel() for p in parameters)])
     for parameter, count, total in zip(parameters, there_sum.tolist(), sums, strict=True):
         parameter.grad = total.view_as(parameter).clone() if count else None
+    return of_first.view(()).to(loss)

@@ -79,13 +79,13 @@ class Environment:
 
 @dataclass(frozen=True)
 class Part:
-    """Some atoms of one frame, one after the other, with all their neighbours.
+    """Some atoms of one frame, or of frames one after the other, with all their neighbours.
 
     Attributes:
         environment: of these atoms; after them one of each species without neighbours, which
             stands for all neighbours of it: a kernel asks for no more of them.
-        neighbors: [n_pairs], int64, index in the frame of the atom that the vector points at.
-        begin: index in the frame of the first of these atoms.
+        neighbors: [n_pairs], int64, index among all atoms of the one that the vector points at.
+        begin: index among them of the first of these atoms.
         n_centers: how many there are.
     """
 
@@ -96,11 +96,19 @@ class Part:
 
     @classmethod
     def of(
-        cls, vectors: Tensor, first: Tensor, neighbors: Tensor, species: Tensor, begin: int
+        cls,
+        vectors: Tensor,
+        first: Tensor,
+        neighbors: Tensor,
+        species: Tensor,
+        begin: int,
+        n_species: int | None = None,
     ) -> Part:
-        """The part of a frame of atoms ``species`` [n_atoms] whose pairs are given."""
+        """The part of atoms ``species`` [n_atoms] whose pairs are given; told how many species
+        there are, a GPU is not asked for it."""
         n = len(first) - 1
-        stands = torch.arange(int(species.max()) + 1)
+        n_species = int(species.max()) + 1 if n_species is None else n_species
+        stands = torch.arange(n_species, device=species.device)
         environment = Environment(
             vectors,
             torch.cat([first, first[-1:].expand(len(stands))]),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import _native
-from . import networks
+from . import cuda, networks
 from .backends import values_of
 from .environment import Environment, Part
 from .symmetry_functions import SymmetryFunctions
@@ -35,14 +35,15 @@ class Passed:
     """What came out, in the units of the networks.
 
     Attributes:
-        n_outside: atoms that have a fingerprint outside the range; None where none were counted.
+        n_outside: atoms that have a fingerprint outside the range, a tensor where only the device
+            knows as yet; None where none were counted.
         fingerprints: [n_atoms, n_features], unscaled; of models that have descriptors of their own
             these.
         energies: [n_atoms].
         gradients: dE/dR_ij [n_pairs, 3]; empty where not asked for.
     """
 
-    n_outside: int | None
+    n_outside: int | Tensor | None
     fingerprints: Tensor
     energies: Tensor
     gradients: Tensor
@@ -156,16 +157,22 @@ def forces_and_virials(
 
 
 def add_part(
-    part: Part, gradients: Tensor, forces: NDArray[np.float64], virial: NDArray[np.float64]
+    part: Part, gradients: Tensor, forces: Tensor, virials: Tensor, frames: Tensor
 ) -> None:
-    """Add to forces [n_atoms, 3] and virial [3, 3] of a frame, float64, those of a part's pairs.
+    """Add to forces and virials, where the part is, those of its pairs.
 
     Args:
-        part: on the CPU.
+        part: on the CPU of one frame.
         gradients: dE/dR_ij [n_pairs, 3] in float32 or float64.
+        forces, virials: [n_atoms, 3] and [n_frames, 3, 3], float64.
+        frames: [n_atoms], of all atoms; the only one is not looked for.
     """
+    if cuda.runs_on(forces.device):
+        cuda.load("pair_sums")(part, gradients, forces, virials, frames)
+        return
     centers = np.array([0, part.n_centers])
-    _sum(part.environment, part.neighbors, gradients, centers, part.begin, forces, virial[None])
+    sums = forces.numpy(), virials.numpy()
+    _sum(part.environment, part.neighbors, gradients, centers, part.begin, *sums)
 
 
 def _sum(

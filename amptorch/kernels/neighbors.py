@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from .. import _native
 from . import cuda
 from .environment import Environment, Part
 from .packed_frames import Frame, PackedFrames, full_cell
+
+CPU = torch.device("cpu")
 
 
 def find_neighbors(
@@ -93,7 +96,7 @@ def find_neighbors_of_batch(
         dtype: of its vectors.
     """
     device, packed = torch.device(device), PackedFrames.of(frames)
-    kernels = cuda.load("neighbors") if device.type == "cuda" else None
+    kernels = cuda.load("neighbors") if cuda.runs_on(device) else None
     if kernels is not None:
         return Batch(*kernels(packed, cutoff, device, dtype))
     threads = torch.get_num_threads()
@@ -158,6 +161,49 @@ class State:
         return self.positions, self.cell, self.inverse, self.pbc, self.species
 
 
+class PartedNeighbors(Protocol):
+    """Neighbours on a GPU of frames one after the other, of some atoms at a time.
+
+    Attributes:
+        frames: [n_atoms], on the device, the frame of each atom.
+        n_frames: how many there are.
+    """
+
+    @property
+    def frames(self) -> Tensor: ...
+
+    @property
+    def n_frames(self) -> int: ...
+
+    def end(self, begin: int, most: int) -> int:
+        """The end of the part from an atom on that has so many pairs at most, or one atom."""
+        ...
+
+    def n_pairs(self, begin: int, end: int) -> int:
+        """How many there are of the atoms from ``begin`` to ``end``, at most."""
+        ...
+
+    def part(self, begin: int, end: int, dtype: torch.dtype) -> Part:
+        """The atoms from ``begin`` to ``end`` with their neighbours."""
+        ...
+
+    def nearest(self) -> float:
+        """Å, the shortest vector of all parts that were made; infinity where there is none."""
+        ...
+
+
+def parted_on(frames: Sequence[Frame], cutoff: float, device: torch.device) -> PartedNeighbors:
+    """Neighbours of frames on a GPU, whose pairs are made some atoms at a time.
+
+    Args:
+        frames: (positions, cell, pbc, species) of each, see :func:`find_neighbors`.
+        cutoff: Å.
+        device: the GPU, with Triton.
+    """
+    found: PartedNeighbors = cuda.load("neighbor_parts")(PackedFrames.of(frames), cutoff, device)
+    return found
+
+
 class NeighborList:
     """Neighbours of one frame whose atoms and cell move, found once up to a ``skin`` beyond the
     cutoff and looked through again until something may have come in from outside that.
@@ -188,10 +234,9 @@ class NeighborList:
         cutoff: float,
     ) -> Environment:
         """What :func:`find_neighbors` gives of these arguments, up to rounding."""
-        state = State.of(positions, cell, pbc, species)
-        found = self._moved(state, cutoff)
+        found = self._moved(State.of(positions, cell, pbc, species), cutoff)
         vectors, first, neighbors = map(
-            torch.from_numpy, found.find(0, len(state.species), torch.get_num_threads())
+            torch.from_numpy, found.find(0, len(found.species), torch.get_num_threads())
         )
         return Environment(vectors, first, neighbors, found.species)
 
@@ -200,11 +245,18 @@ class NeighborList:
         state = State.of(*frame)
         yield from _parts(state.species, size, self._moved(state, cutoff).find)
 
-    def _moved(self, state: State, cutoff: float) -> _Found:
+    def parted_on(self, frame: Frame, cutoff: float, device: torch.device) -> PartedNeighbors:
+        """What :func:`parted_on` gives of these arguments, up to rounding."""
+        found: PartedNeighbors = self._moved(State.of(*frame), cutoff, device).list
+        return found
+
+    def _moved(self, state: State, cutoff: float, device: torch.device = CPU) -> _Found:
         found = self._found
-        if found is None or not found.holds(state, cutoff, self.skin):
+        if found is None or found.device != device or not found.holds(state, cutoff, self.skin):
             self.n_built += 1
-            found = self._found = _Found(state, cutoff, self.skin)
+            self._found = None  # whose memory the next one may need
+            kind = _FoundOnDevice if cuda.runs_on(device) else _Found
+            found = self._found = kind(state, cutoff, self.skin, device)
         found.move(state)
         return found
 
@@ -212,10 +264,14 @@ class NeighborList:
 class _Found:
     """Neighbours up to cutoff and skin of a frame as it was."""
 
-    def __init__(self, state: State, cutoff: float, skin: float) -> None:
-        self.state, self.cutoff = state, cutoff
+    def __init__(self, state: State, cutoff: float, skin: float, device: torch.device) -> None:
+        self.state, self.cutoff, self.device = state, cutoff, device
         self.species = torch.from_numpy(state.species)
-        self.list = _native.NeighborList(*state.arrays, cutoff + skin, torch.get_num_threads())
+        self.list = self._listed(skin)
+
+    def _listed(self, skin: float) -> Any:
+        reach = self.cutoff + skin
+        return _native.NeighborList(*self.state.arrays, reach, torch.get_num_threads())
 
     def holds(self, now: State, cutoff: float, skin: float) -> bool:
         """Whether all neighbours of the frame are among these."""
@@ -240,6 +296,23 @@ class _Found:
     def find(self, begin: int, end: int, threads: int) -> Sequence[NDArray[Any]]:
         """Those within the cutoff, of some atoms."""
         return self.list.find(begin, end, self.cutoff, threads)
+
+
+class _FoundOnDevice(_Found):
+    """The same on a GPU, unless a list would take too much memory: then the neighbours of the frame
+    as it was."""
+
+    def _listed(self, skin: float) -> Any:
+        was = self.state
+        frames = PackedFrames.of([(was.positions, was.cell, was.pbc, was.species)])
+        return cuda.load("neighbor_parts")(frames, self.cutoff, self.device, skin)
+
+    def holds(self, now: State, cutoff: float, skin: float) -> bool:
+        return bool(self.list.moves) and super().holds(now, cutoff, skin)
+
+    def move(self, now: State) -> None:
+        if self.list.moves:
+            self.list.move(now.positions, now.cell)
 
 
 def find_nearest(environment: Environment) -> tuple[int, float]:

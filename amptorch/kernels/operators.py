@@ -136,7 +136,7 @@ class Compiled:
         """The kernels for these vectors; None where only the reference can do it."""
         if vectors.dtype not in COMPILED:
             return None
-        if vectors.device.type == "cuda":
+        if cuda.runs_on(vectors.device):
             return self.triton(parameters)
         return self.cpp if vectors.device.type == "cpu" else None
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ..data.frame import AtomsBatch, AtomsData, collate
 from ..data.primes import PairPrimes, frame_sums
 from ..data.targets import stress_of
-from ..descriptor.base_descriptor import BaseDescriptor
+from ..descriptor.base_descriptor import BaseDescriptor, numbered
 from ..descriptor.environments import environment_on
 from ..kernels.environment import Environment, concatenate
 from ..kernels.neighbors import NeighborList
@@ -27,13 +27,14 @@ from ..preprocessing.scaling import Scalers, baselines_of
 from ..processes.stages import stage
 from .force_call import ForceCall, Outcome
 from .model import Model
-from .parts import in_parts, in_stages
+from .parts import MOST_ATOMS, Run, in_parts, on_gpu
 from .prediction import Array, Evaluation, joined
+from .staged_pass import StagedPass
 
 Rows = TypeVar("Rows", Array, Tensor)
 
-# Atoms evaluated together, of as many images as have so many, or of a part of one: more would not
-# be faster and would cost memory.
+# Atoms evaluated together on the CPU, of as many images as have so many, or of a part of one: more
+# would not be faster and would cost memory.
 ATOMS = 4096
 
 
@@ -92,10 +93,13 @@ class Evaluator:
         """All that is asked of images, some at a time."""
         self._stop_training()
         call = self.force_call() if asked.plain else None
+        most = MOST_ATOMS if call is not None and call.on_gpu else ATOMS
+        groups = list(groups_of([len(image) for image in images], most))
         parts = []
         with _bar(len(images), asked.show_progress) as bar:
-            for begin, end in groups_of([len(image) for image in images], ATOMS):
-                parts.append(self._some(images[begin:end], begin, asked, call))
+            for begin, end in groups:
+                found = self._some(images[begin:end], begin, asked, call)
+                parts.append(found if len(groups) == 1 else found.on_host())
                 if bar is not None:
                     bar.update(end - begin)
         return joined(parts)
@@ -138,7 +142,10 @@ class Evaluator:
     ) -> Evaluation:
         """Of images evaluated together; ``first`` is the number of the first one, for errors."""
         begun = time.perf_counter()
-        if asked.plain and len(images[0]) > ATOMS and not self.of.descriptor.prime_threshold:
+        if call is not None and call.on_gpu:
+            options = numbered(images, first), asked.forces, asked.neighbors
+            found = self._of(images, on_gpu(call, self.of.descriptor, images, *options))
+        elif asked.plain and len(images[0]) > ATOMS and not self.of.descriptor.prime_threshold:
             found = self._in_parts(call, images[0], f"image {first}", asked)
         else:
             found = self._together(images, first, asked, call)
@@ -151,7 +158,7 @@ class Evaluator:
         self, images: Sequence[Atoms], first: int, asked: Asked, call: ForceCall | None
     ) -> Evaluation:
         begun = time.perf_counter()
-        names = [f"image {first + k}" for k in range(len(images))]
+        names = numbered(images, first)
         if call is not None:
             environment = self._environment(images, names, asked)
             converted = time.perf_counter()
@@ -183,9 +190,8 @@ class Evaluator:
         self, call: ForceCall | None, image: Atoms, name: str, asked: Asked
     ) -> Evaluation:
         """Neighbours and fingerprints of each part come with the rest, in the time of the model."""
-        of = self.of
-        run = call.run_part if call else in_stages(of.model, of.descriptor, of.scalers["feature"])
-        parts = of.descriptor.parts(image, ATOMS, name, asked.neighbors)
+        parts = self.of.descriptor.parts(image, ATOMS, name, asked.neighbors)
+        run = call.run_part if call else in_stages(self.of, image)
         return self._of([image], in_parts(parts, run, len(image), asked.forces))
 
     def force_call(self) -> ForceCall | None:
@@ -271,6 +277,18 @@ class Evaluator:
     def _stresses(self, scaled: Array, images: Sequence[Atoms]) -> list[Array | None]:
         virials = self.of.scalers["target"].denorm(scaled, pred="forces")
         return [stress_of(*each) for each in zip(images, virials, strict=True)]
+
+
+def in_stages(of: Parts, image: Atoms) -> Run:
+    """For parts of an image, of any model and any descriptor without a ``prime_threshold``.
+
+    Raises:
+        ValueError: an element that the scaler does not know.
+    """
+    scaler = of.scalers["feature"]
+    scaler.affine(torch.from_numpy(np.unique(image.numbers)))
+    staged = StagedPass(of.model, of.descriptor, scaler)
+    return lambda part, forces: staged.run(part.environment, forces, part.n_centers)
 
 
 def _bar(n_images: int, shown: bool) -> AbstractContextManager[Any]:

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from ..descriptor.base_descriptor import BaseDescriptor
+from ..kernels import cuda
 from ..kernels.environment import Environment, Part
 from ..kernels.force_pass import Pass, Passed, Scaling, forces_and_virials
 from ..preprocessing.utils import FeatureScaler
 from ..processes.stages import stage
 from .model import Model
 from .prediction import Array
+from .staged_pass import StagedPass
 
 
 @dataclass
@@ -39,7 +41,11 @@ class Outcome:
 
 
 class ForceCall:
-    """The pass of a model as it is now; made once, and again when :meth:`fits` says so."""
+    """The pass of a model as it is now; made once, and again when :meth:`fits` says so.
+
+    Attributes:
+        on_gpu: whether all of it runs on a GPU, neighbours too.
+    """
 
     def __init__(
         self,
@@ -50,18 +56,21 @@ class ForceCall:
     ) -> None:
         self._parts = (model, descriptor, descriptor.parameters, scaler)
         self._state = state
+        self.device = next(model.parameters()).device
+        self.on_gpu = cuda.runs_on(self.device) and cuda.load("neighbor_parts") is not None
         layers = list(model.modules())
         self._hooks = [each._forward_hooks for each in layers]
         self._hooks += [each._forward_pre_hooks for each in layers]
         self._pass = self._made(model, descriptor, scaler)
 
-    @staticmethod
-    def _made(model: Model, descriptor: BaseDescriptor, scaler: FeatureScaler) -> Pass | None:
+    def _made(self, model: Model, descriptor: BaseDescriptor, scaler: FeatureScaler) -> Pass | None:
         if descriptor.prime_threshold:
             return None
         numbers = torch.from_numpy(descriptor.element_indices)
         if not scaler.knows(numbers):
             return None
+        if self.on_gpu:
+            return StagedPass(model, descriptor, scaler)
         limits = scaler.limits(numbers, next(model.parameters()).dtype)
         scaling = Scaling(*scaler.affine(numbers), *limits)
         return model.force_pass(descriptor, scaling, numbers)
@@ -91,7 +100,8 @@ class ForceCall:
             environment = environment.with_vectors(self._rounded(environment.vectors))
             found = self._kernel.run(environment, forces)
             energies = found.energies.numpy().astype(np.float64)
-            outcome = Outcome(found.fingerprints, energies, found.n_outside)
+            n_outside = None if found.n_outside is None else int(found.n_outside)
+            outcome = Outcome(found.fingerprints, energies, n_outside)
             if forces:
                 first = np.array([0, *accumulate(sizes)])
                 outcome.forces, outcome.virials = forces_and_virials(
@@ -103,6 +113,11 @@ class ForceCall:
         """Energies and, if asked for, gradients of the pairs of some atoms of an image."""
         with stage("amptorch::force_pass"):
             return self._kernel.run(part.environment, forces, part.n_centers)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the pass."""
+        return self._kernel.dtype
 
     def _rounded(self, vectors: Tensor) -> Tensor:
         # By numpy, whose conversions take a fraction of the time of torch's.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,7 +43,7 @@ class Evaluation(Prediction):
     Attributes:
         latent: per-frame mean outputs of a hidden layer, where asked for.
         descriptors: per-frame means of scaled fingerprints, where asked for.
-        unscaled: fingerprints and atomic numbers.
+        unscaled: fingerprints, where they were made, and atomic numbers.
         seconds: spent on fingerprints, and on the model.
         n_outside: atoms whose fingerprints lie outside the range seen in training, where they were
             counted on the way.
@@ -54,6 +54,10 @@ class Evaluation(Prediction):
     unscaled: list[AtomsData] = field(default_factory=list)
     seconds: tuple[float, float] = (0.0, 0.0)
     n_outside: int | None = None
+
+    def on_host(self) -> Evaluation:
+        """The same with the fingerprints on the CPU."""
+        return replace(self, unscaled=[each.to("cpu") for each in self.unscaled])
 
     def to_dict(self, latent: bool, descriptors: bool) -> dict[str, Any]:
         """As the original's ``predict`` gives it."""

@@ -200,7 +200,7 @@ class FeatureScaler:
         return sum(atoms)
 
     def _outside(self, data: AtomsData) -> NDArray[np.bool_]:
-        values = data.fingerprint.numpy()
+        values = data.fingerprint.cpu().numpy()
         low, high = self.limits(data.atomic_numbers, data.fingerprint.dtype)
         return (values < low.numpy()) | (values > high.numpy())
 
@@ -349,8 +349,15 @@ class AtomicCorrectionScaler:
 
     def evaluate(self, images: Sequence[Atoms], forces: bool = True) -> Contribution:
         """Energies of images and of their atoms; they do not depend on positions."""
-        energies = [self.of_atoms(torch.tensor(image.numbers)) for image in images]
-        return Contribution(np.array([sum(each) for each in energies]), [*map(np.array, energies)])
+        energies = [self._of_image(image.numbers) for image in images]
+        return Contribution(np.array([each.sum() for each in energies]), energies)
+
+    def _of_image(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """E0 of many atoms, of whose elements each is looked up once."""
+        counts = np.bincount(numbers)
+        present, energies = np.flatnonzero(counts), np.zeros(len(counts))
+        energies[present] = self.of_atoms(torch.from_numpy(present))
+        return energies[numbers]
 
     def total(self, numbers: Tensor) -> float:
         """Sum of E0 over atoms, eV."""

@@ -59,10 +59,11 @@ def is_shared() -> bool:
 
 
 def device(gpus: int) -> torch.device:
-    """The GPU of this process, or the CPU without ``gpus``.
+    """The GPU of this process, which it uses from then on, or the CPU without ``gpus``.
 
     Raises:
-        ValueError: there is none, or more than one was asked for each of several processes.
+        ValueError: there is none, none for this process, or more than one was asked for each of
+            several processes.
     """
     if not gpus:
         return torch.device("cpu")
@@ -72,7 +73,17 @@ def device(gpus: int) -> torch.device:
         raise ValueError(
             f"optim: with torchrun each process has one GPU, expected gpus 1, got {gpus}"
         )
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if is_shared() else 0)
+    if not is_shared():
+        return torch.device("cuda", 0)
+    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= count:
+        raise ValueError(
+            f"optim: with torchrun each process has one GPU, but this machine has {count} of them: "
+            f"expected --nproc_per_node {count} at most"
+        )
+    # What names no GPU would take memory of the first one, in each of the processes.
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def first_alone(action: Callable[[], Value]) -> Value | None:

@@ -44,7 +44,7 @@ def histograms_of(
         data: with fingerprints and atomic numbers.
         bins: of each histogram.
     """
-    values = np.concatenate([each.fingerprint.numpy() for each in data])
+    values = np.concatenate([each.fingerprint.cpu().numpy() for each in data])
     numbers = np.concatenate([each.atomic_numbers.numpy() for each in data])
     found = []
     for element, number in zip(descriptor.elements, descriptor.element_indices, strict=True):

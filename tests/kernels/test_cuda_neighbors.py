@@ -168,6 +168,5 @@ def recorded(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Recorder:
         )
         search = search_of_dimer()
         search.count()
-        keys = search.keys(search.first_atoms, n_pairs=2)
-        search.environment(search.first_atoms, keys, dtype)
+        search.pairs(search.keys(search.first_atoms, 2, 0, 2), dtype)
     return recorder

@@ -62,8 +62,13 @@ def test_all_parts(tmp_path):
     report = Report.read(tmp_path / "report")
     assert report.agrees
     assert report.data["frames"].remark == "2 of the file, the others displaced copies of these."
-    kernels, fingerprints, *epochs = report.sections
-    assert len(kernels.tables[0].rows) == len(report.checks) == 20
+    kernels, calls, fingerprints, *epochs = report.sections
+    agreement = [each.passed for each in report.checks if "on the CPU, relative" in each.what]
+    assert len(agreement) == 6
+    assert len(kernels.tables[0].rows) == len(report.checks) - len(agreement) == 20
+    assert [row[0] for row in calls.tables[0].rows] == [
+        f"{n_atoms} atoms, {way}" for n_atoms in (3, 300) for way in ("list", "neighbours anew")
+    ]
     assert len(fingerprints.tables[0].rows) == 3
     for epoch in epochs:
         seen, stages = ({row[0] for row in table.rows} for table in epoch.tables)

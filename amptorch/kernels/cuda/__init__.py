@@ -10,6 +10,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import torch
+
+
+def runs_on(device: torch.device) -> bool:
+    """Whether these are the kernels of a device."""
+    return device.type == "cuda"
+
 
 @cache
 def load(stem: str) -> Any:

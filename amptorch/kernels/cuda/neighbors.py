@@ -137,25 +137,36 @@ class Search:
         those, which are in another order, an infinite one."""
         counts = torch.empty_like(self.species)
         nearest = self.wrapped.new_full([self.n_atoms + 1], torch.inf)
-        self._visit(counts, counts, nearest, FILL=False)
+        self._visit(self.order, counts, counts, nearest, FILL=False)
         return counts, nearest
 
-    def keys(self, first: Tensor, n_pairs: int) -> Tensor:
-        """[n_pairs], in order."""
+    def keys(self, first: Tensor, n_pairs: int, begin: int, end: int) -> Tensor:
+        """[n_pairs], in order, of the atoms from ``begin`` to ``end``.
+
+        Args:
+            first: [n_atoms + 1]; where the pairs of these atoms begin among those of them all.
+            n_pairs: of these atoms.
+            begin, end: places of atoms.
+        """
         keys = first.new_empty(n_pairs)
-        self._visit(first, keys, self.wrapped, FILL=True)
+        rows = self.order
+        if end - begin < self.n_atoms:
+            rows = torch.sort(self.bins[begin:end], stable=True).indices + begin
+        self._visit(rows, first, keys, self.wrapped, FILL=True)
         return torch.sort(keys).values
 
-    def _visit(self, first: Tensor, keys: Tensor, nearest: Tensor, FILL: bool) -> None:
-        visit[(-(-self.n_atoms // CENTERS),)](
+    def _visit(
+        self, rows: Tensor, first: Tensor, keys: Tensor, nearest: Tensor, FILL: bool
+    ) -> None:
+        visit[(-(-len(rows) // CENTERS),)](
             self.wrapped, self.frames, self.species, self.bins, self.order, self.begins,
             self.first_atoms, self.first_bins, self.cells, self.periodic, self.counts,
-            self.reaches, self.square, first, keys, nearest, self.n_atoms, **self.strides,
+            self.reaches, self.square, rows, first, keys, nearest, len(rows), **self.strides,
             FILL=FILL, CENTERS=CENTERS, BLOCK=BLOCK, DEPTH=DEPTH, num_warps=1, **OPTIONS,
         )  # fmt: skip
 
-    def environment(self, first: Tensor, keys: Tensor, dtype: torch.dtype) -> Environment:
-        """What the keys say."""
+    def pairs(self, keys: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Vectors [n_pairs, 3] and neighbours [n_pairs] that keys say."""
         n_pairs = len(keys)
         vectors = self.wrapped.new_empty((n_pairs, 3), dtype=dtype)
         neighbors = torch.empty_like(keys)
@@ -163,7 +174,7 @@ class Search:
             keys, self.wrapped, self.frames, self.first_atoms, self.cells, self.reaches,
             vectors, neighbors, n_pairs, **self.strides, BLOCK=PAIR_BLOCK, **OPTIONS,
         )  # fmt: skip
-        return Environment(vectors, first, neighbors, self.species)
+        return vectors, neighbors
 
 
 def find_neighbors(
@@ -178,12 +189,19 @@ def find_neighbors(
     with torch.cuda.device(device if device.type == "cuda" else -1):
         search = Search(frames, cutoff, device)
         counts, nearest = search.count()
-        first = counts.new_zeros(search.n_atoms + 1)
-        torch.cumsum(counts, 0, out=first[1:])
+        first = offsets(counts)
         # The only time that the host waits.
         n_pairs, square = torch.stack([first[-1].double(), nearest.min()]).tolist()
-        keys = search.keys(first, int(n_pairs))
-        return search.environment(first, keys, dtype), square**0.5
+        keys = search.keys(first, int(n_pairs), 0, search.n_atoms)
+        pairs = search.pairs(keys, dtype)
+        return Environment(pairs[0], first, pairs[1], search.species), square**0.5
+
+
+def offsets(counts: Tensor) -> Tensor:
+    """[n + 1], int64, where things that follow one another begin, and where they end."""
+    first = torch.zeros(len(counts) + 1, dtype=torch.int64, device=counts.device)
+    torch.cumsum(counts, 0, out=first[1:])
+    return first
 
 
 def _copied(arrays: Sequence[NDArray[np.generic]], device: torch.device) -> list[Tensor]:

@@ -75,14 +75,15 @@ def image_of(place, reach, count, periodic):
     return shift * periodic, place - shift * count
 
 
-@triton.jit(do_not_specialize=["n_atoms", "n_species", "n_most", "n_images"])
+@triton.jit(do_not_specialize=["n_rows", "n_species", "n_most", "n_images"])
 def visit(
     wrapped, frames, species, bins, order, begins, first_atoms, first_bins,
     cells, periodic, counts, reaches, square,
-    first, keys, nearest, n_atoms, n_species, n_most, n_images,
+    rows, first, keys, nearest, n_rows, n_species, n_most, n_images,
     FILL: tl.constexpr, CENTERS: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
-    """Go through the bins around some atoms, BLOCK / DEPTH bins at a time and DEPTH atoms of each.
+    """Go through the bins around the atoms ``rows``, BLOCK / DEPTH bins at a time and DEPTH atoms
+    of each.
 
     Without FILL ``first`` gets how many neighbours there are and ``nearest`` the least square of a
     distance; with FILL ``keys`` get centre, species, atom and image of each as one number, from
@@ -90,8 +91,8 @@ def visit(
     """
     # Atoms of one bin one after the other: they read the same.
     row = tl.program_id(0).to(tl.int64) * CENTERS + tl.arange(0, CENTERS)[:, None]
-    known = row < n_atoms
-    center = tl.load(order + row, mask=known, other=0)
+    known = row < n_rows
+    center = tl.load(rows + row, mask=known, other=0)
     frame = tl.load(frames + center)
     first_bin, first_atom = tl.load(first_bins + frame), tl.load(first_atoms + frame)
     count_a, count_b, count_c = load_three(counts, frame, known, 1)
