@@ -25,7 +25,7 @@ from amptorch.cli.settings import given_keys
 from amptorch.config import with_classes
 from amptorch.data.keys import Keys
 from amptorch.potentials.registry import recipes
-from amptorch.recipe import PRESETS, Facts, choose
+from amptorch.recipe import PRESETS, Facts, choose, suited
 from amptorch.report import evaluate
 
 from .report import Data, Figure, Report, Section, Table, finish, typed
@@ -112,7 +112,8 @@ def train_and_test(
 
 
 def configured(arguments: argparse.Namespace) -> Configure:
-    """What configures trainings: a file, or the rules of ``amptorch train`` for a family."""
+    """What configures trainings: a file, or the rules of ``amptorch train``, for a family or for
+    what suits the frames."""
     if arguments.config:
         config = read_config(arguments.config, arguments.set)
         return lambda train: config
@@ -120,7 +121,8 @@ def configured(arguments: argparse.Namespace) -> Configure:
 
     def chosen(train: list[Atoms]) -> Mapping[str, Any]:
         facts = Facts.of(train, names or None)
-        config = choose(facts, arguments.preset, arguments.potential).config
+        kind = arguments.potential or suited(facts)[0]
+        config = choose(facts, arguments.preset, kind).config
         apply(config, arguments.set)
         return with_classes(config)
 
@@ -213,7 +215,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--data", type=Path, required=True, help="file that ASE reads")
     parser.add_argument("--config", type=Path, help="as of amptorch train; default: its rules")
     parser.add_argument(
-        "--potential", choices=tuple(recipes()), default="networks", help="whose rules"
+        "--potential", choices=tuple(recipes()), help="whose rules; default: what suits the frames"
     )
     parser.add_argument("--preset", choices=tuple(PRESETS), default="standard", help="of the rules")
     several: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
@@ -244,7 +246,8 @@ def _command(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     frames = read(arguments.data, ":")
     _check(arguments, len(frames))
-    name = arguments.config.stem if arguments.config else f"the rules of {arguments.potential}"
+    rules = f"the rules of {arguments.potential}" if arguments.potential else "the rules"
+    name = arguments.config.stem if arguments.config else rules
     report = Report(
         "accuracy",
         f"Accuracy of {name} on {arguments.data.stem}",

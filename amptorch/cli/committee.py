@@ -55,7 +55,7 @@ def add_command(commands: Any) -> None:
     add_recipe(parser)
     add_time(parser)
     add_output(parser)
-    parser.set_defaults(run=run, resume=None)
+    parser.set_defaults(run=run, resume=None, potential="networks")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 from ..data.keys import Keys
 from ..data.reading import in_units, is_large, load_images, read_images
 from ..files.config_text import CONFIG_TEXT
-from ..recipe import Facts, Recipe, choose, complete
+from ..processes import group
+from ..recipe import OF_DATA, Facts, Recipe, choose, complete, suited
+from ..recipe.suited import NETWORKS
 from .config_file import apply, read_plain
 from .parser import WrongUsage
 from .settings import given_keys, read_change
@@ -57,7 +59,9 @@ def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> 
     if any(units.values()):
         config.setdefault("dataset", {}).update({k: v for k, v in units.items() if v is not None})
     whole = {**config, **_touched(arguments.changes, config)}
-    chosen = completed(whole, arguments.preset, _kind(arguments))
+    asked = {name: dict(each) for name, each in config.items()}
+    apply(asked, arguments.changes)
+    chosen = completed(whole, arguments.preset, _kind(arguments, asked))
     apply(chosen.config, arguments.changes)
     for place, _ in map(read_change, arguments.changes):
         name, _, key = place.partition(".")
@@ -66,13 +70,23 @@ def choose_configuration(arguments: argparse.Namespace, resume: Path | None) -> 
     return chosen
 
 
-def _kind(arguments: argparse.Namespace) -> str:
-    """The kind of potential: of ACE that which is linear, where it is asked for."""
-    if not getattr(arguments, "linear", False):
-        return arguments.potential
-    if arguments.potential not in ("ace", "linear_ace"):
-        raise WrongUsage(f"--linear: expected --potential ace, got {arguments.potential}")
-    return "linear_ace"
+def _kind(arguments: argparse.Namespace, config: Config) -> str | None:
+    """The kind of potential: of ACE that which is linear, where it is asked for; None, to be chosen
+    by the data, where nothing says which."""
+    kind: str | None = arguments.potential
+    if getattr(arguments, "linear", False):
+        if kind not in (None, "ace", "linear_ace"):
+            raise WrongUsage(f"--linear: expected --potential ace, got {kind}")
+        return "linear_ace"
+    return NETWORKS if kind is None and _is_of_networks(config) else kind
+
+
+def _is_of_networks(config: Config) -> bool:
+    """Whether it has values of which each kind of potential has its own, or several processes are
+    to train."""
+    given = {**{name: {} for name in SECTIONS}, **config}
+    own = given["model"] or given["optim"] or set(given["dataset"]) - OF_DATA
+    return bool(own) or group.start()[1] > 1
 
 
 def _touched(changes: Sequence[str], config: Config) -> Config:
@@ -83,8 +97,9 @@ def _touched(changes: Sequence[str], config: Config) -> Config:
     return section if section["dataset"] else {}
 
 
-def completed(config: Config, preset: str, potential: str) -> Recipe:
-    """What a configuration lacks, chosen from its data, where these are images."""
+def completed(config: Config, preset: str, potential: str | None) -> Recipe:
+    """What a configuration lacks, chosen from its data, where these are images; the kind of
+    potential, too, if it is None."""
     dataset = config.get("dataset", {})
     source = dataset.get("raw_data")
     if source is None or (set(SECTIONS) <= set(config) and "fp_params" in dataset):
@@ -95,7 +110,12 @@ def completed(config: Config, preset: str, potential: str) -> Recipe:
     facts = replace(Facts.of(every(), dataset.get("keys")), every=every)
     if config.get("model", {}).get("get_forces") is False:
         facts = replace(facts, forces=False)
-    return replace(complete(config, choose(facts, preset, potential)), images=images)
+    kind, why = suited(facts) if potential is None else (potential, "")
+    chosen = choose(facts, preset, kind)
+    if why:
+        reason = chosen.reasons["model", "name"]
+        chosen.reasons["model", "name"] = f"{reason}; --potential {kind}, of {why}"
+    return replace(complete(config, chosen), images=images)
 
 
 def _given(data: Sequence[str], resume: Path | None) -> Config:

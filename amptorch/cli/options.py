@@ -47,7 +47,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("configuration")
     group.add_argument("--preset", choices=tuple(PRESETS), default="standard")
     group.add_argument(
-        "--potential", choices=tuple(recipes()), default="networks", help="kind of potential"
+        "--potential",
+        choices=tuple(recipes()),
+        help="kind of potential, default what suits the data",
     )
     group.add_argument(
         "--linear", action="store_true", help="of ACE what least squares fit: linear_ace"

@@ -1,6 +1,7 @@
 """What suits data: configurations chosen by rules, with the reason of each value."""
 
 from .facts import Facts
-from .recipe import PRESETS, Recipe, choose, complete
+from .recipe import OF_DATA, PRESETS, Recipe, choose, complete
+from .suited import suited
 
-__all__ = ["PRESETS", "Facts", "Recipe", "choose", "complete"]
+__all__ = ["OF_DATA", "PRESETS", "Facts", "Recipe", "choose", "complete", "suited"]

@@ -14,7 +14,7 @@ from .facts import Facts
 from .rules import PRESETS
 
 # Keys of the section "dataset" that say which data there are, and nothing of what is made of them.
-_OF_DATA = {
+OF_DATA = {
     *("raw_data", "keys", "length_unit", "energy_unit", "weight_key", "elements"),
     *("val_split", "val_split_mode", "save_fps"),
 }
@@ -79,7 +79,7 @@ def complete(config: Mapping[str, Mapping[str, Any]], chosen: Recipe) -> Recipe:
     sections: dict[str, dict[str, Any]] = {name: dict(each) for name, each in config.items()}
     for name, section in chosen.config.items():
         given = dict(config.get(name, {}))
-        takes = name not in config or (name == "dataset" and set(given) <= _OF_DATA)
+        takes = name not in config or (name == "dataset" and set(given) <= OF_DATA)
         sections[name] = {**section, **given} if takes else given
     _agree(sections, config)
     reasons = {
