@@ -128,7 +128,7 @@ def collate(images: Sequence[AtomsData]) -> AtomsBatch:
 
 
 def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
-    sizes = [image.num_nodes for image in images]
+    sizes = np.array([image.num_nodes for image in images])
     batch = AtomsBatch(
         fingerprint=torch.cat([image.fingerprint for image in images]),
         atomic_numbers=torch.cat([image.atomic_numbers for image in images]),
@@ -136,7 +136,7 @@ def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
         num_graphs=len(images),
         # Where other programs run, torch's threads take far longer over so few numbers.
         batch=torch.from_numpy(np.repeat(np.arange(len(images)), sizes)),
-        natoms=torch.tensor(sizes),
+        natoms=torch.from_numpy(sizes),
     )
     if _have(images, "energy"):
         batch.energy = torch.hstack([image.energy for image in images])
