@@ -20,6 +20,8 @@ import torch
 from torch.autograd import profiler
 from torch.optim import optimizer as of_torch
 
+from .adam import lean
+
 
 class Eager(torch.optim.Optimizer):
     """The methods that all optimizers share."""
@@ -76,13 +78,14 @@ def _step(kind: type[torch.optim.Optimizer]) -> Callable[..., Any]:
     # Around it lie what torch wraps it with and, once there was an object of the class, its hooks.
     bare = inspect.unwrap(kind.step)
     wrapped = inspect.unwrap(kind.step, stop=lambda each: vars(each)["__wrapped__"] is bare)
+    begun = lean(kind, bare)
 
     @wraps(bare)
     def step(self: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
         if _compiler_is_loaded():
             return wrapped(self, *args, **kwargs)
         with torch.set_grad_enabled(self.defaults["differentiable"]):
-            return bare(self, *args, **kwargs)
+            return begun(self, *args, **kwargs)
 
     named = torch.optim.Optimizer.profile_hook_step(step)
 
