@@ -167,26 +167,27 @@ def _result(
     gradient: bool,
 ) -> Result | None:
     """By the kernel where it can, else composed; None where the general path must do it."""
-    fingerprint, shares = batch.fingerprint.detach(), model.shares_of_numbers()
+    shares = model.shares_of_numbers()
     if not model.get_forces:
         primes, product = None, None
     elif batch.primes is None:
         return None
     else:
         primes, product = batch.primes, batch.primes.product
-    if networks.compiled(fingerprint) and (primes is None or isinstance(primes, StoredPrimes)):
-        inputs = _of_kernel(fingerprint, shares, batch, primes)
+    if networks.compiled(batch.like) and (primes is None or isinstance(primes, StoredPrimes)):
+        inputs = _of_kernel(shares, batch, primes)
         if inputs is None:
             return None
         with stage("amptorch::loss_and_gradient"):
             return batch_loss.batch_loss(shape, parameters, inputs, targets, terms, gradient)
-    parts = composed_loss.Inputs(fingerprint, shares, batch.atomic_numbers, batch.batch, product)
+    fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
+    parts = composed_loss.Inputs(fingerprint, shares, numbers, batch.batch, product)
     with stage("amptorch::loss_and_gradient"):
         return composed_loss.composed_loss(shape, parameters, parts, targets, terms, gradient)
 
 
 def _of_kernel(
-    fingerprint: Tensor, shares: Tensor, batch: AtomsBatch, primes: StoredPrimes | None
+    shares: Tensor, batch: AtomsBatch, primes: StoredPrimes | None
 ) -> batch_loss.Inputs | None:
     """What the kernel is given; None of batches that it does not take."""
     if batch.num_graphs < _LEAST_FRAMES:
@@ -194,15 +195,14 @@ def _of_kernel(
     frames, factors = None, []
     if primes is not None:
         frames, factors = primes.constants(), [each.factors for each in primes.frames()]
-        if frames.blocks[0].dtype != fingerprint.dtype or len(factors) != batch.num_graphs:
+        if frames.blocks[0].dtype != batch.like.dtype or len(factors) != batch.num_graphs:
             return None
-    return batch_loss.Inputs(
-        fingerprint, shares, batch.atomic_numbers, batch.natoms, frames, factors
-    )
+    numbers, natoms = batch.atomic_numbers, batch.natoms
+    return batch_loss.Inputs(batch.fingerprints, shares, numbers, natoms, frames, factors)
 
 
 def _same_type(batch: AtomsBatch, tensors: Sequence[Tensor]) -> bool:
     """Whether all of it has one precision, that there are kernels for, and is on one device."""
-    x = batch.fingerprint
+    x = batch.like
     same = all((each.dtype, each.device) == (x.dtype, x.device) for each in tensors)
     return same and x.dtype in COMPILED

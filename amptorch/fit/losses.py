@@ -128,7 +128,7 @@ class CustomLoss(nn.Module):
         """The loss as the kernel takes it; None where it does not."""
         if self.balance is not None or self.beta > 0:
             return None
-        x, n = batch.fingerprint, batch.num_graphs
+        x, n = batch.like, batch.num_graphs
         factors = 0.5 / n, max(self.alpha, 0.0) * 0.5 / (3 * batch.num_nodes)
         if self.weighted:
             energies, forces = (factor * batch.weight for factor in factors)
@@ -207,7 +207,7 @@ class PerAtomLoss(nn.Module):
 
     def terms(self, batch: AtomsBatch) -> Terms:
         """The loss as the kernel takes it."""
-        natoms = batch.natoms.to(batch.fingerprint)
+        natoms = batch.natoms.to(batch.like)
         weights = 0.5 * (batch.weight if self.weighted else torch.ones_like(natoms))
         forces = max(self.alpha, 0.0) / 3.0 * weights / natoms
         return Terms("mse", 1.0, weights, natoms, forces)

@@ -52,7 +52,7 @@ class Inputs:
     """What the networks see of a batch.
 
     Attributes:
-        fingerprints: [n_atoms, n_features].
+        fingerprints: of each frame [its atoms, n_features].
         shares: [n_numbers, n_networks], those of an atom by its number.
         numbers: [n_atoms].
         natoms: [n_frames], atoms of the frames, which lie one after the other.
@@ -61,7 +61,7 @@ class Inputs:
             by.
     """
 
-    fingerprints: Tensor
+    fingerprints: Sequence[Tensor]
     shares: Tensor
     numbers: Tensor
     natoms: Tensor
@@ -111,13 +111,16 @@ def batch_loss(
         raise ValueError(
             f"parameters: expected shapes {shape.parameters}, got {[tuple(each) for each in found]}"
         )
-    x, with_forces = inputs.fingerprints, inputs.jacobian is not None
+    x, with_forces = inputs.fingerprints[0], inputs.jacobian is not None
+    if x.shape[1] != shape.widths[0]:
+        raise ValueError(f"fingerprints: expected {shape.widths[0]} features, got {x.shape[1]}")
     trained = [*parameters, inputs.shares] if not shape.one_network else parameters
     # Torch's operations begin slowly after the kernel has filled the caches: no more than needed.
     energies = x.new_empty(inputs.natoms.shape[0])
-    forces = x.new_zeros((x.shape[0] if with_forces else 0, 3))
+    forces = x.new_zeros((inputs.numbers.shape[0] if with_forces else 0, 3))
     changes = x.new_zeros(sum(each.numel() for each in trained) if gradient else 0)
-    parameters = [each.detach().contiguous() for each in parameters]
+    lists = parameters, inputs.fingerprints, inputs.factors
+    parameters, fingerprints, factors = ([each.contiguous() for each in some] for some in lists)
     loss = _native.batch_loss(
         shape.activation.name,
         shape.one_network,
@@ -126,8 +129,10 @@ def batch_loss(
         networks.constants(shape.activation, x.dtype).numpy(),
         _addresses(parameters, x.dtype),
         # Arrays of numpy: kernels take them in a fraction of the time of tensors.
-        *(each.numpy() for each in _of_atoms(shape, inputs)),
-        _addresses(inputs.factors, x.dtype),
+        shape.sizes.numpy(),
+        _addresses(fingerprints, x.dtype),
+        *(each.numpy() for each in _of_atoms(inputs)),
+        _addresses(factors, x.dtype),
         targets[0].contiguous().numpy(),
         (targets[1].contiguous() if with_forces else forces).numpy(),
         *(each.numpy() for each in (terms.energies, terms.divisors, terms.forces)),
@@ -144,19 +149,18 @@ def batch_loss(
     )
 
 
-def _of_atoms(shape: networks.Shape, inputs: Inputs) -> tuple[Tensor, ...]:
+def _of_atoms(inputs: Inputs) -> tuple[Tensor, ...]:
     frames, natoms = inputs.jacobian, inputs.natoms
     if frames is None:
         jacobian = natoms.new_zeros((0, 6)), natoms.new_zeros((0, 0, 0))
     else:
         jacobian = frames.addresses, frames.touch
-    x, shares = inputs.fingerprints.contiguous(), inputs.shares.detach().contiguous()
-    return shape.sizes, x, shares, inputs.numbers, natoms, *jacobian
+    return inputs.shares.detach().contiguous(), inputs.numbers, natoms, *jacobian
 
 
 def _addresses(tensors: Sequence[Tensor], dtype: torch.dtype) -> npt.NDArray[np.int64]:
-    """Where tensors lie."""
-    if not all(each.dtype == dtype and each.is_cpu and each.is_contiguous() for each in tensors):
-        found = [(each.dtype, each.device, each.stride()) for each in tensors]
-        raise ValueError(f"batch loss: expected contiguous {dtype} on the CPU, got {found}")
+    """Where tensors lie, which are contiguous."""
+    if not all(each.dtype == dtype and each.is_cpu for each in tensors):
+        found = [(each.dtype, each.device) for each in tensors]
+        raise ValueError(f"batch loss: expected {dtype} on the CPU, got {found}")
     return np.array([each.data_ptr() for each in tensors], dtype=np.int64)

@@ -27,6 +27,8 @@ def lean(kind: type[Optimizer], bare: Step) -> Step:
 
     @wraps(bare)
     def step(self: Optimizer, closure: Callable[[], Any] | None = None) -> Any:
+        if not self.defaults.get("fused"):
+            return bare(self, closure)
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -54,7 +56,7 @@ class _Kept:
     """
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any], weights: list[Tensor]) -> None:
-        self._weights, self._of = weights, optimizer.state
+        self._weights = weights
         self._states = [optimizer.state.get(each, {}) for each in weights]
         begun = all(self._states) and bool(weights)
         alike = len({(each.device, each.dtype) for each in weights}) == 1
@@ -64,13 +66,19 @@ class _Kept:
         if self.usual:
             # Views of one tensor, which one operation counts on.
             self._count = torch.stack([state["step"] for state in self._states])
-            for state, step in zip(self._states, self._count.unbind(), strict=True):
+            self._steps = self._count.unbind()
+            for state, step in zip(self._states, self._steps, strict=True):
                 state["step"] = step
 
     def holds(self, optimizer: Optimizer, weights: list[Tensor]) -> bool:
         """Whether all is as it was."""
-        same = self.usual and optimizer.state is self._of and len(weights) == len(self._weights)
-        return same and all(one is two for one, two in zip(weights, self._weights, strict=True))
+        if not self.usual or len(weights) != len(self._weights):
+            return False
+        kept = zip(self._weights, self._states, self._steps, strict=True)
+        return all(
+            one is other and optimizer.state.get(one) is state and state["step"] is step
+            for one, (other, state, step) in zip(weights, kept, strict=True)
+        )
 
     def step(self, group: dict[str, Any], decoupled: bool) -> None:
         """As torch's."""
@@ -82,7 +90,7 @@ class _Kept:
             [each.grad for each in self._weights],
             *([state[name] for state in self._states] for name in ("exp_avg", "exp_avg_sq")),
             [],
-            [state["step"] for state in self._states],
+            self._steps,
             lr=group["lr"],
             beta1=beta1,
             beta2=beta2,

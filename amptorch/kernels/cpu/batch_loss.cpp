@@ -30,13 +30,13 @@ struct Batch {
     Array<const T, -1> constants;
     Array<const Index, -1> parameters;  // addresses of the weights and the biases of each layer
     Array<const Index, -1> widths;
-    Array<const T, -1, -1> fingerprints;
+    Array<const Index, -1> fingerprints;  // addresses of those of each frame, [its atoms, n_features]
     Array<const T, -1, -1> shares;      // [n_numbers, n_networks]
     Array<const Index, -1> numbers;     // [n_atoms], rows of shares
     Array<const Index, -1> sizes;       // [n_frames], atoms
     jacobian::Table table;              // of the frames; no row: no forces
     jacobian::Touched touch;
-    Array<const Index, -1> factors;     // addresses of those of each frame, [its atoms, n_features]
+    Array<const Index, -1> factors;     // addresses, as of fingerprints
     Array<const T, -1> target_energies;
     Array<const T, -1, -1> target_forces;
     Array<const T, -1> energy_weights, divisors, force_weights;  // [n_frames]
@@ -66,7 +66,7 @@ public:
     explicit Step(const Batch<T>& batch)
         : batch_(batch), with_forces_(batch.table.shape(0) > 0),
           n_networks_(static_cast<Index>(batch.shares.shape(1))),
-          n_features_(static_cast<Index>(batch.fingerprints.shape(1))),
+          n_features_(batch.widths.data()[0]),
           kernel_(networks::kernel<T>(batch.activation)),
           parameters_(laid_together(batch)), first_(begins(batch.sizes)),
           nets_(networks::networks_of<T>(parameters_.data(), static_cast<Index>(parameters_.size()),
@@ -74,7 +74,7 @@ public:
           frames_(jacobian::frames_of<T>(batch.table)), touch_(jacobian::touch_of(batch.touch)) {
         nets_.tape_rows = nets_.n_hidden * (kernel_.kept + (with_forces_ ? 2 : 1));
         const auto array = [&](Index columns) {
-            return std::unique_ptr<T[]>(new T[batch.fingerprints.shape(0) * columns]);
+            return std::unique_ptr<T[]>(new T[batch.numbers.shape(0) * columns]);
         };
         shares_ = array(n_networks_);
         look_up_shares();
@@ -172,10 +172,14 @@ private:
         return (batch_.one_network ? 1 : n_networks_) * nets_.tape_rows * networks::tile_atoms;
     }
 
-    networks::Tile<T> tile(const networks::Tiles& tiles, std::size_t t, bool slopes, T* tape) const {
+    networks::Tile<T> tile(Index f, const networks::Tiles& tiles, std::size_t t, bool slopes,
+                           T* tape) const {
+        // Tiles know atoms by their place in the batch: where the first one's would be.
+        const Index before = begin(f) * n_features_ * static_cast<Index>(sizeof(T));
+        const T* x = reinterpret_cast<const T*>(batch_.fingerprints.data()[f] - before);
         const networks::Range& range = tiles.ranges[t];
         return {range.end - range.begin, tiles.order.data() + range.begin, range.first, range.last,
-                slopes, batch_.fingerprints.data(), shares_.get(), outputs_.get(),
+                slopes, x, shares_.get(), outputs_.get(),
                 tape + static_cast<Index>(t) * tile_size()};
     }
 
@@ -183,7 +187,7 @@ private:
         std::fill(&energies_[begin(f)], &energies_[end(f)], T(0));
         if (with_forces_) clear(f, slopes_.get());
         for (std::size_t t = 0; t < tiles.ranges.size(); ++t) {
-            kernel_.forward(nets_, tile(tiles, t, with_forces_, tape), energies_.get(),
+            kernel_.forward(nets_, tile(f, tiles, t, with_forces_, tape), energies_.get(),
                             slopes_.get(), scratch.networks.data());
         }
         T total = 0;
@@ -221,7 +225,7 @@ private:
         if (slopes) push(f, scratch);
         T* shares = with_shares() ? share_changes_.get() : nullptr;
         for (std::size_t t = 0; t < tiles.ranges.size(); ++t) {
-            kernel_.backward(nets_, tile(tiles, t, slopes, tape), energy_changes_.get(),
+            kernel_.backward(nets_, tile(f, tiles, t, slopes, tape), energy_changes_.get(),
                              directions_.get(), shares, changes, scratch.networks.data());
         }
     }
@@ -300,7 +304,7 @@ void bind(nb::module_& module) {
     module.def(
         "batch_loss",
         [](const std::string& activation, bool one_network, const std::string& penalty,
-           double delta, Vector constants, Indices parameters, Indices widths, Matrix fingerprints,
+           double delta, Vector constants, Indices parameters, Indices widths, Indices fingerprints,
            Matrix shares, Indices numbers, Indices sizes, jacobian::Table table,
            jacobian::Touched touch, Indices factors, Vector target_energies, Matrix target_forces,
            Vector energy_weights, Vector divisors, Vector force_weights, Array<T, -1> energies,
