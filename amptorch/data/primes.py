@@ -211,7 +211,7 @@ class JacobianBatch(StoredPrimes):
     parts: Sequence[PairJacobian]
 
     @cached_property
-    def factors(self) -> Tensor:
+    def factors(self) -> Tensor:  # type: ignore[override]
         return torch.cat([each.factors for each in self.parts])
 
     def frames(self) -> Sequence[PairJacobian]:

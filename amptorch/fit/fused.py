@@ -91,7 +91,7 @@ class FusedSteps:
         parameters = [
             part for each in layers for part in each._parameters.values() if part is not None
         ]
-        trained = parameters
+        trained: list[Tensor] = list(parameters)
         if isinstance(model, BPNN):
             trained = [*parameters, model.element_mask.mask.weight]
         shape = self._shape(model, criterion, batch, layers, trained)

@@ -8,7 +8,7 @@ here from one to the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -57,7 +57,8 @@ class _Kept:
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any], weights: list[Tensor]) -> None:
         self._weights = weights
-        self._states = [optimizer.state.get(each, {}) for each in weights]
+        known: Mapping[Tensor, Any] = optimizer.state
+        self._states = [known.get(each, {}) for each in weights]
         begun = all(self._states) and bool(weights)
         alike = len({(each.device, each.dtype) for each in weights}) == 1
         plain = not any(group.get(option) for option in _UNUSUAL)
@@ -74,9 +75,10 @@ class _Kept:
         """Whether all is as it was."""
         if not self.usual or len(weights) != len(self._weights):
             return False
+        known: Mapping[Tensor, Any] = optimizer.state
         kept = zip(self._weights, self._states, self._steps, strict=True)
         return all(
-            one is other and optimizer.state.get(one) is state and state["step"] is step
+            one is other and state["step"] is step and known.get(one) is state
             for one, (other, state, step) in zip(weights, kept, strict=True)
         )
 
@@ -85,10 +87,12 @@ class _Kept:
         self._count.add_(1)
         decoupled = decoupled or group.get("decoupled_weight_decay", False)
         beta1, beta2 = group["betas"]
+        gradients: list[Any] = [each.grad for each in self._weights]
         (torch._fused_adamw_ if decoupled else torch._fused_adam_)(
             self._weights,
-            [each.grad for each in self._weights],
-            *([state[name] for state in self._states] for name in ("exp_avg", "exp_avg_sq")),
+            gradients,
+            [state["exp_avg"] for state in self._states],
+            [state["exp_avg_sq"] for state in self._states],
             [],
             self._steps,
             lr=group["lr"],
