@@ -67,6 +67,7 @@ class _Kept:
         if self.usual:
             # Views of one tensor, which one operation counts on.
             self._count = torch.stack([state["step"] for state in self._states])
+            self._one = self._count.new_ones(())
             self._steps = self._count.unbind()
             for state, step in zip(self._states, self._steps, strict=True):
                 state["step"] = step
@@ -84,7 +85,7 @@ class _Kept:
 
     def step(self, group: dict[str, Any], decoupled: bool) -> None:
         """As torch's."""
-        self._count.add_(1)
+        self._count.add_(self._one)
         decoupled = decoupled or group.get("decoupled_weight_decay", False)
         beta1, beta2 = group["betas"]
         gradients: list[Any] = [each.grad for each in self._weights]
