@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -64,7 +65,7 @@ class AtomsData:
     @property
     def keys(self) -> list[str]:
         """Names of the attributes this object carries."""
-        given = [name for name, value in vars(self).items() if value is not None]
+        given = [name for name, value in self.held().items() if value is not None]
         names = [name for name in given if not name.startswith("_")]
         return [("fprimes" if name == "primes" else name) for name in names]
 
@@ -83,15 +84,19 @@ class AtomsData:
     def __repr__(self) -> str:
         parts = ", ".join(
             f"{name}={list(value.shape) if isinstance(value, Tensor) else value}"
-            for name, value in vars(self).items()
+            for name, value in self.held().items()
             if not (isinstance(value, Primes) or name.startswith("_"))
         )
         return f"{type(self).__name__}({parts})"
 
+    def held(self) -> Mapping[str, Any]:
+        """All attributes, also those that are not public."""
+        return vars(self)
+
     def to(self: Data, *where: Where, **named: Where) -> Data:
         """Move to a device; a dtype applies to floating-point attributes only."""
         there = type(self)()
-        for name, value in vars(self).items():
+        for name, value in self.held().items():
             if isinstance(value, Primes):
                 value = value.to(*where, **named)
             elif isinstance(value, Tensor) and value.is_floating_point():
@@ -106,12 +111,42 @@ class AtomsBatch(AtomsData):
     """Images laid one after the other; ``batch`` [n_atoms] is the image of every atom.
 
     ``energy``, ``volume`` and ``weight`` are [n_images], ``stress`` [n_images, 6], ``natoms``
-    [n_images] their sizes, ``num_graphs`` their number.
+    [n_images] their sizes, ``num_graphs`` their number. What is ``apart``, the fingerprints of the
+    images, is joined when it is asked for: kernels of the CPU read it where it lies.
     """
 
     batch: Tensor
     natoms: Tensor
     num_graphs: int
+    apart: Sequence[Tensor] = ()
+
+    @cached_property
+    def fingerprint(self) -> Tensor:  # type: ignore[override]
+        """[n_atoms, n_features]."""
+        if not self.apart:
+            raise AttributeError("fingerprint: this batch has none")
+        return torch.cat(list(self.apart))
+
+    @property
+    def fingerprints(self) -> Sequence[Tensor]:
+        """Those of each image."""
+        if self._is_joined():
+            return self.fingerprint.split(self.natoms.tolist())
+        return self.apart
+
+    @property
+    def like(self) -> Tensor:
+        """Of the precision and on the device of the fingerprints."""
+        return self.fingerprint if self._is_joined() else self.apart[0]
+
+    def _is_joined(self) -> bool:
+        # Or somebody has put others in.
+        return not self.apart or "fingerprint" in vars(self)
+
+    def held(self) -> Mapping[str, Any]:
+        joined = {"fingerprint": self.fingerprint} if self.apart else {}
+        values = {**joined, **vars(self)}
+        return {name: value for name, value in values.items() if name != "apart"}
 
     def __len__(self) -> int:
         return self.num_graphs
@@ -128,18 +163,19 @@ def collate(images: Sequence[AtomsData]) -> AtomsBatch:
 
 
 def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
-    sizes = [image.num_nodes for image in images]
+    sizes = np.array([image.num_nodes for image in images])
     batch = AtomsBatch(
-        fingerprint=torch.cat([image.fingerprint for image in images]),
+        apart=[image.fingerprint for image in images],
         atomic_numbers=torch.cat([image.atomic_numbers for image in images]),
         num_nodes=int(sum(sizes)),
         num_graphs=len(images),
         # Where other programs run, torch's threads take far longer over so few numbers.
         batch=torch.from_numpy(np.repeat(np.arange(len(images)), sizes)),
-        natoms=torch.tensor(sizes),
+        natoms=torch.from_numpy(sizes),
     )
     if _have(images, "energy"):
-        batch.energy = torch.hstack([image.energy for image in images])
+        # A number, whether in a list of one or not.
+        batch.energy = torch.cat([image.energy.reshape(1) for image in images])
     for name in ("stress", "volume", "weight"):
         if _have(images, name):
             batch[name] = torch.stack([image[name] for image in images])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -205,10 +206,13 @@ class PairJacobian(StoredPrimes):
 
 @dataclass
 class JacobianBatch(StoredPrimes):
-    """Stored primes of a batch: the blocks stay in the frames, only ``factors`` are joined."""
+    """Stored primes of a batch: all stays in the frames."""
 
     parts: Sequence[PairJacobian]
-    factors: Tensor
+
+    @cached_property
+    def factors(self) -> Tensor:  # type: ignore[override]
+        return torch.cat([each.factors for each in self.parts])
 
     def frames(self) -> Sequence[PairJacobian]:
         return self.parts
@@ -220,10 +224,12 @@ class JacobianBatch(StoredPrimes):
         return PairJacobian(environment, self.factors, values, self.parts[0].touch)
 
     def scaled(self, factors: Tensor) -> JacobianBatch:
-        return JacobianBatch(self.parts, self.factors * factors)
+        own = factors.split([len(each.factors) for each in self.parts])
+        return JacobianBatch([each.scaled(f) for each, f in zip(self.parts, own, strict=True)])
 
     def to(self, *where: Where, **named: Where) -> StoredPrimes:
-        stays = moved(self.factors, *where, **named) is self.factors
+        first = self.parts[0].factors
+        stays = moved(first, *where, **named) is first
         return self if stays else self.joined().to(*where, **named)
 
     def to_sparse(self) -> Tensor:
@@ -294,7 +300,7 @@ def join(primes: Sequence[Primes]) -> Primes:
         return replace(computed[0], environment=environment, factors=factors)
     stored = [each for each in primes if isinstance(each, PairJacobian)]
     if len(stored) == len(primes):
-        return JacobianBatch(stored, torch.cat([each.factors for each in stored]))
+        return JacobianBatch(stored)
     return SparsePrimes(sparse_block_diag([each.to_sparse() for each in primes]))
 
 

@@ -119,7 +119,7 @@ def _pinned(value: Any) -> Any:
     if isinstance(value, JacobianBatch):
         value = value.joined()
     if isinstance(value, AtomsBatch):
-        return AtomsBatch(**{name: _pinned(each) for name, each in vars(value).items()})
+        return AtomsBatch(**{name: _pinned(each) for name, each in value.held().items()})
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{e.name: _pinned(getattr(value, e.name)) for e in fields(value)})
     return value

@@ -165,8 +165,8 @@ class ResidentPrimes:
         self.stored = [each for each in primes if isinstance(each, PairJacobian)]
         self.stay = bool(self.stored) and not gathers
         self.sizes = Sizes([each.environment.n_pairs for each in primes])
-        self.factors = lay.rows([each.factors for each in primes])
         if not self.stay:
+            self.factors = lay.rows([each.factors for each in primes])
             self.environments = Environments([each.environment for each in primes], lay)
         if self.stored and gathers:
             self.values = lay.rows([each.values for each in self.stored])
@@ -174,9 +174,9 @@ class ResidentPrimes:
 
     def of(self, frames: Numbers, atoms: Rows, pairs: Tensor) -> Primes:
         """Those of a batch; ``pairs`` are the sizes of its frames."""
-        factors = atoms.take(self.factors)
         if self.stay:
-            return JacobianBatch([self.stored[each] for each in frames], factors)
+            return JacobianBatch([self.stored[each] for each in frames])
+        factors = atoms.take(self.factors)
         rows = Rows.of(pairs, int(self.sizes.counts[frames].sum()))
         environment = self.environments.of(atoms, rows)
         if isinstance(self.first, Computed):

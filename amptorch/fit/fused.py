@@ -9,7 +9,7 @@ own) goes the general way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -91,8 +91,9 @@ class FusedSteps:
         parameters = [
             part for each in layers for part in each._parameters.values() if part is not None
         ]
-        mask = model.element_mask.mask.weight if isinstance(model, BPNN) else None
-        trained = parameters if mask is None else [*parameters, mask]
+        trained: list[Tensor] = list(parameters)
+        if isinstance(model, BPNN):
+            trained = [*parameters, model.element_mask.mask.weight]
         shape = self._shape(model, criterion, batch, layers, trained)
         if shape is None:
             return None
@@ -103,8 +104,9 @@ class FusedSteps:
         if result is None:
             return None
         if gradient:
-            for parameter, change in _gradients(parameters, mask, batch, result):
-                if parameter.requires_grad:
+            changes = [*result.parameters, result.shares]
+            for parameter, change in zip(trained, changes, strict=False):
+                if change is not None and parameter.requires_grad:
                     old = parameter.grad
                     parameter.grad = change if old is None else old + change
         return result.loss, (result.energies, result.forces)
@@ -165,48 +167,42 @@ def _result(
     gradient: bool,
 ) -> Result | None:
     """By the kernel where it can, else composed; None where the general path must do it."""
-    fingerprint, shares = batch.fingerprint.detach(), model.shares(batch.atomic_numbers)
+    shares = model.shares_of_numbers()
     if not model.get_forces:
         primes, product = None, None
     elif batch.primes is None:
         return None
     else:
         primes, product = batch.primes, batch.primes.product
-    if networks.compiled(fingerprint) and (primes is None or isinstance(primes, StoredPrimes)):
-        inputs = _of_kernel(fingerprint, shares, batch, primes)
+    if networks.compiled(batch.like) and (primes is None or isinstance(primes, StoredPrimes)):
+        inputs = _of_kernel(shares, batch, primes)
         if inputs is None:
             return None
         with stage("amptorch::loss_and_gradient"):
             return batch_loss.batch_loss(shape, parameters, inputs, targets, terms, gradient)
-    parts = composed_loss.Inputs(fingerprint, shares, batch.batch, product)
+    fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
+    parts = composed_loss.Inputs(fingerprint, shares, numbers, batch.batch, product)
     with stage("amptorch::loss_and_gradient"):
         return composed_loss.composed_loss(shape, parameters, parts, targets, terms, gradient)
 
 
 def _of_kernel(
-    fingerprint: Tensor, shares: Tensor, batch: AtomsBatch, primes: StoredPrimes | None
+    shares: Tensor, batch: AtomsBatch, primes: StoredPrimes | None
 ) -> batch_loss.Inputs | None:
     """What the kernel is given; None of batches that it does not take."""
     if batch.num_graphs < _LEAST_FRAMES:
         return None
-    if primes is None:
-        return batch_loss.Inputs(fingerprint, shares, batch.natoms, None, fingerprint[:0])
-    frames = primes.constants()
-    if frames.blocks[0].dtype != fingerprint.dtype:
-        return None
-    return batch_loss.Inputs(fingerprint, shares, batch.natoms, frames, primes.factors)
+    frames, factors = None, []
+    if primes is not None:
+        frames, factors = primes.constants(), [each.factors for each in primes.frames()]
+        if frames.blocks[0].dtype != batch.like.dtype or len(factors) != batch.num_graphs:
+            return None
+    numbers, natoms = batch.atomic_numbers, batch.natoms
+    return batch_loss.Inputs(batch.fingerprints, shares, numbers, natoms, frames, factors)
 
 
 def _same_type(batch: AtomsBatch, tensors: Sequence[Tensor]) -> bool:
     """Whether all of it has one precision, that there are kernels for, and is on one device."""
-    x = batch.fingerprint
+    x = batch.like
     same = all((each.dtype, each.device) == (x.dtype, x.device) for each in tensors)
     return same and x.dtype in COMPILED
-
-
-def _gradients(
-    parameters: Sequence[Tensor], mask: Tensor | None, batch: AtomsBatch, result: Result
-) -> Iterator[tuple[Tensor, Tensor]]:
-    yield from zip(parameters, result.parameters, strict=True)
-    if mask is not None and len(result.shares):
-        yield mask, torch.zeros_like(mask).index_add_(0, batch.atomic_numbers, result.shares)

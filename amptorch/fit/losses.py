@@ -128,11 +128,14 @@ class CustomLoss(nn.Module):
         """The loss as the kernel takes it; None where it does not."""
         if self.balance is not None or self.beta > 0:
             return None
-        ones = batch.fingerprint.new_ones(batch.num_graphs)
-        weights = batch.weight if self.weighted else ones
-        divisors = batch.natoms.to(ones) if self.per_atom else ones
-        forces = max(self.alpha, 0.0) * 0.5 / (3 * batch.num_nodes) * weights
-        return Terms(self.loss, self.delta, 0.5 / len(ones) * weights, divisors, forces)
+        x, n = batch.like, batch.num_graphs
+        factors = 0.5 / n, max(self.alpha, 0.0) * 0.5 / (3 * batch.num_nodes)
+        if self.weighted:
+            energies, forces = (factor * batch.weight for factor in factors)
+        else:
+            energies, forces = (x.new_full((n,), factor) for factor in factors)
+        divisors = batch.natoms.to(x) if self.per_atom else x.new_full((n,), 1.0)
+        return Terms(self.loss, self.delta, energies, divisors, forces)
 
     def _mean(self, error: Tensor, weights: Tensor | None) -> Tensor:
         penalties = self._penalty(error, self.delta)
@@ -204,7 +207,7 @@ class PerAtomLoss(nn.Module):
 
     def terms(self, batch: AtomsBatch) -> Terms:
         """The loss as the kernel takes it."""
-        natoms = batch.natoms.to(batch.fingerprint)
+        natoms = batch.natoms.to(batch.like)
         weights = 0.5 * (batch.weight if self.weighted else torch.ones_like(natoms))
         forces = max(self.alpha, 0.0) / 3.0 * weights / natoms
         return Terms("mse", 1.0, weights, natoms, forces)

@@ -63,11 +63,11 @@ def _error_sum(
     """Sum of errors in eV or eV/Å (or their squares) and the number of values."""
     index = _PARTS.index(part)
     # numpy's operations begin several times as fast as torch's, and a batch has few numbers.
-    found = prediction[index].detach().cpu().numpy().astype(np.float64)
+    found = prediction[index].numpy(force=True).astype(np.float64)
     std, shift = _units(part, scaler)
     found *= std
     found += shift
-    found -= _denormed_target(part, target[index].detach().cpu().numpy(), scaler)
+    found -= _denormed_target(part, target[index].numpy(force=True), scaler)
     total = np.abs(found).sum() if metric == "mae" else np.square(found).sum()
     return float(total), found.size
 
@@ -152,8 +152,7 @@ class MemEffEpochScoring(Callback):
         **kwargs: object,
     ) -> None:
         if training == self.on_train and y_pred is not None:
-            on_cpu = y_pred[0].device.type == "cpu"
-            error_sum = _error_sum if on_cpu else _error_sum_there
+            error_sum = _error_sum if y_pred[0].is_cpu else _error_sum_there
             with stage("amptorch::metrics"):
                 total, count = error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
                 self.total, self.count = self.total + total, self.count + count

@@ -17,9 +17,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+from torch._utils import _unflatten_dense_tensors
 
 from .. import _native
 from . import networks, pair_jacobian
@@ -50,18 +52,21 @@ class Inputs:
     """What the networks see of a batch.
 
     Attributes:
-        fingerprints: [n_atoms, n_features].
-        shares: [n_atoms, n_networks].
+        fingerprints: of each frame [its atoms, n_features].
+        shares: [n_numbers, n_networks], those of an atom by its number.
+        numbers: [n_atoms].
         natoms: [n_frames], atoms of the frames, which lie one after the other.
         jacobian: of the frames; None: no forces.
-        factors: [n_atoms, n_features] that the Jacobian's features are multiplied by.
+        factors: of each frame [its atoms, n_features], that the Jacobian's features are multiplied
+            by.
     """
 
-    fingerprints: Tensor
+    fingerprints: Sequence[Tensor]
     shares: Tensor
+    numbers: Tensor
     natoms: Tensor
     jacobian: pair_jacobian.Frames | None
-    factors: Tensor
+    factors: Sequence[Tensor]
 
 
 @dataclass
@@ -73,14 +78,14 @@ class Result:
         energies: [n_frames].
         forces: [n_atoms, 3], or [0] without.
         parameters: dL/dparameters as they were given, or none without gradient.
-        shares: dL/dshares [n_atoms, n_networks], or [0, 0] where they are constants.
+        shares: dL/dshares [n_numbers, n_networks]; None without, and where they are constants.
     """
 
     loss: Tensor
     energies: Tensor
     forces: Tensor
     parameters: Sequence[Tensor]
-    shares: Tensor
+    shares: Tensor | None
 
 
 def batch_loss(
@@ -106,53 +111,56 @@ def batch_loss(
         raise ValueError(
             f"parameters: expected shapes {shape.parameters}, got {[tuple(each) for each in found]}"
         )
-    x, with_forces = inputs.fingerprints, inputs.jacobian is not None
-    n_atoms, n_frames = x.shape[0], inputs.natoms.shape[0]
-    with torch.no_grad():
-        flat = _flatten_dense_tensors(parameters)
-    energies, changes = x.new_empty(n_frames), x.new_zeros(flat.shape[0] if gradient else 0)
-    forces = x.new_zeros((n_atoms if with_forces else 0, 3))
-    trained = gradient and not shape.one_network
-    shares = x.new_empty((n_atoms, shape.n_networks) if trained else (0, 0))
-    arrays = (
-        *_of_networks(shape, flat, inputs),
-        *_of_forces(inputs),
-        targets[0].contiguous(),
-        targets[1].contiguous() if with_forces else forces,
-        *(terms.energies, terms.divisors, terms.forces),
-        *(energies, forces, shares, changes),
-    )
+    x, with_forces = inputs.fingerprints[0], inputs.jacobian is not None
+    if x.shape[1] != shape.widths[0]:
+        raise ValueError(f"fingerprints: expected {shape.widths[0]} features, got {x.shape[1]}")
+    trained = [*parameters, inputs.shares] if not shape.one_network else parameters
+    # Torch's operations begin slowly after the kernel has filled the caches: no more than needed.
+    energies = x.new_empty(inputs.natoms.shape[0])
+    forces = x.new_zeros((inputs.numbers.shape[0] if with_forces else 0, 3))
+    changes = x.new_zeros(sum(each.numel() for each in trained) if gradient else 0)
+    lists = parameters, inputs.fingerprints, inputs.factors
+    parameters, fingerprints, factors = ([each.contiguous() for each in some] for some in lists)
     loss = _native.batch_loss(
         shape.activation.name,
         shape.one_network,
         terms.penalty,
         terms.delta,
+        networks.constants(shape.activation, x.dtype).numpy(),
+        _addresses(parameters, x.dtype),
         # Arrays of numpy: kernels take them in a fraction of the time of tensors.
-        *(each.numpy() for each in arrays),
+        shape.sizes.numpy(),
+        _addresses(fingerprints, x.dtype),
+        *(each.numpy() for each in _of_atoms(inputs)),
+        _addresses(factors, x.dtype),
+        targets[0].contiguous().numpy(),
+        (targets[1].contiguous() if with_forces else forces).numpy(),
+        *(each.numpy() for each in (terms.energies, terms.divisors, terms.forces)),
+        *(each.numpy() for each in (energies, forces, changes)),
         torch.get_num_threads(),
     )
+    gradients = _unflatten_dense_tensors(changes, trained) if gradient else []
     return Result(
-        x.new_tensor(loss),
+        x.new_full((), loss),
         energies,
         forces if with_forces else forces.flatten(),
-        _unflatten_dense_tensors(changes, parameters) if gradient else [],
-        shares,
+        gradients[: len(parameters)],
+        gradients[-1] if len(gradients) > len(parameters) else None,
     )
 
 
-def _of_networks(shape: networks.Shape, flat: Tensor, inputs: Inputs) -> tuple[Tensor, ...]:
-    return (
-        inputs.fingerprints.new_tensor(shape.activation.constants),
-        flat,
-        shape.sizes,
-        inputs.fingerprints.contiguous(),
-        inputs.shares.contiguous(),
-        torch.cat([inputs.natoms.new_zeros(1), inputs.natoms.cumsum(0)]),
-    )
-
-
-def _of_forces(inputs: Inputs) -> tuple[Tensor, ...]:
-    frames, factors = inputs.jacobian, inputs.factors.contiguous()
+def _of_atoms(inputs: Inputs) -> tuple[Tensor, ...]:
+    frames, natoms = inputs.jacobian, inputs.natoms
     if frames is None:
-        return inputs.natoms.new_zeros((0, 6)), inputs.natoms.new_zeros((0, 0, 0)), factors
-    return frames.addresses, frames.touch, factors
+        jacobian = natoms.new_zeros((0, 6)), natoms.new_zeros((0, 0, 0))
+    else:
+        jacobian = frames.addresses, frames.touch
+    return inputs.shares.detach().contiguous(), inputs.numbers, natoms, *jacobian
+
+
+def _addresses(tensors: Sequence[Tensor], dtype: torch.dtype) -> npt.NDArray[np.int64]:
+    """Where tensors lie, which are contiguous."""
+    if not all(each.dtype == dtype and each.is_cpu for each in tensors):
+        found = [(each.dtype, each.device) for each in tensors]
+        raise ValueError(f"batch loss: expected {dtype} on the CPU, got {found}")
+    return np.array([each.data_ptr() for each in tensors], dtype=np.int64)

@@ -29,13 +29,15 @@ class Inputs:
 
     Attributes:
         fingerprints: [n_atoms, n_features].
-        shares: [n_atoms, n_networks].
+        shares: [n_numbers, n_networks], those of an atom by its number.
+        numbers: [n_atoms].
         frames: [n_atoms], the frame of each atom.
         product: with the Jacobian; None: no forces.
     """
 
     fingerprints: Tensor
     shares: Tensor
+    numbers: Tensor
     frames: Tensor
     product: Product | None
 
@@ -54,7 +56,8 @@ def composed_loss(
     value, slope = _PENALTIES[terms.penalty]
     x, with_forces = inputs.fingerprints, inputs.product is not None
     with stage("amptorch::forward"):
-        run = networks.evaluate(shape, x, inputs.shares, parameters, with_forces, gradient)
+        shares = inputs.shares.index_select(0, inputs.numbers)
+        run = networks.evaluate(shape, x, shares, parameters, with_forces, gradient)
     energies = torch.zeros_like(targets[0]).index_add_(0, inputs.frames, run.energies)
     errors = (energies - targets[0]) / terms.divisors
     loss, forces = (terms.energies * value(errors, terms.delta)).sum(), x.new_empty(0)
@@ -65,14 +68,17 @@ def composed_loss(
         residuals = forces - targets[1]
         loss = loss + (weights * value(residuals, terms.delta)).sum()
     if not gradient:
-        return Result(loss, energies, forces, [], x.new_empty(0, 0))
+        return Result(loss, energies, forces, [], None)
     with stage("amptorch::backward"):
         of_frames = terms.energies * slope(errors, terms.delta) / terms.divisors
         of_slopes = transpose(weights * slope(residuals, terms.delta)) if with_forces else None
-        changes, shares = run.gradient(
+        changes, of_shares = run.gradient(
             of_frames.index_select(0, inputs.frames), of_slopes, not shape.one_network
         )
-    return Result(loss, energies, forces, changes, x.new_empty(0, 0) if shares is None else shares)
+        if of_shares is not None:
+            zeros = torch.zeros_like(inputs.shares)
+            of_shares = zeros.index_add_(0, inputs.numbers, of_shares)
+    return Result(loss, energies, forces, changes, of_shares)
 
 
 def _huber(x: Tensor, delta: float) -> Tensor:

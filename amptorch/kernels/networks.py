@@ -77,6 +77,12 @@ def of_layers(layers: Sequence[Activation]) -> Activation:
     return Activation("mixed", tuple(itertools.chain(*rows)))
 
 
+@cache
+def constants(activation: Activation, dtype: torch.dtype) -> Tensor:
+    """Those of an activation, as the kernel takes them."""
+    return torch.tensor(activation.constants, dtype=dtype)
+
+
 @dataclass
 class Shape:
     """What all networks share.
@@ -256,8 +262,8 @@ def _forward(
     # Atoms without a network, and networks without a share, are left as they are.
     energies, slopes, outputs = (fingerprints.new_zeros(size) for size in sizes[:3])
     tape = fingerprints.new_empty(sizes[3])
-    constants = (
-        fingerprints.new_tensor(shape.activation.constants),
+    constants_ = (
+        constants(shape.activation, fingerprints.dtype),
         flat,
         shape.sizes,
         fingerprints.contiguous(),
@@ -267,14 +273,14 @@ def _forward(
         shape.activation.name,
         shape.one_network,
         with_slopes,
-        *constants,
+        *constants_,
         outputs,
         tape,
         energies,
         slopes,
         torch.get_num_threads(),
     )
-    return energies, slopes, (*constants, outputs, tape)
+    return energies, slopes, (*constants_, outputs, tape)
 
 
 def _backward(

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -65,7 +66,7 @@ class Frames:
                     f"{block.dtype} and strides {[part.stride() for part in parts]}"
                 )
             rows.append([*map(Tensor.data_ptr, parts), each.species.numel()])
-        return torch.tensor(rows)
+        return torch.from_numpy(np.array(rows, dtype=np.int64))
 
     @cached_property
     def joined(self) -> tuple[Tensor, Environment, Tensor]:

@@ -98,7 +98,7 @@ def assert_same(found: Any, expected: Any) -> None:
         assert torch.equal(found.nan_to_num(nan=1e300), expected.nan_to_num(nan=1e300))
     elif isinstance(expected, AtomsBatch):
         assert set(found.keys) == set(expected.keys)
-        for name in vars(expected):
+        for name in expected.held():
             assert_same(getattr(found, name), getattr(expected, name))
     elif isinstance(expected, (Primes, Environment)) and is_dataclass(expected):
         for field in fields(expected):

@@ -299,6 +299,36 @@ def test_few_frames_of_stored_primes_and_own_batches_are_left_to_autograd(tmp_pa
         )
 
 
+def test_what_somebody_made_of_a_batch_is_what_is_trained_on(tmp_path):
+    trainer = loaded(tmp_path)
+    arguments = trainer.model, trainer.net.criterion_
+    batch, targets = batch_of(trainer)
+    batch.fingerprint = batch.fingerprint + 0.1
+    found = FusedSteps().step(*arguments, batch, targets, False)
+    with watch(trainer.model.perceptrons()[0].model_net[0]):
+        expected = trainer.net.train_step_single((batch, targets))["loss"]
+    assert found is not None
+    assert_equal(found[0], expected.detach())
+    batch.primes = batch.primes.joined()
+    assert FusedSteps().step(*arguments, batch, targets, True) is None
+
+
+def test_numbers_without_shares_are_refused(tmp_path):
+    trainer = loaded(tmp_path)
+    batch, targets = batch_of(trainer)
+    batch.atomic_numbers[1] = 100
+    with pytest.raises(IndexError, match="none of the number 100"):
+        FusedSteps().step(trainer.model, trainer.net.criterion_, batch, targets, True)
+
+
+def test_fingerprints_of_another_length_are_refused(tmp_path):
+    trainer = loaded(tmp_path)
+    batch, targets = batch_of(trainer)
+    batch.fingerprint = batch.fingerprint[:, 1:]
+    with pytest.raises(ValueError, match=r"expected .* features"):
+        FusedSteps().step(trainer.model, trainer.net.criterion_, batch, targets, True)
+
+
 class Operations(TorchDispatchMode):
     """Counts operations of torch that a GPU would be given, those that make views left out."""
 

@@ -17,6 +17,10 @@ from types import MethodType
 from typing import Any
 
 import torch
+from torch.autograd import profiler
+from torch.optim import optimizer as of_torch
+
+from .adam import lean
 
 
 class Eager(torch.optim.Optimizer):
@@ -27,7 +31,12 @@ class Eager(torch.optim.Optimizer):
         _bare(super().add_param_group)(param_group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        _bare(super().zero_grad)(set_to_none)
+        if not set_to_none or profiler._is_profiler_enabled:
+            _bare(super().zero_grad)(set_to_none)
+            return
+        for group in self.param_groups:
+            for each in group["params"]:
+                each.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         return _bare(super().state_dict)()
@@ -66,19 +75,37 @@ def _bare(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _step(kind: type[torch.optim.Optimizer]) -> Callable[..., Any]:
     """The step of a class, with gradients recorded where ``differentiable`` says so."""
-    # Around it lie what torch wraps it with and, once there was an object of the class, its hooks;
-    # those of an object of the new class are laid around what is returned.
+    # Around it lie what torch wraps it with and, once there was an object of the class, its hooks.
     bare = inspect.unwrap(kind.step)
     wrapped = inspect.unwrap(kind.step, stop=lambda each: vars(each)["__wrapped__"] is bare)
+    begun = lean(kind, bare)
 
     @wraps(bare)
     def step(self: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
         if _compiler_is_loaded():
             return wrapped(self, *args, **kwargs)
         with torch.set_grad_enabled(self.defaults["differentiable"]):
-            return bare(self, *args, **kwargs)
+            return begun(self, *args, **kwargs)
 
-    return step
+    named = torch.optim.Optimizer.profile_hook_step(step)
+
+    @wraps(bare)
+    def unless_watched(self: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+        return (named if _is_watched(self) else step)(self, *args, **kwargs)
+
+    unless_watched.hooked = True  # type: ignore[attr-defined]  # torch lays no hooks around it
+    return unless_watched
+
+
+def _is_watched(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether steps have hooks, or a profiler wants to know their names."""
+    hooks = (
+        optimizer._optimizer_step_pre_hooks,
+        optimizer._optimizer_step_post_hooks,
+        of_torch._global_optimizer_pre_hooks,
+        of_torch._global_optimizer_post_hooks,
+    )
+    return profiler._is_profiler_enabled or any(hooks)
 
 
 def _compiler_is_loaded() -> bool:

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "networks_arrays.h"
@@ -25,20 +27,23 @@ struct Batch {
     std::string activation;
     bool one_network;
     Penalty<T> penalty;
-    Array<const T, -1> constants, parameters;
+    Array<const T, -1> constants;
+    Array<const Index, -1> parameters;  // addresses of the weights and the biases of each layer
     Array<const Index, -1> widths;
-    Array<const T, -1, -1> fingerprints, shares;
-    Array<const Index, -1> first;       // [n_frames + 1], the first atom of each frame
+    Array<const Index, -1> fingerprints;  // addresses of those of each frame, [its atoms, n_features]
+    Array<const T, -1, -1> shares;      // [n_numbers, n_networks]
+    Array<const Index, -1> numbers;     // [n_atoms], rows of shares
+    Array<const Index, -1> sizes;       // [n_frames], atoms
     jacobian::Table table;              // of the frames; no row: no forces
     jacobian::Touched touch;
-    Array<const T, -1, -1> factors;     // [n_atoms, n_features]
+    Array<const Index, -1> factors;     // addresses, as of fingerprints
     Array<const T, -1> target_energies;
     Array<const T, -1, -1> target_forces;
     Array<const T, -1> energy_weights, divisors, force_weights;  // [n_frames]
     Array<T, -1> energies;              // [n_frames]
     Array<T, -1, -1> forces;            // [n_atoms, 3], zeros at first
-    Array<T, -1, -1> share_changes;     // [n_atoms, n_networks], or nothing
-    Array<T, -1> changes;               // [n_networks * n_parameters], or nothing: no gradient
+    Array<T, -1> changes;               // of parameters and, where trained, of shares, zeros at first;
+                                        // or nothing: no gradient
 };
 
 // What a thread needs of its own.
@@ -61,15 +66,19 @@ public:
     explicit Step(const Batch<T>& batch)
         : batch_(batch), with_forces_(batch.table.shape(0) > 0),
           n_networks_(static_cast<Index>(batch.shares.shape(1))),
-          n_features_(static_cast<Index>(batch.fingerprints.shape(1))),
+          n_features_(batch.widths.data()[0]),
           kernel_(networks::kernel<T>(batch.activation)),
-          nets_(networks::networks_of<T>(batch.parameters, batch.constants, batch.widths,
-                                         n_networks_, 0)),
+          parameters_(laid_together(batch)), first_(begins(batch.sizes)),
+          nets_(networks::networks_of<T>(parameters_.data(), static_cast<Index>(parameters_.size()),
+                                         batch.constants, batch.widths, n_networks_, 0)),
           frames_(jacobian::frames_of<T>(batch.table)), touch_(jacobian::touch_of(batch.touch)) {
         nets_.tape_rows = nets_.n_hidden * (kernel_.kept + (with_forces_ ? 2 : 1));
         const auto array = [&](Index columns) {
-            return std::unique_ptr<T[]>(new T[batch.fingerprints.shape(0) * columns]);
+            return std::unique_ptr<T[]>(new T[batch.numbers.shape(0) * columns]);
         };
+        shares_ = array(n_networks_);
+        look_up_shares();
+        share_changes_ = array(with_shares() ? n_networks_ : 0);
         energies_ = array(1);
         energy_changes_ = array(1);
         outputs_ = array(n_networks_);
@@ -78,8 +87,10 @@ public:
         directions_ = array(with_forces_ ? n_features_ : 0);
     }
 
-    Index n_frames() const { return static_cast<Index>(batch_.first.shape(0)) - 1; }
+    Index n_frames() const { return static_cast<Index>(batch_.sizes.shape(0)); }
+    std::size_t n_parameters() const { return parameters_.size(); }
     bool with_gradient() const { return batch_.changes.shape(0) > 0; }
+    bool with_shares() const { return batch_.changes.shape(0) > n_parameters(); }
 
     // Where groups of frames begin, and the last one ends.
     std::vector<Index> groups() const {
@@ -107,7 +118,7 @@ public:
     // The loss of a frame; the gradient is added to ``changes``.
     double run(Index f, Scratch<T>& scratch, T* changes) {
         const networks::Tiles tiles =
-            networks::tiles_of(batch_.shares.data(), begin(f), end(f), n_networks_, batch_.one_network);
+            networks::tiles_of(shares_.get(), begin(f), end(f), n_networks_, batch_.one_network);
         const Index tape_size = static_cast<Index>(tiles.ranges.size()) * tile_size();
         T* tape = scratch.tape_of(tape_size);
         predict(f, tiles, tape, scratch);
@@ -117,17 +128,58 @@ public:
         return loss;
     }
 
+    // Adds the gradient in the shares, atom by atom: their order, too, is that of no thread.
+    void add_shares(T* changes) const {
+        for (std::size_t a = 0; a < batch_.numbers.shape(0); ++a) {
+            T* row = changes + batch_.numbers.data()[a] * n_networks_;
+            for (Index n = 0; n < n_networks_; ++n) row[n] += share_changes_[a * n_networks_ + n];
+        }
+    }
+
 private:
-    Index begin(Index f) const { return batch_.first.data()[f]; }
-    Index end(Index f) const { return batch_.first.data()[f + 1]; }
+    static std::vector<T> laid_together(const Batch<T>& batch) {
+        std::vector<T> all;
+        const std::size_t n_layers = batch.widths.shape(0) - 1;
+        for (std::size_t k = 0; k < batch.parameters.shape(0); ++k) {
+            const Index* w = batch.widths.data() + k / 2 % n_layers;
+            const T* values = reinterpret_cast<const T*>(batch.parameters.data()[k]);
+            all.insert(all.end(), values, values + (k % 2 ? w[1] : w[0] * w[1]));
+        }
+        return all;
+    }
+
+    static std::vector<Index> begins(const Array<const Index, -1>& sizes) {
+        std::vector<Index> first(sizes.shape(0) + 1);
+        std::partial_sum(sizes.data(), sizes.data() + sizes.shape(0), first.begin() + 1);
+        return first;
+    }
+
+    void look_up_shares() {
+        for (std::size_t a = 0; a < batch_.numbers.shape(0); ++a) {
+            const Index number = batch_.numbers.data()[a];
+            if (number < 0 || number >= static_cast<Index>(batch_.shares.shape(0))) {
+                throw std::out_of_range("shares: there are none of the number " +
+                                        std::to_string(number));
+            }
+            std::copy_n(batch_.shares.data() + number * n_networks_, n_networks_,
+                        &shares_[a * n_networks_]);
+        }
+    }
+
+    Index begin(Index f) const { return first_[f]; }
+    Index end(Index f) const { return first_[f + 1]; }
     Index tile_size() const {
         return (batch_.one_network ? 1 : n_networks_) * nets_.tape_rows * networks::tile_atoms;
     }
 
-    networks::Tile<T> tile(const networks::Tiles& tiles, std::size_t t, bool slopes, T* tape) const {
+    networks::Tile<T> tile(Index f, const networks::Tiles& tiles, std::size_t t, bool slopes,
+                           T* tape) const {
+        // Tiles know atoms by their place in the batch: where the first one's would be.
+        const Index before = begin(f) * n_features_ * static_cast<Index>(sizeof(T));
+        const T* x = reinterpret_cast<const T*>(batch_.fingerprints.data()[f] - before);
         const networks::Range& range = tiles.ranges[t];
         return {range.end - range.begin, tiles.order.data() + range.begin, range.first, range.last,
-                slopes, batch_.fingerprints.data(), batch_.shares.data(), outputs_.get(),
+                slopes, x, shares_.get(), outputs_.get(),
                 tape + static_cast<Index>(t) * tile_size()};
     }
 
@@ -135,7 +187,7 @@ private:
         std::fill(&energies_[begin(f)], &energies_[end(f)], T(0));
         if (with_forces_) clear(f, slopes_.get());
         for (std::size_t t = 0; t < tiles.ranges.size(); ++t) {
-            kernel_.forward(nets_, tile(tiles, t, with_forces_, tape), energies_.get(),
+            kernel_.forward(nets_, tile(f, tiles, t, with_forces_, tape), energies_.get(),
                             slopes_.get(), scratch.networks.data());
         }
         T total = 0;
@@ -171,9 +223,9 @@ private:
                        T* changes) {
         const bool slopes = with_forces_ && batch_.force_weights.data()[f] != T(0);
         if (slopes) push(f, scratch);
-        T* shares = batch_.share_changes.shape(0) ? batch_.share_changes.data() : nullptr;
+        T* shares = with_shares() ? share_changes_.get() : nullptr;
         for (std::size_t t = 0; t < tiles.ranges.size(); ++t) {
-            kernel_.backward(nets_, tile(tiles, t, slopes, tape), energy_changes_.get(),
+            kernel_.backward(nets_, tile(f, tiles, t, slopes, tape), energy_changes_.get(),
                              directions_.get(), shares, changes, scratch.networks.data());
         }
     }
@@ -195,17 +247,22 @@ private:
     }
 
     void scale(Index f, T* rows) const {
-        const T* factors = batch_.factors.data();
-        for (Index q = begin(f) * n_features_; q < end(f) * n_features_; ++q) rows[q] *= factors[q];
+        const T* factors = reinterpret_cast<const T*>(batch_.factors.data()[f]);
+        T* own = rows + begin(f) * n_features_;
+        const Index size = (end(f) - begin(f)) * n_features_;
+        for (Index q = 0; q < size; ++q) own[q] *= factors[q];
     }
 
     const Batch<T>& batch_;
     const bool with_forces_;
     const Index n_networks_, n_features_;
     const networks::Kernel<T>& kernel_;
+    const std::vector<T> parameters_;
+    const std::vector<Index> first_;  // [n_frames + 1], the first atom of each frame
     networks::Networks<T> nets_;
     const std::vector<jacobian::Frame<T>> frames_;
     const jacobian::Touch touch_;
+    std::unique_ptr<T[]> shares_, share_changes_;
     std::unique_ptr<T[]> energies_, energy_changes_, outputs_;  // of atoms
     std::unique_ptr<T[]> force_changes_, slopes_, directions_;
 };
@@ -216,7 +273,8 @@ template <typename T>
 double run(const Batch<T>& batch, int threads) {
     Step<T> step(batch);
     const std::vector<Index> bounds = step.groups(), order = step.by_size(bounds);
-    const std::size_t n_groups = order.size(), size = batch.changes.shape(0);
+    const std::size_t n_groups = order.size();
+    const std::size_t size = step.with_gradient() ? step.n_parameters() : 0;
     std::vector<std::vector<T>> sums(n_groups, std::vector<T>(size));
     std::vector<double> losses(n_groups);
 #pragma omp parallel num_threads(threads)
@@ -233,6 +291,7 @@ double run(const Batch<T>& batch, int threads) {
     for (const std::vector<T>& part : sums) {
         for (std::size_t q = 0; q < size; ++q) batch.changes.data()[q] += part[q];
     }
+    if (step.with_shares()) step.add_shares(batch.changes.data() + size);
     return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
@@ -245,17 +304,17 @@ void bind(nb::module_& module) {
     module.def(
         "batch_loss",
         [](const std::string& activation, bool one_network, const std::string& penalty,
-           double delta, Vector constants, Vector parameters, Indices widths, Matrix fingerprints,
-           Matrix shares, Indices first, jacobian::Table table, jacobian::Touched touch,
-           Matrix factors, Vector target_energies, Matrix target_forces, Vector energy_weights,
-           Vector divisors, Vector force_weights, Array<T, -1> energies, Array<T, -1, -1> forces,
-           Array<T, -1, -1> share_changes, Array<T, -1> changes, int threads) {
+           double delta, Vector constants, Indices parameters, Indices widths, Indices fingerprints,
+           Matrix shares, Indices numbers, Indices sizes, jacobian::Table table,
+           jacobian::Touched touch, Indices factors, Vector target_energies, Matrix target_forces,
+           Vector energy_weights, Vector divisors, Vector force_weights, Array<T, -1> energies,
+           Array<T, -1, -1> forces, Array<T, -1> changes, int threads) {
             const Penalty<T> of_errors{kind_of(penalty), static_cast<T>(delta)};
             nb::gil_scoped_release release;
             return run<T>({activation, one_network, of_errors, constants, parameters, widths,
-                           fingerprints, shares, first, table, touch, factors, target_energies,
-                           target_forces, energy_weights, divisors, force_weights, energies, forces,
-                           share_changes, changes},
+                           fingerprints, shares, numbers, sizes, table, touch, factors,
+                           target_energies, target_forces, energy_weights, divisors, force_weights,
+                           energies, forces, changes},
                           threads);
         },
         nb::arg(), nb::arg(), nb::arg(), nb::arg(), strict, strict, strict, strict, strict, strict,

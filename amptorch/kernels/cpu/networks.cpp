@@ -26,7 +26,8 @@ struct Batch {
     Array<T, -1, -1, -1, tile_atoms> tape;  // [n_tiles, their networks, rows, ..], or 0 tiles
 
     Networks<T> networks() const {
-        return networks_of<T>(parameters, constants, widths, static_cast<Index>(shares.shape(1)),
+        return networks_of<T>(parameters.data(), static_cast<Index>(parameters.size()), constants,
+                              widths, static_cast<Index>(shares.shape(1)),
                               static_cast<Index>(tape.shape(2)));
     }
 

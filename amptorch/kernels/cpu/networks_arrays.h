@@ -8,13 +8,13 @@
 
 namespace amptorch::networks {
 
+// ``size``: of the parameters of all networks.
 template <typename T>
-Networks<T> networks_of(Array<const T, -1> parameters, Array<const T, -1> constants,
+Networks<T> networks_of(const T* parameters, Index size, Array<const T, -1> constants,
                         Array<const Index, -1> widths, Index n_networks, Index tape_rows) {
     const Index* w = widths.data();
     const int n_layers = static_cast<int>(widths.shape(0)) - 1;
-    return {parameters.data(), constants.data(), w, n_networks,
-            static_cast<Index>(parameters.size()) / n_networks, n_layers,
+    return {parameters, constants.data(), w, n_networks, size / n_networks, n_layers,
             std::accumulate(w + 1, w + n_layers, Index{0}), tape_rows};
 }
 

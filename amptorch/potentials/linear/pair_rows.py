@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -53,9 +53,7 @@ def blocks_of(batch: AtomsBatch) -> Iterator[Blocks] | None:
     if isinstance(primes, OnTheFly):
         return map(_blocks, _computed(primes, batch.natoms.tolist()))
     if isinstance(primes, JacobianBatch):
-        factors = primes.factors.split(batch.natoms.tolist())
-        parts = zip(primes.parts, factors, strict=True)
-        return (_blocks(replace(part, factors=own)) for part, own in parts)
+        return map(_blocks, primes.parts)
     return iter([_blocks(primes)]) if isinstance(primes, PairJacobian) else None
 
 

@@ -233,9 +233,14 @@ class AtomisticModel(Model):
         """All networks."""
         raise NotImplementedError
 
-    def shares(self, numbers: Tensor) -> Tensor:
-        """Weights [n_atoms, n_networks] of the networks in the energies of atoms."""
+    def shares_of_numbers(self) -> Tensor:
+        """Weights [n_numbers, n_networks] of the networks in the energies of atoms of each atomic
+        number."""
         raise NotImplementedError
+
+    def shares(self, numbers: Tensor) -> Tensor:
+        """Those of atoms [n_atoms, n_networks]."""
+        return self.shares_of_numbers()[numbers]
 
     def one_network(self) -> bool:
         """Whether each atom has the share of one network at most, and that a constant."""
@@ -302,6 +307,9 @@ class BPNN(AtomisticModel):
     def perceptrons(self) -> list[MLP]:
         return cast("list[MLP]", list(self.elementwise_models))
 
+    def shares_of_numbers(self) -> Tensor:
+        return self.element_mask.mask.weight
+
     def shares(self, numbers: Tensor) -> Tensor:
         return self.element_mask(numbers)
 
@@ -327,8 +335,8 @@ class SingleNN(AtomisticModel):
     def perceptrons(self) -> list[MLP]:
         return [self.model]
 
-    def shares(self, numbers: Tensor) -> Tensor:
-        return torch.ones_like(numbers, dtype=next(self.parameters()).dtype)[:, None]
+    def shares_of_numbers(self) -> Tensor:
+        return next(self.parameters()).new_ones((N_ELEMENTS, 1))
 
     def latent(self, fingerprint: Tensor, numbers: Tensor, layer: int) -> Tensor:
         return self.model.latent(fingerprint, layer)
