@@ -15,7 +15,7 @@ namespace amptorch::ace {
 // The kernel for so many atoms of an element: vectors as long as the machine has where atoms fill more
 // than half of one.
 template <typename T>
-const Kernel<T>& kernel(std::size_t n_atoms) {
+const Kernel<T>& kernel([[maybe_unused]] std::size_t n_atoms) {
 #ifdef AMPTORCH_HAS_AVX512
     const Kernel<T>& wide = AMPTORCH_OF_TYPE(T, Kernel, avx512::double_kernel, avx512::float_kernel);
     if (uses_avx512() && n_atoms > std::size_t(wide.width / 2)) return wide;
