@@ -67,14 +67,20 @@ class PairPrimes(Primes):
 @dataclass
 class Computed(Primes):
     """Base of the forms that hold no primes but compute them at every call; ``factors``
-    [n_atoms, n_features] scale features."""
+    [n_atoms, n_features] scale features, and are 1 where ``plain``."""
 
     environment: Environment
     factors: Tensor
     descriptor: BaseDescriptor
+    plain: bool = False
 
     def scaled(self, factors: Tensor) -> Computed:
-        return replace(self, factors=self.factors * factors)
+        plain = self.plain and bool((factors == 1).all())
+        return replace(self, factors=self.factors * factors, plain=plain)
+
+    def with_factors(self, values: Tensor) -> Tensor:
+        """Numbers of features times the factors."""
+        return values if self.plain else values * self.factors
 
     def to(self, *where: Where, **named: Where) -> Computed:
         return replace(
@@ -98,7 +104,7 @@ class OnTheFly(Computed, PairPrimes):
         @torch.no_grad()
         def push(forces: Tensor) -> Tensor:
             changes = pair_jacobian.pair_changes(self.environment, forces)
-            return self.descriptor.jvp(self.environment, changes) * self.factors
+            return self.with_factors(self.descriptor.jvp(self.environment, changes))
 
         return self.forces(gradient), push
 
@@ -111,7 +117,7 @@ class OnTheFly(Computed, PairPrimes):
         return forces, frame_sums(virials, frames, n_frames)
 
     def _pair_gradients(self, gradient: Tensor) -> Tensor:
-        return self.descriptor.vjp(self.environment, gradient * self.factors)
+        return self.descriptor.vjp(self.environment, self.with_factors(gradient))
 
     def to_sparse(self) -> Tensor:
         _, values = self.descriptor.jacobian(self.environment)
@@ -283,7 +289,7 @@ def primes_of(
     factors, threshold = torch.ones_like(fingerprint), descriptor.prime_threshold
     if values is None:
         form = MatrixOnTheFly if threshold else OnTheFly
-        return form(environment, factors, descriptor)
+        return form(environment, factors, descriptor, plain=True)
     touch = descriptor.touch.to(values.device)
     primes = PairJacobian(environment, factors, values, touch)
     if not threshold:
@@ -297,7 +303,8 @@ def join(primes: Sequence[Primes]) -> Primes:
     if len(computed) == len(primes):
         environment = concatenate([each.environment for each in computed])
         factors = torch.cat([each.factors for each in computed])
-        return replace(computed[0], environment=environment, factors=factors)
+        plain = all(each.plain for each in computed)
+        return replace(computed[0], environment=environment, factors=factors, plain=plain)
     stored = [each for each in primes if isinstance(each, PairJacobian)]
     if len(stored) == len(primes):
         return JacobianBatch(stored)

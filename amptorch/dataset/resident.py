@@ -164,6 +164,7 @@ class ResidentPrimes:
         self.first = primes[0]
         self.stored = [each for each in primes if isinstance(each, PairJacobian)]
         self.stay = bool(self.stored) and not gathers
+        self.plain = all(isinstance(each, Computed) and each.plain for each in primes)
         self.sizes = Sizes([each.environment.n_pairs for each in primes])
         if not self.stay:
             self.factors = lay.rows([each.factors for each in primes])
@@ -180,7 +181,8 @@ class ResidentPrimes:
         rows = Rows.of(pairs, int(self.sizes.counts[frames].sum()))
         environment = self.environments.of(atoms, rows)
         if isinstance(self.first, Computed):
-            return replace(self.first, environment=environment, factors=factors)
+            computed = replace(self.first, environment=environment, factors=factors)
+            return replace(computed, plain=self.plain)
         return PairJacobian(environment, factors, rows.take(self.values), self.touch)
 
 

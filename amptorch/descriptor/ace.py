@@ -10,12 +10,15 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from ..errors import check_keys, is_number, nearest
 from ..kernels import core_repulsion, spherical_expansion
+from ..kernels.capability import in_cpp
 from ..kernels.core_repulsion import CoreRepulsion
 from ..kernels.environment import Environment
-from ..kernels.spherical_expansion import SphericalExpansion, count
+from ..kernels.registration import Context
+from ..kernels.spherical_expansion import Rows, SphericalExpansion, count
 from .base_descriptor import BaseDescriptor, Kernel
 from .schemes import parameters_to_json
 
@@ -101,6 +104,47 @@ def jacobian(environment: Environment, parameters: Parameters) -> tuple[Tensor, 
 
 def vjp(environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
     """dE/dR_ij [n_pairs, 3]"""
+    if in_cpp(gradient) and not environment.vectors.requires_grad:
+        pulled: Tensor = _Pull.apply(gradient, environment, parameters)
+        return pulled
+    return _vjp_of_columns(environment, parameters, gradient)
+
+
+class _Kept(Context):
+    """What a backward needs of its forward."""
+
+    environment: Environment
+    parameters: Parameters
+
+
+class _Pull(Function):
+    """``vjp`` without copies of columns, where vectors are constants."""
+
+    @staticmethod
+    def forward(
+        ctx: _Kept, gradient: Tensor, environment: Environment, parameters: Parameters
+    ) -> Tensor:
+        ctx.environment, ctx.parameters = environment, parameters
+        pulled = Rows(environment, parameters.expansion).vjp(gradient)
+        if parameters.core.acts:
+            own = gradient[:, parameters.expansion.n_features :]
+            pulled += core_repulsion.vjp(environment, parameters.core, own)
+        return pulled
+
+    @staticmethod
+    def backward(ctx: _Kept, changes: Tensor) -> tuple[Tensor, None, None]:
+        environment, parameters = ctx.environment, ctx.parameters
+        core = core_repulsion.jvp(environment, parameters.core, changes)
+        if torch.is_grad_enabled():
+            expansion = spherical_expansion.jvp(environment, parameters.expansion, changes)
+            return torch.cat([expansion, core], 1), None, None
+        features = changes.new_empty(environment.n_atoms, parameters.n_features)
+        Rows(environment, parameters.expansion).jvp(changes, features)
+        features[:, parameters.expansion.n_features :] = core
+        return features, None, None
+
+
+def _vjp_of_columns(environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
     n = parameters.expansion.n_features
     pulled = spherical_expansion.vjp(environment, parameters.expansion, gradient[:, :n])
     if not parameters.core.acts:

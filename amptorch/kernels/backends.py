@@ -85,7 +85,7 @@ class Cpp:
 
     def forward(self, environment: Environment, parameters: Parameters) -> Tensor:
         features = _features(environment, parameters)
-        self._run("forward", environment, parameters, features)
+        self.run("forward", environment, parameters, features)
         return features
 
     def jacobian(
@@ -93,22 +93,23 @@ class Cpp:
     ) -> tuple[Tensor, Tensor]:
         features = _features(environment, parameters)
         blocks = environment.vectors.new_empty((environment.n_pairs, touch.shape[-1], 3))
-        self._run("jacobian", environment, parameters, touch, features, blocks)
+        self.run("jacobian", environment, parameters, touch, features, blocks)
         return features, blocks
 
     def vjp(self, environment: Environment, parameters: Parameters, gradient: Tensor) -> Tensor:
         pulled = environment.vectors.new_empty((environment.n_pairs, 3))
-        self._run("vjp", environment, parameters, gradient.detach(), pulled)
+        self.run("vjp", environment, parameters, gradient.detach(), pulled)
         return pulled
 
     def jvp(self, environment: Environment, parameters: Parameters, changes: Tensor) -> Tensor:
         features = _features(environment, parameters)
-        self._run("jvp", environment, parameters, changes.detach(), features)
+        self.run("jvp", environment, parameters, changes.detach(), features)
         return features
 
-    def _run(
+    def run(
         self, operation: str, environment: Environment, parameters: Parameters, *arrays: Tensor
     ) -> None:
+        """One operation, from and into arrays."""
         getattr(_native, f"{self.stem}_{operation}")(
             environment.vectors.detach(),
             environment.first,

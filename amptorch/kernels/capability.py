@@ -2,9 +2,9 @@
 
 The latter is chosen once in a process: AVX2 with fused multiply-add where the machine has both, and
 else the baseline, which every machine of its architecture has: SSE2, NEON. Networks, bispectrum
-components and symmetry functions in float32 are compiled for AVX-512 too. The environment variable
-``AMPTORCH_CPU_CAPABILITY`` ("avx512", "avx2" or "baseline"), set before the first kernel runs,
-overrides it.
+components, products of ACE and symmetry functions in float32 are compiled for AVX-512 too. The
+environment variable ``AMPTORCH_CPU_CAPABILITY`` ("avx512", "avx2" or "baseline"), set before the
+first kernel runs, overrides it.
 Sums are rounded otherwise then, and torch's own choices have variables of their own
 (``ATEN_CPU_CAPABILITY``, ``MKL_CBWR``).
 """

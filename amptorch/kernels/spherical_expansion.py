@@ -52,6 +52,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .backends import Cpp
+from .environment import Environment
 from .operators import Operators
 from .reference import spherical_expansion as reference
 
@@ -142,3 +144,41 @@ forward = OPERATORS.forward
 jacobian = OPERATORS.jacobian
 vjp = OPERATORS.vjp
 jvp = OPERATORS.jvp
+
+
+class Rows:
+    """``vjp`` and ``jvp`` of the kernel in C++ on rows of features that have more columns behind
+    those of the expansion, so that they need not be copied; autograd records nothing of them.
+
+    Args:
+        environment: on the CPU, in a precision of ``COMPILED``.
+        expansion: of the first columns.
+    """
+
+    def __init__(self, environment: Environment, expansion: SphericalExpansion) -> None:
+        vectors = environment.vectors.detach().contiguous()
+        self._environment, self._expansion = environment.with_vectors(vectors), expansion
+
+    def vjp(self, gradient: Tensor) -> Tensor:
+        """dE/dR_ij [n_pairs, 3] from dE/dA, in the first columns of [n_atoms, n]."""
+        pulled = torch.empty_like(self._environment.vectors)
+        self._run("vjp", gradient.shape[1], gradient.detach().contiguous(), pulled)
+        return pulled
+
+    def jvp(self, changes: Tensor, features: Tensor) -> None:
+        """Write dA from dR_ij [n_pairs, 3] into the first columns of ``features`` [n_atoms, n]."""
+        self._run("jvp", features.shape[1], changes.detach().contiguous(), features)
+
+    def _run(self, operation: str, n_columns: int, *arrays: Tensor) -> None:
+        wide = _Wide(**{**vars(self._expansion), "n_features": n_columns})
+        _CPP.run(operation, self._environment, wide, *arrays)
+
+
+class _Wide(SphericalExpansion):
+    """With columns that the kernel leaves alone."""
+
+    def __post_init__(self) -> None:
+        return None
+
+
+_CPP = Cpp("spherical_expansion")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,21 @@ def test_mixed_forms_join_as_matrices():
     assert isinstance(batch.primes, SparsePrimes)
     expected = torch.block_diag(*(each.fprimes.to_dense() for each in cached))
     torch.testing.assert_close(batch.fprimes.to_dense(), expected)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_scaled_frames_join_those_that_are_not(order):
+    scaled = images("gaussian_cosine", "on_the_fly", 2)
+    factors = scaled[0].primes.factors
+    scaled[0].primes = scaled[0].primes.scaled(1 / factors)
+    fresh = replace(scaled[0].primes, factors=torch.ones_like(factors), plain=True)
+    expected = collate([scaled[k] for k in order]).primes
+    scaled[0].primes = fresh.scaled(torch.ones_like(factors))
+    found = collate([scaled[k] for k in order]).primes
+    assert scaled[0].primes.plain
+    gradient = torch.sin(torch.arange(found.factors.numel(), dtype=torch.float64))
+    gradient = gradient.reshape(found.factors.shape)
+    torch.testing.assert_close(found.forces(gradient), expected.forces(gradient))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -45,8 +45,8 @@ struct Task {
     T* gradient;        // [., n_features]
     const T* weights;   // of energies
     const T* changes;   // [., n_features], weights of slopes
-    T* of_coefficients;  // as in Element, as many numbers for each as there are lanes
-    T* of_radial;        // likewise
+    T* of_coefficients;  // as in Element
+    T* of_radial;        // likewise, as many numbers for each as there are lanes
 };
 
 template <typename T>
@@ -71,6 +71,9 @@ struct Kernel {
 AMPTORCH_ACE_KERNELS(baseline)
 #ifdef AMPTORCH_HAS_AVX2
 AMPTORCH_ACE_KERNELS(avx2)
+#endif
+#ifdef AMPTORCH_HAS_AVX512
+AMPTORCH_ACE_KERNELS(avx512)
 #endif
 #undef AMPTORCH_ACE_KERNELS
 

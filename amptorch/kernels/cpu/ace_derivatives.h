@@ -97,32 +97,54 @@ struct Derivatives {
     void pull_terms() {
         Vec<T> us[n], vs[n];
         for (int p = 0; p < n; ++p) us[p] = own_weights[p], vs[p] = rate_weights[p];
-        Vec<T>* to = reinterpret_cast<Vec<T>*>(task.of_coefficients);
-        const int* term = element.terms;
+        Vec<T> changed[4 * n];  // by coefficients of four terms
         const T* c = element.coefficients;
-        for (int i = 0; i < element.n_terms; ++i, term += 2, c += n, to += n) {
-            const Complex<T> a = block.values[term[0]], b = block.values[term[1]];
-            const Complex<T> da = rates[term[0]], db = rates[term[1]];
-            const Vec<T> product = real(a, b), rate = real(da, b) + real(a, db);
-            Vec<T> u{}, v{};
-            for (int p = 0; p < n; ++p) {
-                to[p] += us[p] * product + vs[p] * rate;
-                u += c[p] * us[p];
-                v += c[p] * vs[p];
+        block.for_terms([&](int first, int begin, int end) {
+            const Complex<T> a = block.values[first], da = rates[first];
+            Complex<T> own{}, moved{};
+            for (int i = begin; i < end; ++i, c += n) {
+                const int second = element.terms[2 * i + 1];
+                const Complex<T> b = block.values[second], db = rates[second];
+                const Vec<T> product = real(a, b), rate = real(da, b) + real(a, db);
+                Vec<T> u{}, v{};
+                for (int p = 0; p < n; ++p) {
+                    changed[i % 4 * n + p] = us[p] * product + vs[p] * rate;
+                    u += c[p] * us[p];
+                    v += c[p] * vs[p];
+                }
+                pull_real(u, b, v, db, own, moved);
+                pull_real(u, a, v, da, block.slopes[second], pulls[second]);
+                if (i % 4 == 3) add_changed<n>(changed, task.of_coefficients + (i - 3) * n);
             }
-            pull_real(term[0], u, b, v, db);
-            pull_real(term[1], u, a, v, da);
+            add(block.slopes[first], own);
+            add(pulls[first], moved);
+        });
+        const int rest = element.n_terms % 4 * n, from = element.n_terms * n - rest;
+        for (int k = 0; k < rest; ++k) task.of_coefficients[from + k] += sum<T>(changed[k]);
+    }
+
+    // Sums over lanes.
+    template <int n>
+    static AMPTORCH_INLINE void add_changed(const Vec<T> (&changed)[4 * n], T* to) {
+        for (int k = 0; k < 4 * n; k += 4) {
+            const Vec<T> four[4] = {changed[k], changed[k + 1], changed[k + 2], changed[k + 3]};
+            add_sums<T>(four, to + k);
         }
     }
 
-    // Of u Re(node other) + v Re(node change + change of node other).
-    AMPTORCH_INLINE void pull_real(int node, Vec<T> u, const Complex<T>& other, Vec<T> v,
-                                   const Complex<T>& change) {
-        Complex<T>&own = block.slopes[node], &rate = pulls[node];
+    // Of u Re(node other) + v Re(node change + change of node other), to slopes of node and change.
+    static AMPTORCH_INLINE void pull_real(Vec<T> u, const Complex<T>& other, Vec<T> v,
+                                          const Complex<T>& change, Complex<T>& own,
+                                          Complex<T>& rate) {
         own.re += u * other.re + v * change.re;
         own.im -= u * other.im + v * change.im;
         rate.re += v * other.re;
         rate.im -= v * other.im;
+    }
+
+    static AMPTORCH_INLINE void add(Complex<T>& to, const Complex<T>& more) {
+        to.re += more.re;
+        to.im += more.im;
     }
 
     void pull_nodes() {

@@ -144,18 +144,33 @@ struct Block {
     void pull_terms() {
         Vec<T> weights[n];
         for (int p = 0; p < n; ++p) weights[p] = densities[p];
-        const int* term = element.terms;
         const T* c = element.coefficients;
-        for (int i = 0; i < element.n_terms; ++i, term += 2, c += n) {
-            Vec<T> g = c[0] * weights[0];
-            for (int p = 1; p < n; ++p) g += c[p] * weights[p];
-            const Complex<T> a = values[term[0]], b = values[term[1]];
-            Complex<T>& left = slopes[term[0]];
-            left.re += g * b.re;
-            left.im -= g * b.im;
-            Complex<T>& right = slopes[term[1]];
-            right.re += g * a.re;
-            right.im -= g * a.im;
+        for_terms([&](int first, int begin, int end) {
+            const Complex<T> a = values[first];
+            Complex<T> sum{};
+            for (int i = begin; i < end; ++i, c += n) {
+                Vec<T> g = c[0] * weights[0];
+                for (int p = 1; p < n; ++p) g += c[p] * weights[p];
+                const int second = element.terms[2 * i + 1];
+                const Complex<T> b = values[second];
+                sum.re += g * b.re;
+                sum.im -= g * b.im;
+                Complex<T>& right = slopes[second];
+                right.re += g * a.re;
+                right.im -= g * a.im;
+            }
+            slopes[first].re += sum.re;
+            slopes[first].im += sum.im;
+        });
+    }
+
+    // Calls each(first, begin, end) for terms of one first node that lie one after the other.
+    template <typename Each>
+    AMPTORCH_INLINE void for_terms(const Each& each) const {
+        const int *term = element.terms, n = element.n_terms;
+        for (int begin = 0, end = 0; begin < n; begin = end) {
+            while (end < n && term[2 * end] == term[2 * begin]) ++end;
+            each(term[2 * begin], begin, end);
         }
     }
 

@@ -12,8 +12,14 @@
 
 namespace amptorch::ace {
 
+// The kernel for so many atoms of an element: vectors as long as the machine has where atoms fill more
+// than half of one.
 template <typename T>
-const Kernel<T>& kernel() {
+const Kernel<T>& kernel([[maybe_unused]] std::size_t n_atoms) {
+#ifdef AMPTORCH_HAS_AVX512
+    const Kernel<T>& wide = AMPTORCH_OF_TYPE(T, Kernel, avx512::double_kernel, avx512::float_kernel);
+    if (uses_avx512() && n_atoms > std::size_t(wide.width / 2)) return wide;
+#endif
     return AMPTORCH_KERNEL(T, Kernel, double_kernel, float_kernel);
 }
 
@@ -84,25 +90,25 @@ public:
         task.changes = changes;
         task.atoms = atoms.data();
         task.element = tables_[element].element();
-        const Kernel<T>& compiled = kernel<T>();
+        const Kernel<T>& compiled = kernel<T>(atoms.size());
         const auto n = static_cast<Index>(tables_[element].coefficients.size());
         const auto n_radial = static_cast<Index>(tables_[element].radial.size());
-        const Index size = (n + n_radial) * compiled.width;
+        const Index size = n + n_radial * compiled.width;
         std::vector<Aligned<T>> sums;
         for (int thread = 0; thread < std::max(threads, 1); ++thread) {
             sums.emplace_back(size);
             std::fill_n(sums.back().data(), size, T(0));
         }
-        in_parts(threads, compiled.differentiation_size(task), static_cast<Index>(atoms.size()),
+        in_parts(threads, compiled.width, compiled.differentiation_size(task), atoms.size(),
                  [&](int thread, Index begin, int number, T* scratch) {
             Task<T> own = task;
-            own.of_coefficients = sums[thread].data();
-            own.of_radial = own.of_coefficients + n * compiled.width;
+            own.of_radial = sums[thread].data();
+            own.of_coefficients = own.of_radial + n_radial * compiled.width;
             compiled.differentiate(own, begin, number, scratch);
         });
         for (const Aligned<T>& each : sums) {
-            add_lanes(each.data(), n, compiled.width, coefficients);
-            add_lanes(each.data() + n * compiled.width, n_radial, compiled.width, radial);
+            add_lanes(each.data(), n_radial, compiled.width, radial);
+            add_lanes(each.data() + n_radial * compiled.width, n, 1, coefficients);
         }
     }
 
@@ -128,8 +134,8 @@ private:
                    const Each& each) const {
         task.atoms = atoms.data();
         task.element = tables_[element].element();
-        const Kernel<T>& compiled = kernel<T>();
-        in_parts(threads, compiled.scratch_size(task), static_cast<Index>(atoms.size()),
+        const Kernel<T>& compiled = kernel<T>(atoms.size());
+        in_parts(threads, compiled.width, compiled.scratch_size(task), atoms.size(),
                  [&](int, Index begin, int number, T* scratch) {
             each(compiled, task, begin, number, scratch);
         });
@@ -137,8 +143,8 @@ private:
 
     // Calls each(thread, begin, number, scratch) for blocks of atoms, in turn.
     template <typename Each>
-    static void in_parts(int threads, Index size, Index n_atoms, const Each& each) {
-        const Index width = kernel<T>().width, n_blocks = (n_atoms + width - 1) / width;
+    static void in_parts(int threads, Index width, Index size, Index n_atoms, const Each& each) {
+        const Index n_blocks = (n_atoms + width - 1) / width;
         const auto most = static_cast<int>(std::max<Index>(1, std::min<Index>(threads, n_blocks)));
 #pragma omp parallel for schedule(static, 1) num_threads(most)
         for (int part = 0; part < most; ++part) {

@@ -3,7 +3,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define AMPTORCH_HAS_AVX2
-// For networks and bispectrum components, whose time is that of multiplications. Not in the plugin of LAMMPS,
+// For what takes the time of multiplications: networks, bispectrum components, ACE. Not in the plugin of LAMMPS,
 // which is compiled while somebody waits.
 #ifndef AMPTORCH_FLOAT64_ONLY
 #define AMPTORCH_HAS_AVX512

@@ -43,11 +43,15 @@ class Graph:
         wanted = sorted({*keys}, key=lambda key: (len(key), key))
         graph = ProductGraph(1 + layout.size)
         graph.add_all(wanted)
-        order = {key: place for place, key in enumerate(wanted)}
         nodes, terms = (
             np.array(each, dtype=np.int32).reshape(-1, 2) for each in (graph.nodes, graph.terms)
         )
-        return cls(nodes, terms, torch.tensor([order[key] for key in keys], dtype=torch.int64))
+        # Terms of one second factor, of which there are most, lie together, and it is first: the
+        # kernel reads and writes it once for them.
+        order = np.lexsort((terms[:, 0], terms[:, 1]))
+        places = {wanted[k]: place for place, k in enumerate(order.tolist())}
+        own = torch.tensor([places[key] for key in keys], dtype=torch.int64)
+        return cls(nodes, terms[order, ::-1].copy(), own)
 
     def functions(self, products: Products, terms: Tensor) -> Tensor:
         """B [n_atoms, functions] of the real parts [n_atoms, terms]."""

@@ -26,6 +26,8 @@ from ...ace import BONDS, potential_of
 from ...kernels.finite_differences import STEP
 from ...tolerances import FINITE_DIFFERENCE, KERNEL, SYMMETRY
 
+# Batches with fewer atoms of an element than vectors have lanes, and with more.
+COPIES = (1, 5)
 # Of the core repulsion, so that atoms of "core" are inside its step.
 IN_CORE = {"core_cutoff": 2.0, "core_width": 1.9}
 
@@ -46,9 +48,10 @@ def batch_of(descriptor, frames):
     [*(("ace", each) for each in BONDS), ("linear_ace", "plain"), ("linear_ace", "core")],
 )
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_the_kernel_is_the_model_in_torch(bonds, name, dtype):
+@pytest.mark.parametrize("copies", COPIES)
+def test_the_kernel_is_the_model_in_torch(bonds, name, dtype, copies):
     potential = potential_of(BONDS[bonds], name, dtype=dtype)
-    batch = batch_of(potential.descriptor, [salt(), salt()[:5]]).to(dtype)
+    batch = batch_of(potential.descriptor, copies * [salt(), salt()[:5]]).to(dtype)
     with torch.no_grad():
         energies, slopes = potential.model.atomic_energies_and_gradient(batch, True)
     expected, gradient = potential.model.by_autograd(batch.fingerprint, batch.atomic_numbers, True)
@@ -62,11 +65,13 @@ def test_the_kernel_is_the_model_in_torch(bonds, name, dtype):
 @pytest.mark.parametrize("bonds", BONDS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_in_parameters_are_those_of_autograd(bonds, dtype, kind):
+@pytest.mark.parametrize("copies", COPIES)
+def test_gradients_in_parameters_are_those_of_autograd(bonds, dtype, kind, copies):
     potential = potential_of(BONDS[bonds], dtype=dtype)
     own = potential.model.expansion.embeddings
     own[:] = [replace(each, kind=kind, **IN_CORE) for each in own]
-    model, batch = potential.model, batch_of(potential.descriptor, [salt(), salt()[:5]]).to(dtype)
+    frames = copies * [salt(), salt()[:5]]
+    model, batch = potential.model, batch_of(potential.descriptor, frames).to(dtype)
     generator = torch.Generator().manual_seed(5)
     weights, changes = (
         torch.randn(size, generator=generator).to(dtype)
@@ -81,6 +86,31 @@ def test_gradients_in_parameters_are_those_of_autograd(bonds, dtype, kind):
         )
     )
     for one, other in zip(found, expected, strict=True):
+        assert (one - other).abs().max() <= 10 * KERNEL[dtype] * other.abs().max()
+
+
+@pytest.mark.parametrize("bonds", BONDS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_pairs_have_the_gradients_that_moving_pairs_have(bonds, dtype):
+    """Where vectors are constants rows of slopes are read as they lie."""
+    descriptor = potential_of(BONDS[bonds]).descriptor
+    constant = descriptor.environment(salt()).to(dtype)
+    moving = constant.with_vectors(constant.vectors.clone().requires_grad_())
+    generator = torch.Generator().manual_seed(3)
+    slopes, again = (
+        torch.randn(constant.n_atoms, descriptor.n_features, generator=generator).to(dtype)
+        for _ in range(2)
+    )
+    slopes.requires_grad_()
+    changes = torch.randn(constant.vectors.shape, generator=generator).to(dtype).requires_grad_()
+    results = []
+    for environment in (constant, moving):
+        pairs = descriptor.vjp(environment, slopes)
+        (once,) = torch.autograd.grad(pairs, slopes, changes, retain_graph=True)
+        (kept,) = torch.autograd.grad(pairs, slopes, changes, create_graph=True)
+        (twice,) = torch.autograd.grad(kept, changes, again)
+        results.append((pairs, once, kept, twice))
+    for one, other in zip(*results, strict=True):
         assert (one - other).abs().max() <= 10 * KERNEL[dtype] * other.abs().max()
 
 
