@@ -36,7 +36,7 @@ def calls(monkeypatch) -> Iterator[Counter[str]]:
     count(Gaussian, "__init__", "descriptors", lambda *_: 1)
     for place, name in (
         (base_descriptor, "find_neighbors_of_frames"),
-        (environments, "find_neighbors_of_batch"),
+        (environments.kernels, "find_neighbors_of_batch"),
     ):
         count(place, name, "neighbours", lambda frames, *_: len(frames))
     count(Gaussian, "jacobian", "described", lambda *_: 1)
