@@ -37,7 +37,7 @@ HOT = (
     "amptorch.kernels.neighbors:find_neighbors_of_frames",
     "amptorch.kernels.operators:Compiled._rebuild",
     "amptorch.kernels.operators:flatten",
-    "amptorch.kernels.backends:Cpp._run",
+    "amptorch.kernels.backends:Cpp.run",
     "amptorch.data.statistics:Statistics.of",
     "amptorch.preprocessing.scaling:fit_scalers",
     "amptorch.preprocessing.scaling:scale",
