@@ -13,6 +13,7 @@ import numpy as np
 from ase import Atoms
 
 from ..data.reading import load_images
+from ..recipe.suited import NETWORKS
 from ..trainer import AtomsTrainer
 from .config_file import with_classes
 from .configuration import configuration
@@ -55,7 +56,7 @@ def add_command(commands: Any) -> None:
     add_recipe(parser)
     add_time(parser)
     add_output(parser)
-    parser.set_defaults(run=run, resume=None, potential="networks")
+    parser.set_defaults(run=run, resume=None, potential=NETWORKS)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -262,7 +262,7 @@ def _forward(
     # Atoms without a network, and networks without a share, are left as they are.
     energies, slopes, outputs = (fingerprints.new_zeros(size) for size in sizes[:3])
     tape = fingerprints.new_empty(sizes[3])
-    constants_ = (
+    given = (
         constants(shape.activation, fingerprints.dtype),
         flat,
         shape.sizes,
@@ -273,14 +273,14 @@ def _forward(
         shape.activation.name,
         shape.one_network,
         with_slopes,
-        *constants_,
+        *given,
         outputs,
         tape,
         energies,
         slopes,
         torch.get_num_threads(),
     )
-    return energies, slopes, (*constants_, outputs, tape)
+    return energies, slopes, (*given, outputs, tape)
 
 
 def _backward(

@@ -139,7 +139,10 @@ def _check(parts: Tensor, kinds: Tensor, values: Tensor) -> None:
         raise ValueError(f"values: expected cutoffs > 0, got {values[..., 0].tolist()}")
 
 
-OPERATORS = Operators("spherical_expansion", SphericalExpansion, reference.forward, stored=False)
+_CPP = Cpp("spherical_expansion")
+OPERATORS = Operators(
+    "spherical_expansion", SphericalExpansion, reference.forward, native=_CPP, stored=False
+)
 forward = OPERATORS.forward
 jacobian = OPERATORS.jacobian
 vjp = OPERATORS.vjp
@@ -179,6 +182,3 @@ class _Wide(SphericalExpansion):
 
     def __post_init__(self) -> None:
         return None
-
-
-_CPP = Cpp("spherical_expansion")

@@ -12,6 +12,7 @@ from ..errors import nearest
 from ..potentials.registry import at_place, recipes
 from .facts import Facts
 from .rules import PRESETS
+from .suited import NETWORKS
 
 # Keys of the section "dataset" that say which data there are, and nothing of what is made of them.
 OF_DATA = {
@@ -42,7 +43,7 @@ class Recipe:
         ]
 
 
-def choose(facts: Facts, preset: str = "standard", potential: str = "networks") -> Recipe:
+def choose(facts: Facts, preset: str = "standard", potential: str = NETWORKS) -> Recipe:
     """The whole configuration for data, but for where they are.
 
     Args:
