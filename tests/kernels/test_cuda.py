@@ -20,25 +20,25 @@ import pytest
 import torch
 from torch import Tensor
 
-triton = pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
+pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
 
-from amptorch.kernels import (  # noqa: E402
+from amptorch.kernels import (
     bispectrum,
     cuda,
     gmp,
     spherical_expansion,
     symmetry_functions,
 )
-from amptorch.kernels.cuda import bispectrum as cuda_bispectrum  # noqa: E402
-from amptorch.kernels.cuda import gmp as cuda_gmp  # noqa: E402
-from amptorch.kernels.cuda import spherical_expansion as cuda_spherical_expansion  # noqa: E402
-from amptorch.kernels.cuda import symmetry_functions as cuda_symmetry_functions  # noqa: E402
-from amptorch.kernels.environment import Environment, concatenate  # noqa: E402
-from amptorch.kernels.operators import Operators  # noqa: E402
+from amptorch.kernels.cuda import bispectrum as cuda_bispectrum
+from amptorch.kernels.cuda import gmp as cuda_gmp
+from amptorch.kernels.cuda import spherical_expansion as cuda_spherical_expansion
+from amptorch.kernels.cuda import symmetry_functions as cuda_symmetry_functions
+from amptorch.kernels.environment import Environment, concatenate
+from amptorch.kernels.operators import Operators
 
-from ..systems import SYSTEMS  # noqa: E402
-from ..tolerances import KERNEL  # noqa: E402
-from . import (  # noqa: E402
+from ..systems import SYSTEMS
+from ..tolerances import KERNEL
+from . import (
     force_training,
     symmetry_function_cases,
     test_bispectrum,
@@ -46,6 +46,7 @@ from . import (  # noqa: E402
     test_spherical_expansion,
     test_symmetry_functions,
 )
+from .triton_launches import Launch, Recorder, compiled_for_sm_90
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
@@ -316,34 +317,6 @@ def assert_passes_under_the_interpreter(file: str) -> None:
     assert " passed" in done.stdout
 
 
-class Recorder:
-    """Stands in for Triton's launch, and keeps what would have been compiled."""
-
-    types = {  # noqa: RUF012
-        torch.float32: "*fp32",
-        torch.float64: "*fp64",
-        torch.int32: "*i32",
-        torch.int64: "*i64",
-    }
-
-    def __init__(self) -> None:
-        self.launches: dict[str, tuple[Any, dict[str, str], dict[str, Any], dict[str, Any]]] = {}
-
-    def __call__(self, kernel: Any, *args: Any, grid: Any, warmup: bool, **named: Any) -> None:
-        names = [parameter.name for parameter in kernel.params]
-        values = {**dict(zip(names, args, strict=False)), **named}
-        constants = {p.name: values[p.name] for p in kernel.params if p.is_constexpr}
-        signature = {
-            name: "constexpr" if name in constants else self._type(values[name]) for name in names
-        }
-        options = {name: value for name, value in named.items() if name not in names}
-        key = f"{kernel.__name__} {constants}"
-        self.launches[key] = (kernel, signature, constants, options)
-
-    def _type(self, value: Any) -> str:
-        return self.types[value.dtype] if isinstance(value, Tensor) else "i32"
-
-
 KERNELS = {
     "symmetry_functions": {"sum_radial", "sum_angular", "pull"},
     "gmp": {"sum_multipoles", "pull", "push"},
@@ -373,18 +346,13 @@ def test_compiles_for_sm_90(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Any,
 ) -> None:
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    recorder = Recorder()
-    for kernel, signature, constants, options in recorded(recorder, stem, case, dtype, monkeypatch):
-        source = ASTSource(kernel, signature=signature, constexprs=constants)
-        result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    launches = recorded(stem, case, dtype)
+    for result in map(compiled_for_sm_90, launches):
         assert ".target sm_90" in result.asm["ptx"]
         assert result.asm["cubin"].startswith(b"\x7fELF")
         assert not re.search(r"muli .*%n_pairs\b.* : i32", result.asm["ttir"]), "would overflow"
-    assert {kernel.__name__ for kernel, *_ in recorder.launches.values()} == KERNELS[stem]
+    assert {kernel.__name__ for kernel, *_ in launches} == KERNELS[stem]
 
 
 @pytest.mark.parametrize(
@@ -392,29 +360,21 @@ def test_compiles_for_sm_90(
     [("gmp", "solid"), ("bispectrum", "2j4")],
 )
 @compiled
-def test_not_compiled_anew_for_another_number_of_pairs(
-    stem: str, case: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    launches = recorded(Recorder(), stem, case, torch.float64, monkeypatch)
+def test_not_compiled_anew_for_another_number_of_pairs(stem: str, case: str) -> None:
+    launches = recorded(stem, case, torch.float64)
     parameters = [each for kernel, *_ in launches for each in kernel.params]
     counts = [each for each in parameters if each.name == "n_pairs"]
     assert counts
     assert all(each.do_not_specialize for each in counts)
 
 
-def recorded(
-    recorder: Recorder, stem: str, case: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> list[Any]:
+def recorded(stem: str, case: str, dtype: torch.dtype) -> list[Launch]:
     """What the four operations would launch."""
     kernels, parameters = STEMS[stem].kernels, STEMS[stem].parameters(case)
     environment = environment_of("dimer").to(dtype)
     gradient = random(environment.n_atoms, parameters.n_features).to(dtype)
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            triton.runtime.jit.JITFunction,
-            "run",
-            lambda kernel, *args, **named: recorder(kernel, *args, **named),
-        )
+    recorder = Recorder()
+    with recorder.watching():
         kernels.forward(environment, parameters)
         if STEMS[stem].module.OPERATORS.stored:
             kernels.jacobian(environment, parameters, parameters.touch())

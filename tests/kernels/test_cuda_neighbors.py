@@ -9,29 +9,29 @@ import numpy as np
 import pytest
 import torch
 
-triton = pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
+pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
 
-from amptorch.kernels.cuda import neighbors  # noqa: E402
-from amptorch.kernels.neighbors import Frame, find_neighbors_of_batch  # noqa: E402
-from amptorch.kernels.packed_frames import PackedFrames  # noqa: E402
+from amptorch.kernels.cuda import neighbors
+from amptorch.kernels.neighbors import Frame, find_neighbors_of_batch
+from amptorch.kernels.packed_frames import PackedFrames
 
-from ..systems import SYSTEMS  # noqa: E402
-from .test_cuda import (  # noqa: E402
+from ..systems import SYSTEMS
+from .test_cuda import (
     DEVICE,
     DTYPES,
     INTERPRETED,
-    Recorder,
     assert_passes_under_the_interpreter,
     compiled,
     on_device,
 )
-from .test_neighbors import _assert_same, _frame  # noqa: E402
+from .test_neighbors import _assert_same, _frame
+from .triton_launches import Launch, Recorder, compiled_for_sm_90
 
 CUTOFFS = [1.0, 3.1, 6.0]
 
 
 @pytest.fixture(autouse=True)
-def _few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of which takes as long in the interpreter, however many atoms it looks after."""
     if INTERPRETED:
         monkeypatch.setattr(neighbors, "CENTERS", 64)
@@ -124,23 +124,18 @@ def test_under_the_interpreter() -> None:
 def test_compiles_for_sm_90(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    recorder = recorded(dtype, monkeypatch)
-    for kernel, signature, constants, options in recorder.launches.values():
-        source = ASTSource(kernel, signature=signature, constexprs=constants)
-        result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    launches = recorded(dtype)
+    for result in map(compiled_for_sm_90, launches):
         assert ".target sm_90" in result.asm["ptx"]
         assert "fma.rn.f64" not in result.asm["ptx"], "would disagree with C++ at the cutoff"
-    names = [kernel.__name__ for kernel, *_ in recorder.launches.values()]
+    names = [kernel.__name__ for kernel, *_ in launches]
     assert sorted(names) == ["read_keys", "visit", "visit", "wrap"]
 
 
 @compiled
 def test_not_compiled_anew_for_another_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    launches = recorded(torch.float64, monkeypatch).launches.values()
+    launches = recorded(torch.float64)
     parameters = [each for kernel, *_ in launches for each in kernel.params]
     counts = [each for each in parameters if each.name.startswith("n_")]
     assert counts
@@ -157,16 +152,11 @@ def search_of_dimer() -> neighbors.Search:
     return neighbors.Search(frames, 6.0, torch.device("cpu"))
 
 
-def recorded(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+def recorded(dtype: torch.dtype) -> list[Launch]:
     """What a search would launch."""
     recorder = Recorder()
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            triton.runtime.jit.JITFunction,
-            "run",
-            lambda kernel, *args, **named: recorder(kernel, *args, **named),
-        )
+    with recorder.watching():
         search = search_of_dimer()
         search.count()
         search.pairs(search.keys(search.first_atoms, 2, 0, 2), dtype)
-    return recorder
+    return list(recorder.launches.values())

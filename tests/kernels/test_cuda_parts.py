@@ -9,37 +9,31 @@ import numpy as np
 import pytest
 import torch
 
-triton = pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
+pytest.importorskip("triton", reason="needs Triton: pip install 'amptorch[gpu]'")
 
-from amptorch.kernels.cuda import neighbor_parts, neighbors, pair_sums  # noqa: E402
-from amptorch.kernels.cuda.neighbor_parts import Found, Listed, parted  # noqa: E402
-from amptorch.kernels.environment import Environment, Part  # noqa: E402
-from amptorch.kernels.neighbors import Frame, find_neighbors_of_batch  # noqa: E402
-from amptorch.kernels.packed_frames import PackedFrames  # noqa: E402
+from amptorch.kernels.cuda import neighbor_parts, neighbors, pair_sums
+from amptorch.kernels.cuda.neighbor_parts import Found, Listed, parted
+from amptorch.kernels.environment import Environment, Part
+from amptorch.kernels.neighbors import Frame, find_neighbors_of_batch
+from amptorch.kernels.packed_frames import PackedFrames
 
-from ..systems import SYSTEMS  # noqa: E402
-from .test_cuda import (  # noqa: E402
+from ..systems import SYSTEMS
+from .test_cuda import (
     DEVICE,
     DTYPES,
     INTERPRETED,
-    Recorder,
     assert_passes_under_the_interpreter,
     compiled,
     on_device,
 )
-from .test_neighbor_list import rows, shaken  # noqa: E402
-from .test_neighbors import _frame  # noqa: E402
+from .test_cuda_neighbors import few_programs  # noqa: F401
+from .test_neighbor_list import rows, shaken
+from .test_neighbors import _frame
+from .triton_launches import Recorder, compiled_for_sm_90
 
 CUTOFF, SKIN = 4.1, 0.6
 ON = torch.device(DEVICE)
 MOVING = ["nial_triclinic", "water_on_cu", "fe_primitive", "four_species"]
-
-
-@pytest.fixture(autouse=True)
-def _few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of which takes as long in the interpreter, however many atoms it looks after."""
-    if INTERPRETED:
-        monkeypatch.setattr(neighbors, "CENTERS", 64)
 
 
 def found_on(frames: list[Frame], skin: float | None = None) -> Found:
@@ -163,23 +157,13 @@ def test_under_the_interpreter() -> None:
 def test_sums_compile_for_sm_90(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     recorder, environment = Recorder(), find_neighbors_of_batch([_frame(SYSTEMS["dimer"]())], 6.0)
     pairs = environment.environment.to(dtype)
     part = Part.of(pairs.vectors, pairs.first, pairs.neighbors, pairs.species, 0)
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            triton.runtime.jit.JITFunction,
-            "run",
-            lambda kernel, *args, **named: recorder(kernel, *args, **named),
-        )
+    with recorder.watching():
         sums = torch.zeros(2, 3, dtype=torch.float64), torch.zeros(1, 3, 3, dtype=torch.float64)
         pair_sums.add_part(part, pairs.vectors, *sums, torch.zeros(2, dtype=torch.int64))
-    ((kernel, signature, constants, options),) = recorder.launches.values()
-    source = ASTSource(kernel, signature=signature, constexprs=constants)
-    result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    (result,) = map(compiled_for_sm_90, recorder.launches.values())
     assert ".target sm_90" in result.asm["ptx"]
     assert "add.f64" in result.asm["ptx"]

@@ -16,6 +16,8 @@ tl = pytest.importorskip("triton.language")
 from amptorch.kernels import cuda  # noqa: E402
 from amptorch.kernels.cuda.pairs import four_zeros  # noqa: E402
 
+from .triton_launches import Launch, compiled_for_sm_90  # noqa: E402
+
 SOURCES = sorted(Path(cuda.__file__).parent.glob("*_kernels.py"))
 FUNCTIONS = [
     pytest.param(node, id=f"{source.stem}-{node.name}")
@@ -46,11 +48,8 @@ def climb_twice(output, n):  # type: ignore[no-untyped-def]
 
 
 def test_four_zeros_are_four_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    source = ASTSource(climb_twice, signature={"output": "*fp32", "n": "i32"}, constexprs={})
-    intermediate = triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["ttir"]
+    launch: Launch = (climb_twice, {"output": "*fp32", "n": "i32"}, {}, {})
+    intermediate = compiled_for_sm_90(launch).asm["ttir"]
     (carried,) = re.findall(r"iter_args\((.*?)\) ->", intermediate)
     assert carried.count(" = ") == 4
