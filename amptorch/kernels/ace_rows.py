@@ -7,6 +7,9 @@ several, and B_f = Re sum_m C_f(m) prod_t A_t (``amptorch.potentials.ace.model``
     E_f = sum_i B_f(i),   F_f(k) = sum_ij (delta_ik - delta_jk) dB_f(i)/dR_ij,
     W_f = sum_ij R_ij (x) dB_f(i)/dR_ij.
 
+Where energies depend on a density rho_i = sum_f c_f B_f(i) by some E(rho_i), rows are those of dE/dc_f,
+E' B_f in place of B_f, so that E' dB_f/dR + E'' B_f drho/dR stands for dB_f/dR.
+
 An atom's slopes of A are summed by the atom that moves first, then multiplied by the few slopes of
 each B_f in A, which are products of all factors but one.
 """
@@ -55,6 +58,20 @@ class Element:
     order: NDArray
 
 
+@dataclass(frozen=True)
+class Density:
+    """Of atoms, that energies depend on in another way than linearly.
+
+    Attributes:
+        slopes, bends: [n_atoms], E' and E'' of each atom.
+        coefficients: c [n_functions of all elements].
+    """
+
+    slopes: Tensor
+    bends: Tensor
+    coefficients: Tensor
+
+
 class ClusterRows:
     """The kernel for functions of all elements, which it copies.
 
@@ -85,10 +102,16 @@ class ClusterRows:
             )
             orders.append(torch.from_numpy(each.order) + self.n_functions)
             self.n_functions += len(each.order)
-        self._order = torch.argsort(torch.cat(orders))
+        self._places = torch.cat(orders)
+        self._order = torch.argsort(self._places)
 
     def run(
-        self, environment: Environment, first_atoms: Tensor, forces: bool, virials: bool
+        self,
+        environment: Environment,
+        first_atoms: Tensor,
+        forces: bool,
+        virials: bool,
+        density: Density | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """E [p, n_frames], F [p, 3 n_atoms] and W [p, 6 n_frames] (xx yy zz yz xz xy), the last two
         without rows where not asked for.
@@ -98,6 +121,7 @@ class ClusterRows:
             first_atoms: [n_frames + 1], int64, where the frames begin, and the number of atoms.
             forces: whether F is wanted.
             virials: whether W is, beside F.
+            density: where rows are of its coefficients.
         """
         n_frames, p = len(first_atoms) - 1, self.n_functions
         rows = p if forces else 0
@@ -105,12 +129,16 @@ class ClusterRows:
         energies = torch.zeros(p, n_frames, dtype=self.dtype)
         found = torch.zeros(rows, 3 * environment.n_atoms, dtype=self.dtype)
         stresses = torch.zeros(more, 6 * n_frames, dtype=self.dtype)
+        none = found.new_empty(0)
+        by = Density(none, none, none) if density is None else density
+        coefficients = none if density is None else by.coefficients[self._places]
         self._native.run(
             environment.vectors.detach().to(self.dtype).contiguous(),
             environment.first,
             environment.neighbors,
             environment.species,
             first_atoms,
+            *(each.to(self.dtype).contiguous() for each in (by.slopes, by.bends, coefficients)),
             energies,
             found,
             stresses,

@@ -115,7 +115,7 @@ class Round:
     def trains_radial(self) -> bool:
         """Whether radial coefficients are among the coordinates."""
         first = int(indices(self.model)["radial"].min())
-        return bool((self.coordinates.places >= first).any())
+        return any(bool((each.places >= first).any()) for each in self.coordinates.blocks)
 
     def iterations(self) -> Iterator[tuple[float, Errors]]:
         """Go on, and give the value, with penalties, and errors after each; ends where no step is

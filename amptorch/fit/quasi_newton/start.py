@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...data.frame import AtomsBatch
-from ...potentials.ace.functions import Expansion
-from ...potentials.ace.linear import LinearAce
+from ...potentials.ace.density_rows import DensityRows
 from ...potentials.ace.model import Ace
 from ..clock import Clock, TimeIsOver
-from .coordinates import Coordinates, Part, cholesky
-from .densities import Densities
+from .coordinates import Block, Coordinates, cholesky
 from .loss import Loss
 from .vector import elements_of_functions, indices, used_radial
 
 # Frames whose rows are in memory at a time, and that densities are filled by; a step of radial
 # coefficients.
 FRAMES, STEP = 16, 1e-5
-# Atoms whose derivatives in radial coefficients are looked at: at least so many, and components of
-# forces for each number that is looked for.
-LEAST_ATOMS, COMPONENTS = 1500, 1.5
+# Atoms whose derivatives are looked at: at least so many, and components of forces for each number
+# that is looked for, of coefficients and of radial ones, which take longer.
+LEAST_ATOMS, MANY, FEW = 1500, 10.0, 5.0
+import os
+MANY=float(os.environ.get("MANY", MANY)); FEW=float(os.environ.get("FEW", FEW))
 # Part of the diagonal that is added, as few frames are looked at.
 ADDED = 1e-6
 
@@ -44,24 +44,17 @@ class LinearProblem:
         self.model, self.loss = model, loss
         index = indices(model)
         self.places = torch.cat([index["constants"], index["coefficients"][:, 0]])
-        self._linear = _linear(model)
-        own = torch.ones(len(self.places), dtype=torch.bool)
-        constants = self._linear.constants()
-        own[constants] = False
-        self._order = torch.cat([constants, own.nonzero()[:, 0]])
-        self.gram = torch.zeros(len(own), len(own), dtype=torch.float64)
-        for rows in self._rows():
+        linear, n = DensityRows(model), len(self.places)
+        self.gram = torch.zeros(n, n, dtype=torch.float64)
+        for places, batch in loss.batches(range(len(loss.sizes)), FRAMES, model):
+            rows = self.rooted(linear, places, batch)
             self.gram.addmm_(rows.T, rows, alpha=2.0)
 
-    def _rows(self) -> Iterator[Tensor]:
-        for places, batch in self.loss.batches(range(len(self.loss.sizes)), FRAMES, self.model):
-            yield self.rows(places, batch)
-
-    def rows(self, places: Sequence[int], batch: AtomsBatch) -> Tensor:
-        """J of a batch."""
-        found = self._linear.rows(batch, self.loss.has_forces, virials=self.loss.stress > 0)
+    def rooted(self, linear: DensityRows, places: Sequence[int], batch: AtomsBatch) -> Tensor:
+        """Rows of constants and coefficients of a density times roots of the loss's factors."""
+        found = linear.rows(batch, self.loss.has_forces, virials=self.loss.stress > 0)
         given = [each for each in (found.energies, found.forces, found.virials) if each is not None]
-        return self.loss.rooted(places, batch, given)[:, self._order]
+        return self.loss.rooted(places, batch, given)[:, linear.order]
 
     def squares(self, power: float) -> Tensor:
         """[functions], of the columns of J of coefficients, times degree^(2 power)."""
@@ -84,19 +77,12 @@ class LinearProblem:
         return torch.cat([of_functions.new_zeros(len(self.model.constants)), of_functions])
 
 
-def _linear(model: Ace) -> LinearAce:
-    """Of the same functions and radial coefficients."""
-    own = model.expansion
-    linear = Expansion(
-        own.elements, own.functions, [type(own.embeddings[0])()] * len(own.elements),
-        own.inner_cutoff, own.n_max, own.l_max,
-    )  # fmt: skip
-    made = LinearAce(
-        linear, model.n_radial, model.l_max, covariance=False, dtype=model.coefficients.dtype
-    ).to(model.coefficients.device)
-    with torch.no_grad():
-        made.as_ace().radial.copy_(model.radial)
-    return made
+def some_frames(loss: Loss, components: float, seed: int) -> list[int]:
+    """Places of frames with so many components of forces, or all."""
+    wanted = max(LEAST_ATOMS, components / 3)
+    order = np.random.default_rng(seed).permutation(len(loss.sizes))
+    count = 1 + int(np.searchsorted(loss.sizes[order].cumsum(), wanted))
+    return sorted(order[:count].tolist())
 
 
 class Sample:
@@ -105,15 +91,10 @@ class Sample:
     Args:
         model: the model.
         loss: of the training frames.
-        unknowns: how many numbers are looked for.
-        seed: of the choice.
+        places: the frames.
     """
 
-    def __init__(self, model: Ace, loss: Loss, unknowns: int, seed: int) -> None:
-        wanted = max(LEAST_ATOMS, COMPONENTS * unknowns / 3)
-        order = np.random.default_rng(seed).permutation(len(loss.sizes))
-        count = 1 + int(np.searchsorted(loss.sizes[order].cumsum(), wanted))
-        places = sorted(order[:count].tolist())
+    def __init__(self, model: Ace, loss: Loss, places: Sequence[int]) -> None:
         self.model, self.loss = model, loss
         ((self.places, self.batch),) = loss.batches(places, len(places), model)
 
@@ -155,7 +136,8 @@ def coordinates_of(
     seed: int,
     clock: Clock,
 ) -> Coordinates:
-    """Coordinates at the model's parameters.
+    """Coordinates at the model's parameters: constants and all c_fp together, and c_nlk. What these
+    two have to do with each other is left out, for which frames would have to be many more.
 
     Args:
         problem: the linear problem of the model.
@@ -168,46 +150,45 @@ def coordinates_of(
     Raises:
         TimeIsOver: where nothing else is trained.
     """
-    model, places, columns = problem.model, [], []
-    used = used_radial(model).flatten().nonzero()[:, 0]
-    used = used[:0] if trained == "functions" else used
-    sample = Sample(model, problem.loss, len(used) + len(problem.places), seed)
-    densities = Densities.of(model, sample.batch)
-    first = densities.slopes[elements_of_functions(model), 0]
-    scale = problem.padded(first)
-    scale[: len(model.constants)] = 1.0
-    penalties = []
-    if trained != "radial":
-        places.append(problem.places)
-        columns.append(problem.rows(sample.places, sample.batch) * scale)
-        penalties.append(problem.padded(curvature))
+    blocks = [] if trained == "radial" else [_of_coefficients(problem, curvature, seed)]
     try:
-        of_radial = sample.of_radial(used, clock)
+        if trained != "functions":
+            blocks.append(_of_radial(problem, seed, clock))
     except TimeIsOver:
         if trained == "radial":
             raise
-        used = used[:0]
-        of_radial = sample.of_radial(used, clock)
-    places.append(indices(model)["radial"].flatten()[used])
-    columns.append(of_radial)
-    penalties.append(torch.zeros(len(used), dtype=torch.float64))
-    rows = torch.cat(columns, 1)
+    return Coordinates(origin, blocks)
+
+
+def _of_coefficients(problem: LinearProblem, curvature: Tensor, seed: int) -> Block:
+    """Of constants and c_fp of all densities that an element has."""
+    model, loss = problem.model, problem.loss
+    index, elements = indices(model), elements_of_functions(model)
+    has = torch.tensor([len(each.exponents) for each in model.expansion.embeddings])
+    densities = range(model.expansion.n_densities)
+    owns = [(has > p)[elements].nonzero()[:, 0] for p in densities]
+    places = [index["constants"], *(index["coefficients"][own, p] for p, own in enumerate(owns))]
+    n = len(index["constants"])
+    chosen = [torch.cat([torch.arange(n), n + owns[0]]), *(n + own for own in owns[1:])]
+    linear = [DensityRows(model, p) for p in densities]
+    unknowns = sum(map(len, places))
+    gram, frames = torch.zeros(unknowns, unknowns, dtype=torch.float64), 0
+    looked_at = some_frames(loss, MANY * unknowns, seed)
+    for at, batch in loss.batches(looked_at, FRAMES, model):
+        rows = [problem.rooted(each, at, batch)[:, own] for each, own in zip(linear, chosen, strict=True)]
+        own = torch.cat(rows, 1)
+        gram.addmm_(own.T, own, alpha=2.0)
+        frames += len(batch)
+    gram *= len(loss.sizes) / frames
+    penalties = torch.cat([curvature.new_zeros(n), *(curvature[own] for own in owns)])
+    return Block(torch.cat(places), cholesky(gram + torch.diag(penalties + ADDED * gram.diagonal())))
+
+
+def _of_radial(problem: LinearProblem, seed: int, clock: Clock) -> Block:
+    """Of the c_nlk that functions have."""
+    model, loss = problem.model, problem.loss
+    used = used_radial(model).flatten().nonzero()[:, 0]
+    rows = Sample(model, loss, some_frames(loss, FEW * len(used), seed)).of_radial(used, clock)
     gram = 2 * rows.T @ rows
-    gram += torch.diag(torch.cat(penalties) + ADDED * gram.diagonal())
-    parts = [] if trained == "radial" else list(_parts(problem, densities, curvature))
-    return Coordinates(origin, torch.cat(places), cholesky(gram), parts)
-
-
-def _parts(problem: LinearProblem, densities: Densities, curvature: Tensor) -> Iterator[Part]:
-    """Of densities but the first."""
-    model = problem.model
-    index, elements = indices(model)["coefficients"], elements_of_functions(model)
-    n = len(model.constants)
-    functions = problem.gram[n:, n:]
-    for p in range(1, model.expansion.n_densities):
-        has = torch.tensor([len(each.exponents) > p for each in model.expansion.embeddings])
-        own = has[elements].nonzero()[:, 0]
-        sizes = densities.bends(p)[elements[own]]
-        gram = sizes[:, None] * functions[own][:, own] * sizes + torch.diag(curvature[own])
-        ratios = (densities.slopes[:, p] / densities.slopes[:, 0])[elements[own]]
-        yield Part(index[own, p], index[own, 0], ratios, cholesky(gram))
+    places = indices(model)["radial"].flatten()[used]
+    return Block(places, cholesky(gram + torch.diag(ADDED * gram.diagonal())))

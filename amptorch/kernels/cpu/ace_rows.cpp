@@ -25,6 +25,8 @@ const Kernel<T>& kernel() {
 
 template <typename T>
 using Matrix = Array<T, -1, -1>;
+template <typename T>
+using Values = Array<const T, -1>;
 using Indices = Array<const Index, -1>;
 using Integers = Array<const int, -1>;
 
@@ -84,7 +86,8 @@ public:
     }
 
     void run(Array<const T, -1, 3> vectors, Indices first, Indices neighbors, Indices species,
-             Indices first_atoms, Matrix<T> energies, Matrix<T> forces, Matrix<T> virials,
+             Indices first_atoms, Values<T> slopes, Values<T> bends, Values<T> coefficients,
+             Matrix<T> energies, Matrix<T> forces, Matrix<T> virials,
              int threads) const {
         const nb::gil_scoped_release release;
         std::vector<Element<T>> elements;
@@ -100,6 +103,9 @@ public:
         shared.first = first.data();
         shared.neighbors = neighbors.data();
         shared.species = species.data();
+        if (coefficients.shape(0)) {
+            shared.density = {slopes.data(), bends.data(), coefficients.data()};
+        }
         shared.energies = energies.data();
         shared.forces = forces.shape(0) ? forces.data() : nullptr;
         shared.virials = virials.shape(0) ? virials.data() : nullptr;
@@ -135,7 +141,7 @@ void bind(nb::module_& module, const char* name) {
         .def("add", &Rows<T>::add, strict, strict, strict, strict, strict, strict, nb::arg(),
              nb::arg())
         .def("run", &Rows<T>::run, strict, strict, strict, strict, strict, strict, strict, strict,
-             nb::arg());
+             strict, strict, strict, nb::arg());
 }
 
 }  // namespace

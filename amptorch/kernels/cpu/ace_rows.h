@@ -47,6 +47,14 @@ struct Sizes {
     int of_element() const { return n_radial + n_max * (l_max + 1) * (l_max + 1); }
 };
 
+// A density rho of atoms that energies depend on in another way than linearly, for rows of
+// dE/dc_f = E' B_f; all null where energies are the sum of the functions.
+template <typename T>
+struct Density {
+    const T *slopes, *bends;  // [n_atoms], E' and E''
+    const T* coefficients;    // [n_functions of all elements], of rho
+};
+
 // A frame, whose atoms and pairs are those of the whole batch from `begin` to `end`.
 template <typename T>
 struct Task {
@@ -57,6 +65,7 @@ struct Task {
     Index begin, end, frame;
     const T* vectors;
     const Index *first, *neighbors, *species;
+    Density<T> density;
     T *energies, *forces, *virials;  // [n_functions, .], transposed; the last two may be null
     Index n_frames, n_atoms;         // of the batch
 };

@@ -52,7 +52,9 @@ struct Block {
     int number;
     Index n_sums;
     Vec<T> *sums, *values, *pulled;  // of functions, and in their sums [n_slopes]: an atom a lane
+    Vec<T>* turns;  // slopes of the density in sums: an atom a lane
     T* slopes;   // of one atom, [n_tiles + 1, n_sums, step]
+    T* along;    // slopes of the density of one atom, [n_tiles + 1, step]
     T* found;    // of all atoms of the frame, [n_tiles + 1, functions of all elements, step]
     T* touched;  // [n_tiles], whether a neighbour of that atom lies there
     Index atom = 0;
@@ -64,8 +66,10 @@ struct Block {
         n_sums = sizes.n_sums;
         found = scratch;
         slopes = found + sizes.found;
-        sums = reinterpret_cast<Vec<T>*>(slopes + sizes.slopes);
-        values = sums + n_sums;
+        along = slopes + sizes.slopes;
+        sums = reinterpret_cast<Vec<T>*>(along + sizes.along);
+        turns = sums + n_sums;
+        values = turns + n_sums;
         pulled = values + sizes.functions;
         touched = reinterpret_cast<T*>(pulled + sizes.pulled);
     }
@@ -73,7 +77,7 @@ struct Block {
     static Index padded(Index n) { return (n + 15) / 16 * 16; }
 
     struct Sizes {
-        Index n_sums, functions = 0, pulled = 0, slopes, found, n_tiles;
+        Index n_sums, functions = 0, pulled = 0, slopes, along, found, n_tiles;
 
         explicit Sizes(const Task<T>& task)
             : n_sums(task.sizes.n_elements * task.sizes.of_element()),
@@ -83,12 +87,14 @@ struct Block {
                 functions = element.first_row + element.n_functions;
                 pulled = pulled > element.n_slopes ? pulled : element.n_slopes;
             }
-            slopes = (n_tiles + 1) * n_sums * Columns<T>::step;
-            found = (n_tiles + 1) * functions * Columns<T>::step;
+            along = (n_tiles + 1) * Columns<T>::step;
+            slopes = n_sums * along;
+            found = functions * along;
         }
 
         Index total() const {
-            return found + slopes + (n_sums + functions + pulled) * width<T> + padded(n_tiles);
+            return found + slopes + along + (2 * n_sums + functions + pulled) * width<T> +
+                   padded(n_tiles);
         }
     };
 
@@ -105,13 +111,50 @@ struct Block {
         multiply();
         for (int f = 0; f < element.n_functions; ++f) {
             T* to = task.energies + (element.first_row + f) * task.n_frames + task.frame;
-            for (int k = 0; k < number; ++k) *to += values[f][k];
+            for (int k = 0; k < number; ++k) *to += slope_of(atoms[k]) * values[f][k];
         }
+        if (task.forces && task.density.slopes) add_turns();
         for (lane = 0; task.forces && lane < number; ++lane) {
             atom = atoms[lane];
             clear();
             add_all<true>();
+            if (task.density.slopes) add_along();
             spread();
+        }
+    }
+
+    T slope_of(Index which) const {
+        return task.density.slopes ? task.density.slopes[which] : T(1);
+    }
+
+    // Slopes of the density in sums.
+    void add_turns() const {
+        for (Index i = 0; i < n_sums; ++i) turns[i] = Vec<T>{};
+        for (int g = 0; g < element.n_groups; ++g) {
+            const ace_rows::Group& group = element.groups[g];
+            const T* c = task.density.coefficients + element.first_row + group.first_function;
+            for (int f = 0; f < group.n_functions; ++f) {
+                if (c[f] == 0) continue;
+                const Vec<T>* from = pulled + group.first_slope + f * group.n_slots;
+                const int* slots = element.slots + group.first_slot;
+                for (int s = 0; s < group.n_slots; ++s) turns[slots[s]] += c[f] * from[s];
+            }
+        }
+    }
+
+    // The density's slopes in all columns, from those in sums.
+    void add_along() const {
+        for (Index i = 0; i <= columns.n_tiles; ++i) {
+            if (i < columns.n_tiles && !touched[i]) continue;
+            T* to = along + i * Columns<T>::step;
+            for (int k = 0; k < Columns<T>::step; k += width<T>) {
+                Vec<T> total{};
+                for (Index sum = 0; sum < n_sums; ++sum) {
+                    if (!element.used[sum]) continue;
+                    total += turns[sum][lane] * load(slopes_of(i, sum) + k);
+                }
+                store(to + k, total);
+            }
         }
     }
 
@@ -292,7 +335,7 @@ struct Block {
         }
     }
 
-    // Slopes of functions in sums times those of sums.
+    // Slopes of functions in sums times those of sums, and of the energy in the density.
     void spread() const {
         for (Index i = 0; i < columns.n_tiles; ++i) {
             if (touched[i]) spread<tile>(i);
@@ -313,14 +356,22 @@ struct Block {
         const T* weights =
             reinterpret_cast<const T*>(pulled + group.first_slope + f * group.n_slots) + lane;
         const int* slots = element.slots + group.first_slot;
-        T* to = row_of(which, element.first_row + group.first_function + f);
         Vec<T> total[n];
-        for (int i = 0; i < n; ++i) total[i] = load(to + i * width<T>);
+        for (int i = 0; i < n; ++i) total[i] = Vec<T>{};
         for (int s = 0; s < group.n_slots; ++s) {
             const T* from = slopes_of(which, slots[s]);
             for (int i = 0; i < n; ++i) total[i] += weights[s * width<T>] * load(from + i * width<T>);
         }
-        for (int i = 0; i < n; ++i) store(to + i * width<T>, total[i]);
+        T* to = row_of(which, element.first_row + group.first_function + f);
+        if (task.density.slopes) {
+            const T slope = task.density.slopes[atom];
+            const T bend = task.density.bends[atom] * values[group.first_function + f][lane];
+            const T* by = along + which * Columns<T>::step;
+            for (int i = 0; i < n; ++i) {
+                total[i] = slope * total[i] + bend * load(by + i * width<T>);
+            }
+        }
+        for (int i = 0; i < n; ++i) store(to + i * width<T>, load(to + i * width<T>) + total[i]);
     }
 
     Index n_rows() const {

@@ -57,13 +57,21 @@ class Embedding:
 
     def energies(self, densities: Tensor) -> Tensor:
         """[n_atoms] of densities [n_atoms, at least as many as there are]."""
-        function = _shifted if self.kind == SHIFTED else _plain
         total = torch.zeros_like(densities[:, 0])
-        for p, (prefactor, exponent) in enumerate(
-            zip(self.prefactors, self.exponents, strict=True)
-        ):
-            total = total + prefactor * function(densities[:, p], exponent)
+        for p in range(len(self.exponents)):
+            total = total + self._energies(densities[:, p], p)
         return total
+
+    def slopes(self, density: Tensor, p: int) -> Tensor:
+        """a_p F' [n_atoms] of values [n_atoms] of density p, differentiable in these."""
+        with torch.enable_grad():
+            at = density if density.requires_grad else density.detach().requires_grad_()
+            energies = self._energies(at, p).sum()
+            return torch.autograd.grad(energies, at, create_graph=True)[0]
+
+    def _energies(self, density: Tensor, p: int) -> Tensor:
+        function = _shifted if self.kind == SHIFTED else _plain
+        return self.prefactors[p] * function(density, self.exponents[p])
 
 
 def _shifted(density: Tensor, m: float) -> Tensor:

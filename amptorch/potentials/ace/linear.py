@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...data.frame import AtomsBatch
 from ...data.primes import OnTheFly, PairPrimes, frame_sums
-from ...kernels.ace_rows import MOST_FACTORS, ClusterRows
+from ...kernels.ace_rows import MOST_FACTORS, ClusterRows, Density
 from ...kernels.capability import in_cpp
 from ...kernels.force_pass import Pass, Scaling
 from ..model import LinearModel, Rows, voigt
@@ -138,8 +138,12 @@ class LinearAce(Graded, LinearModel):
         if self._rows is None:
             self._rows = self._made(primes.descriptor)
         first = torch.cat([batch.natoms.new_zeros(1), batch.natoms.cumsum(0)])
-        found = self._rows.run(primes.environment, first, forces, virials)
+        found = self._rows.run(primes.environment, first, forces, virials, self.density(batch))
         return self._with_constants(batch, *found)
+
+    def density(self, batch: AtomsBatch) -> Density | None:
+        """What coefficients of rows are of, where these are not those of the energies."""
+        return None
 
     def _made(self, descriptor: BaseDescriptor) -> ClusterRows:
         inner = self.as_ace()
