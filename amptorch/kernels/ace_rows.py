@@ -7,8 +7,8 @@ several, and B_f = Re sum_m C_f(m) prod_t A_t (``amptorch.potentials.ace.model``
     E_f = sum_i B_f(i),   F_f(k) = sum_ij (delta_ik - delta_jk) dB_f(i)/dR_ij,
     W_f = sum_ij R_ij (x) dB_f(i)/dR_ij.
 
-Where energies depend on a density rho_i = sum_f c_f B_f(i) by some E(rho_i), rows are those of dE/dc_f,
-E' B_f in place of B_f, so that E' dB_f/dR + E'' B_f drho/dR stands for dB_f/dR.
+Where energies depend on a density rho_i = sum_f c_f B_f(i) by some E(rho_i), rows are those of
+dE/dc_f: E' B_f in place of B_f, and E' dB_f/dR + E'' B_f drho/dR in place of dB_f/dR.
 
 An atom's slopes of A are summed by the atom that moves first, then multiplied by the few slopes of
 each B_f in A, which are products of all factors but one.

@@ -22,10 +22,11 @@ FRAMES, STEP = 16, 1e-5
 # Atoms whose derivatives are looked at: at least so many, and components of forces for each number
 # that is looked for, of coefficients and of radial ones, which take longer.
 LEAST_ATOMS, MANY, FEW = 1500, 10.0, 5.0
-import os
-MANY=float(os.environ.get("MANY", MANY)); FEW=float(os.environ.get("FEW", FEW))
 # Part of the diagonal that is added, as few frames are looked at.
 ADDED = 1e-6
+# Part of the curvature in radial coefficients that coordinates have, so that steps in these are
+# larger.
+RADIAL = 0.2
 
 
 class LinearProblem:
@@ -160,35 +161,60 @@ def coordinates_of(
     return Coordinates(origin, blocks)
 
 
+class CoefficientRows:
+    """J in constants and c_fp of all densities that an element has.
+
+    Args:
+        problem: the linear problem of the model.
+
+    Attributes:
+        places: [m], of these among all parameters.
+        functions: [m], the function of each; -1 for constants.
+    """
+
+    def __init__(self, problem: LinearProblem) -> None:
+        self._problem, model = problem, problem.model
+        index, elements = indices(model), elements_of_functions(model)
+        counts = torch.tensor([len(each.exponents) for each in model.expansion.embeddings])
+        densities = range(model.expansion.n_densities)
+        owns = [(counts > p)[elements].nonzero()[:, 0] for p in densities]
+        self._linear = [DensityRows(model, p) for p in densities]
+        constants, n = index["constants"], len(index["constants"])
+        self._columns = [n + own for own in owns]
+        self._columns[0] = torch.cat([torch.arange(n), self._columns[0]])
+        coefficients = [index["coefficients"][own, p] for p, own in enumerate(owns)]
+        self.places = torch.cat([constants, *coefficients])
+        self.functions = torch.cat([torch.full((n,), -1), *owns])
+
+    def of(self, places: Sequence[int], batch: AtomsBatch) -> Tensor:
+        """Those of a batch."""
+        both = zip(self._linear, self._columns, strict=True)
+        blocks = [self._problem.rooted(each, places, batch)[:, own] for each, own in both]
+        return torch.cat(blocks, 1)
+
+
 def _of_coefficients(problem: LinearProblem, curvature: Tensor, seed: int) -> Block:
-    """Of constants and c_fp of all densities that an element has."""
-    model, loss = problem.model, problem.loss
-    index, elements = indices(model), elements_of_functions(model)
-    has = torch.tensor([len(each.exponents) for each in model.expansion.embeddings])
-    densities = range(model.expansion.n_densities)
-    owns = [(has > p)[elements].nonzero()[:, 0] for p in densities]
-    places = [index["constants"], *(index["coefficients"][own, p] for p, own in enumerate(owns))]
-    n = len(index["constants"])
-    chosen = [torch.cat([torch.arange(n), n + owns[0]]), *(n + own for own in owns[1:])]
-    linear = [DensityRows(model, p) for p in densities]
-    unknowns = sum(map(len, places))
-    gram, frames = torch.zeros(unknowns, unknowns, dtype=torch.float64), 0
-    looked_at = some_frames(loss, MANY * unknowns, seed)
-    for at, batch in loss.batches(looked_at, FRAMES, model):
-        rows = [problem.rooted(each, at, batch)[:, own] for each, own in zip(linear, chosen, strict=True)]
-        own = torch.cat(rows, 1)
-        gram.addmm_(own.T, own, alpha=2.0)
-        frames += len(batch)
-    gram *= len(loss.sizes) / frames
-    penalties = torch.cat([curvature.new_zeros(n), *(curvature[own] for own in owns)])
-    return Block(torch.cat(places), cholesky(gram + torch.diag(penalties + ADDED * gram.diagonal())))
+    """Of constants and all c_fp."""
+    model, loss, rows = problem.model, problem.loss, CoefficientRows(problem)
+    m = len(rows.places)
+    chosen = some_frames(loss, MANY * m, seed)
+    gram = torch.zeros(m, m, dtype=torch.float64)
+    for places, batch in loss.batches(chosen, FRAMES, model):
+        own = rows.of(places, batch)
+        gram.addmm_(own.T, own, alpha=2.0 * len(loss.sizes) / len(chosen))
+    penalties = torch.where(rows.functions < 0, 0.0, curvature[rows.functions])
+    return _block(rows.places, gram, penalties)
 
 
 def _of_radial(problem: LinearProblem, seed: int, clock: Clock) -> Block:
     """Of the c_nlk that functions have."""
     model, loss = problem.model, problem.loss
     used = used_radial(model).flatten().nonzero()[:, 0]
-    rows = Sample(model, loss, some_frames(loss, FEW * len(used), seed)).of_radial(used, clock)
-    gram = 2 * rows.T @ rows
-    places = indices(model)["radial"].flatten()[used]
-    return Block(places, cholesky(gram + torch.diag(ADDED * gram.diagonal())))
+    chosen = some_frames(loss, FEW * len(used), seed)
+    rows = Sample(model, loss, chosen).of_radial(used, clock)
+    gram = 2.0 * RADIAL * len(loss.sizes) / len(chosen) * (rows.T @ rows)
+    return _block(indices(model)["radial"].flatten()[used], gram, torch.zeros(len(used)))
+
+
+def _block(places: Tensor, gram: Tensor, penalties: Tensor) -> Block:
+    return Block(places, cholesky(gram + torch.diag(penalties + ADDED * gram.diagonal())))

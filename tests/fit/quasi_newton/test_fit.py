@@ -70,7 +70,7 @@ def run(folder, dataset=None, **given):
 
 
 def test_a_fit_is_better_than_its_linear_start_and_is_exported(tmp_path):
-    trainer = run(tmp_path, interval=4)
+    trainer = run(tmp_path, interval=10, max_iterations=30)
     first, last = trainer.history[0], trainer.history[-1]
     assert last["train_loss"] < 0.8 * first["train_loss"]
     valid = [row["valid_loss"] for row in trainer.history if "valid_loss" in row]
