@@ -174,8 +174,8 @@ def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
         natoms=torch.from_numpy(sizes),
     )
     if _have(images, "energy"):
-        # A number, whether in a list of one or not.
-        batch.energy = torch.cat([image.energy.reshape(1) for image in images])
+        # Of numbers, whether in a list of one or not, a list.
+        batch.energy = torch.hstack([image.energy for image in images])
     for name in ("stress", "volume", "weight"):
         if _have(images, name):
             batch[name] = torch.stack([image[name] for image in images])

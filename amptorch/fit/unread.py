@@ -32,9 +32,14 @@ class UnreadLosses:
         self._losses: list[Tensor] = []
 
     def add(self, loss: Tensor) -> None:
-        """Record the loss [] of the batch that is under way; now and then read all."""
+        """Record the loss [] of the batch that is under way; on the CPU it is read at once, from a
+        GPU now and then all."""
         self.n_batches += 1
         row = self.history[-1]["batches"][-1]
+        if loss.is_cpu:
+            row[self.name] = loss.item()
+            self.seen(row[self.name])
+            return
         row[self.name] = loss.detach()
         self._rows.append(row)
         self._losses.append(row[self.name])
