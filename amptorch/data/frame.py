@@ -112,10 +112,10 @@ class AtomsBatch(AtomsData):
 
     ``energy``, ``volume`` and ``weight`` are [n_images], ``stress`` [n_images, 6], ``natoms``
     [n_images] their sizes, ``num_graphs`` their number. What is ``apart``, the fingerprints of the
-    images, is joined when it is asked for: kernels of the CPU read it where it lies.
+    images, is joined when it is asked for: kernels of the CPU read it where it lies, and ask for no
+    ``batch``.
     """
 
-    batch: Tensor
     natoms: Tensor
     num_graphs: int
     apart: Sequence[Tensor] = ()
@@ -126,6 +126,14 @@ class AtomsBatch(AtomsData):
         if not self.apart:
             raise AttributeError("fingerprint: this batch has none")
         return torch.cat(list(self.apart))
+
+    @cached_property
+    def batch(self) -> Tensor:
+        """[n_atoms]."""
+        # Where other programs run, torch's threads take far longer over so few numbers.
+        sizes = self.natoms.numpy(force=True)
+        images = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes))
+        return images.to(self.natoms.device)
 
     @property
     def fingerprints(self) -> Sequence[Tensor]:
@@ -144,8 +152,8 @@ class AtomsBatch(AtomsData):
         return not self.apart or "fingerprint" in vars(self)
 
     def held(self) -> Mapping[str, Any]:
-        joined = {"fingerprint": self.fingerprint} if self.apart else {}
-        values = {**joined, **vars(self)}
+        asked = {"fingerprint": self.fingerprint, "batch": self.batch} if self.apart else {}
+        values = {**asked, **vars(self)}
         return {name: value for name, value in values.items() if name != "apart"}
 
     def __len__(self) -> int:
@@ -169,8 +177,6 @@ def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
         atomic_numbers=torch.cat([image.atomic_numbers for image in images]),
         num_nodes=int(sum(sizes)),
         num_graphs=len(images),
-        # Where other programs run, torch's threads take far longer over so few numbers.
-        batch=torch.from_numpy(np.repeat(np.arange(len(images)), sizes)),
         natoms=torch.from_numpy(sizes),
     )
     if _have(images, "energy"):

@@ -114,14 +114,14 @@ def batch_loss(
     if x.shape[1] != shape.widths[0]:
         raise ValueError(f"fingerprints: expected {shape.widths[0]} features, got {x.shape[1]}")
     # Torch's operations begin slowly after the kernel has filled the caches: no more than needed.
-    energies = x.new_empty(inputs.natoms.shape[0])
+    loss, energies = x.new_empty(()), x.new_empty(inputs.natoms.shape[0])
     forces = x.new_empty((inputs.numbers.shape[0] if with_forces else 0, 3))
     lists = parameters, inputs.fingerprints, inputs.factors
     parameters, fingerprints, factors = ([each.contiguous() for each in some] for some in lists)
     shares = inputs.shares.detach().contiguous()
     trained = parameters if shape.one_network else [*parameters, shares]
     gradients = [torch.empty_like(each) for each in trained] if gradient else []
-    loss = _native.batch_loss(
+    _native.batch_loss(
         shape.activation.name,
         shape.one_network,
         terms.penalty,
@@ -137,11 +137,11 @@ def batch_loss(
         (targets[1].contiguous() if with_forces else forces).numpy(),
         *(each.numpy() for each in (terms.energies, terms.divisors, terms.forces)),
         *(each.numpy() for each in (energies, forces)),
-        _addresses(gradients, x.dtype),
+        _addresses([loss, *gradients], x.dtype),
         torch.get_num_threads(),
     )
     return Result(
-        x.new_full((), loss),
+        loss,
         energies,
         forces if with_forces else forces.flatten(),
         gradients[: len(parameters)],

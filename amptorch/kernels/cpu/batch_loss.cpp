@@ -42,8 +42,9 @@ struct Batch {
     Array<const T, -1> energy_weights, divisors, force_weights;  // [n_frames]
     Array<T, -1> energies;              // [n_frames]
     Array<T, -1, -1> forces;            // [n_atoms, 3]
-    Array<const Index, -1> changes;     // addresses of the gradient in each of the parameters and,
-                                        // where trained, in the shares; or none: no gradient
+    Array<const Index, -1> results;     // addresses: of the loss, a number; if asked for, of the
+                                        // gradient in each of the parameters and, where they are
+                                        // trained, in the shares
 };
 
 // What a thread needs of its own.
@@ -89,8 +90,8 @@ public:
 
     Index n_frames() const { return static_cast<Index>(batch_.sizes.shape(0)); }
     std::size_t n_parameters() const { return parameters_.size(); }
-    bool with_gradient() const { return batch_.changes.shape(0) > 0; }
-    bool with_shares() const { return batch_.changes.shape(0) > batch_.parameters.shape(0); }
+    bool with_gradient() const { return batch_.results.shape(0) > 1; }
+    bool with_shares() const { return batch_.results.shape(0) > 1 + batch_.parameters.shape(0); }
 
     // Where groups of frames begin, and the last one ends.
     std::vector<Index> groups() const {
@@ -128,18 +129,20 @@ public:
         return loss;
     }
 
+    void set_loss(double loss) const { *result(0) = static_cast<T>(loss); }
+
     // The gradient in the parameters, which lies together, to where it is asked for.
     void lay_apart(const T* changes) const {
         for (std::size_t k = 0; k < batch_.parameters.shape(0); ++k) {
             const Index size = size_of(batch_, k);
-            std::copy_n(changes, size, reinterpret_cast<T*>(batch_.changes.data()[k]));
+            std::copy_n(changes, size, result(1 + k));
             changes += size;
         }
     }
 
     // Sums the gradient in the shares, atom by atom: their order, too, is that of no thread.
     void sum_shares() const {
-        T* changes = reinterpret_cast<T*>(batch_.changes.data()[batch_.parameters.shape(0)]);
+        T* changes = result(1 + batch_.parameters.shape(0));
         std::fill_n(changes, batch_.shares.size(), T(0));
         for (std::size_t a = 0; a < batch_.numbers.shape(0); ++a) {
             T* row = changes + batch_.numbers.data()[a] * n_networks_;
@@ -180,6 +183,8 @@ private:
                         &shares_[a * n_networks_]);
         }
     }
+
+    T* result(std::size_t k) const { return reinterpret_cast<T*>(batch_.results.data()[k]); }
 
     Index begin(Index f) const { return first_[f]; }
     Index end(Index f) const { return first_[f + 1]; }
@@ -287,7 +292,7 @@ private:
 // Frames are summed in groups, and these in their order: results do not depend on the threads. Large
 // groups are begun first, so that threads end together.
 template <typename T>
-double run(const Batch<T>& batch, int threads) {
+void run(const Batch<T>& batch, int threads) {
     Step<T> step(batch);
     const std::vector<Index> bounds = step.groups(), order = step.by_size(bounds);
     const std::size_t n_groups = order.size();
@@ -311,7 +316,7 @@ double run(const Batch<T>& batch, int threads) {
     }
     if (step.with_gradient()) step.lay_apart(changes.data());
     if (step.with_shares()) step.sum_shares();
-    return std::accumulate(losses.begin(), losses.end(), 0.0);
+    step.set_loss(std::accumulate(losses.begin(), losses.end(), 0.0));
 }
 
 template <typename T>
@@ -327,13 +332,13 @@ void bind(nb::module_& module) {
            Matrix shares, Indices numbers, Indices sizes, jacobian::Table table,
            jacobian::Touched touch, Indices factors, Vector target_energies, Matrix target_forces,
            Vector energy_weights, Vector divisors, Vector force_weights, Array<T, -1> energies,
-           Array<T, -1, -1> forces, Indices changes, int threads) {
+           Array<T, -1, -1> forces, Indices results, int threads) {
             const Penalty<T> of_errors{kind_of(penalty), static_cast<T>(delta)};
             nb::gil_scoped_release release;
-            return run<T>({activation, one_network, of_errors, constants, parameters, widths,
+            run<T>({activation, one_network, of_errors, constants, parameters, widths,
                            fingerprints, shares, numbers, sizes, table, touch, factors,
                            target_energies, target_forces, energy_weights, divisors, force_weights,
-                           energies, forces, changes},
+                           energies, forces, results},
                           threads);
         },
         nb::arg(), nb::arg(), nb::arg(), nb::arg(), strict, strict, strict, strict, strict, strict,
