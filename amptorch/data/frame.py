@@ -152,8 +152,8 @@ class AtomsBatch(AtomsData):
         return not self.apart or "fingerprint" in vars(self)
 
     def held(self) -> Mapping[str, Any]:
-        asked = {"fingerprint": self.fingerprint, "batch": self.batch} if self.apart else {}
-        values = {**asked, **vars(self)}
+        joined = {"fingerprint": self.fingerprint} if self.apart else {}
+        values = {"batch": self.batch, **joined, **vars(self)}
         return {name: value for name, value in values.items() if name != "apart"}
 
     def __len__(self) -> int:
