@@ -48,7 +48,7 @@ HOT = (
     "amptorch.kernels.batch_loss:batch_loss",
     "amptorch.potentials.networks.model:AtomisticModel.kernel_shape",
     "amptorch.fit.metrics:MemEffEpochScoring.on_batch_end",
-    "amptorch.fit.metrics:_error_sum",
+    "amptorch.fit.metrics:ErrorSum.__call__",
     "amptorch.potentials.evaluator:Evaluator._some",
     "amptorch.potentials.evaluator:Evaluator._together",
     "amptorch.potentials.force_call:ForceCall.run",

@@ -112,10 +112,10 @@ class AtomsBatch(AtomsData):
 
     ``energy``, ``volume`` and ``weight`` are [n_images], ``stress`` [n_images, 6], ``natoms``
     [n_images] their sizes, ``num_graphs`` their number. What is ``apart``, the fingerprints of the
-    images, is joined when it is asked for: kernels of the CPU read it where it lies.
+    images, is joined when it is asked for: kernels of the CPU read it where it lies, and ask for no
+    ``batch``.
     """
 
-    batch: Tensor
     natoms: Tensor
     num_graphs: int
     apart: Sequence[Tensor] = ()
@@ -126,6 +126,14 @@ class AtomsBatch(AtomsData):
         if not self.apart:
             raise AttributeError("fingerprint: this batch has none")
         return torch.cat(list(self.apart))
+
+    @cached_property
+    def batch(self) -> Tensor:
+        """[n_atoms]."""
+        # Where other programs run, torch's threads take far longer over so few numbers.
+        sizes = self.natoms.numpy(force=True)
+        images = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes))
+        return images.to(self.natoms.device)
 
     @property
     def fingerprints(self) -> Sequence[Tensor]:
@@ -145,7 +153,7 @@ class AtomsBatch(AtomsData):
 
     def held(self) -> Mapping[str, Any]:
         joined = {"fingerprint": self.fingerprint} if self.apart else {}
-        values = {**joined, **vars(self)}
+        values = {"batch": self.batch, **joined, **vars(self)}
         return {name: value for name, value in values.items() if name != "apart"}
 
     def __len__(self) -> int:
@@ -169,13 +177,11 @@ def _collate(images: Sequence[AtomsData]) -> AtomsBatch:
         atomic_numbers=torch.cat([image.atomic_numbers for image in images]),
         num_nodes=int(sum(sizes)),
         num_graphs=len(images),
-        # Where other programs run, torch's threads take far longer over so few numbers.
-        batch=torch.from_numpy(np.repeat(np.arange(len(images)), sizes)),
         natoms=torch.from_numpy(sizes),
     )
     if _have(images, "energy"):
-        # A number, whether in a list of one or not.
-        batch.energy = torch.cat([image.energy.reshape(1) for image in images])
+        # Of numbers, whether in a list of one or not, a list.
+        batch.energy = torch.hstack([image.energy for image in images])
     for name in ("stress", "volume", "weight"):
         if _have(images, name):
             batch[name] = torch.stack([image[name] for image in images])

@@ -11,7 +11,6 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
-from ..data.arrays import Array
 from ..data.frame import Labelled
 from ..dataset.frames import Images
 from ..preprocessing.utils import TargetScaler
@@ -35,70 +34,59 @@ def target_scaler_of(dataset: Any) -> TargetScaler:
     return dataset.target_scaler
 
 
-def _units(part: str, scaler: TargetScaler) -> tuple[float, float]:
-    """Factor and shift from scaled values to eV or eV/Å, as of ``TargetScaler.denorm``."""
-    return float(scaler.target_std), float(scaler.target_mean) if part == "energy" else 0.0
+class ErrorSum:
+    """Sums of the errors of a part in eV or eV/Å, or of their squares.
 
+    Targets are rounded to float32, as the original's scoring does. Histories, and with them the
+    choice of the best epoch, are thus the original's. Where float32 would blur energies noticeably
+    (far from zero for their spread) they stay exact.
 
-def _denormed_target(part: str, target: Array, scaler: TargetScaler) -> Array:
-    """Target in eV or eV/Å, rounded to float32 as the original's scoring does.
-
-    Histories, and with them the choice of the best epoch, are thus the original's. Where float32
-    would blur energies noticeably (far from zero for their spread) they stay exact.
+    Args:
+        part: "energy" or "forces".
+        metric: "mae" or "mse".
+        scaler: of the targets.
     """
-    std, shift = _units(part, scaler)
-    largest = float(np.abs(target).max()) * std + abs(float(scaler.target_mean))
-    if np.spacing(np.float32(largest)) > 1e-4 * std:
-        return target.astype(np.float64) * std + shift
-    return target.astype(np.float32) * np.float32(std) + np.float32(shift)
 
+    def __init__(self, part: str, metric: str, scaler: TargetScaler) -> None:
+        self._index = _PARTS.index(part)
+        self._square = metric == "mse"
+        self._std, mean = float(scaler.target_std), float(scaler.target_mean)
+        self._shift = mean if part == "energy" else 0.0
+        largest = np.float32(abs(mean) + self._std)
+        self._precision = "float64" if np.spacing(largest) > 1e-4 * self._std else "float32"
 
-def _error_sum(
-    part: str,
-    metric: str,
-    prediction: Sequence[Tensor],
-    target: Sequence[Tensor],
-    scaler: TargetScaler,
-) -> tuple[float, int]:
-    """Sum of errors in eV or eV/Å (or their squares) and the number of values."""
-    index = _PARTS.index(part)
-    # numpy's operations begin several times as fast as torch's, and a batch has few numbers.
-    found = prediction[index].numpy(force=True).astype(np.float64)
-    std, shift = _units(part, scaler)
-    found *= std
-    found += shift
-    found -= _denormed_target(part, target[index].numpy(force=True), scaler)
-    total = np.abs(found).sum() if metric == "mae" else np.square(found).sum()
-    return float(total), found.size
+    def __call__(
+        self, prediction: Sequence[Tensor], target: Sequence[Tensor]
+    ) -> tuple[float | Tensor, int]:
+        """The sum, and the number of values. Of predictions on a GPU the sum lies there, and
+        nothing waits for it."""
+        found = prediction[self._index].detach()
+        given = target[self._index].to(found.device)
+        if not found.is_cpu:
+            return self._sum(torch, found, given), found.numel()
+        # numpy's operations begin several times as fast as torch's, and a batch has few numbers.
+        return self._sum(np, found.numpy(), given.numpy()), found.numel()
 
+    def _sum(self, library: Any, found: Any, given: Any) -> Any:
+        """By numpy of arrays or by torch of tensors."""
+        errors = self._denormed(library.asarray(found, dtype=library.float64))
+        errors -= self._denormed(library.asarray(given, dtype=getattr(library, self._precision)))
+        return (errors * errors if self._square else abs(errors)).sum()
 
-def _error_sum_there(
-    part: str,
-    metric: str,
-    prediction: Sequence[Tensor],
-    target: Sequence[Tensor],
-    scaler: TargetScaler,
-) -> tuple[Tensor, int]:
-    """The same where the predictions are; nothing waits for the device."""
-    index = _PARTS.index(part)
-    found, given = prediction[index].detach(), target[index].to(prediction[index].device)
-    std, shift = _units(part, scaler)
-    denormed = (lambda each: each * std + shift) if shift else (lambda each: each * std)
-    exact, rounded = denormed(given.double()), denormed(given.float()).double()
-    largest = (given.abs().max() * std + abs(float(scaler.target_mean))).float()
-    spacing = torch.nextafter(largest, torch.full_like(largest, torch.inf)) - largest
-    errors = denormed(found.double()) - torch.where(spacing > 1e-4 * std, exact, rounded)
-    return (errors.abs() if metric == "mae" else errors.square()).sum(), found.numel()
+    def _denormed(self, values: Any) -> Any:
+        """As of ``TargetScaler.denorm``."""
+        scaled = values * self._std
+        return scaled + self._shift if self._shift else scaled
 
 
 def _score(part: str, metric: str) -> Callable[[NeuralNet, Images, object], float]:
     def score(net: NeuralNet, X: Images, y: object = None) -> float:
-        scaler = target_scaler_of(X)
+        error_sum = ErrorSum(part, metric, target_scaler_of(X))
         total, count = 0.0, 0
         for batch, target in net.get_iterator(net.get_dataset(X), training=False):
             prediction = to_cpu(net.evaluation_step((batch, target), training=False))
-            part_sum, part_count = _error_sum(part, metric, prediction, target, scaler)
-            total, count = total + part_sum, count + part_count
+            part_sum, part_count = error_sum(prediction, target)
+            total, count = total + float(part_sum), count + part_count
         return total / count
 
     score.__name__ = f"{metric}_{part}_score"
@@ -137,7 +125,7 @@ class MemEffEpochScoring(Callback):
     ) -> None:
         past = [row[self.name] for row in net.history if self.name in row]
         self.best = min(past, default=np.inf)
-        self.scaler = target_scaler_of(X)
+        self._error_sum = ErrorSum(self.part, self.metric, target_scaler_of(X))
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: object) -> None:
         self.total: float | Tensor = 0.0
@@ -152,9 +140,8 @@ class MemEffEpochScoring(Callback):
         **kwargs: object,
     ) -> None:
         if training == self.on_train and y_pred is not None:
-            error_sum = _error_sum if y_pred[0].is_cpu else _error_sum_there
             with stage("amptorch::metrics"):
-                total, count = error_sum(self.part, self.metric, y_pred, batch[1], self.scaler)
+                total, count = self._error_sum(y_pred, batch[1])
                 self.total, self.count = self.total + total, self.count + count
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: object) -> None:

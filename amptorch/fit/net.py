@@ -165,9 +165,9 @@ class AtomsNet(WatchedNet):
 
     def _there(self, batch: Labelled) -> Labelled:
         """A batch on the device, whichever way its step is taken."""
-        if not self._on_gpu:
-            return batch
         inputs, target = batch
+        if target[0].device == torch.device(self.device):
+            return batch
         return inputs.to(self.device), tuple(part.to(self.device) for part in target)
 
     def _fused(
@@ -191,10 +191,13 @@ class AtomsNet(WatchedNet):
 
 def _differs(module: nn.Module, training: bool) -> bool:
     """Whether a module or a part of it has another mode."""
-    parts = module._modules.values()
-    return module.training != training or any(
-        part is not None and _differs(part, training) for part in parts
-    )
+    parts: list[nn.Module | None] = [module]
+    for part in parts:
+        if part is not None:
+            if part.training != training:
+                return True
+            parts += part._modules.values()
+    return False
 
 
 def _mean(steps: Sequence[Step]) -> Step:

@@ -13,6 +13,11 @@ _MOST = 1024
 """Batches after which numbers are read; an epoch may have many more, and may have diverged."""
 
 
+def waits(number: Tensor) -> bool:
+    """Whether to read a number waits for a device."""
+    return not number.is_cpu
+
+
 class UnreadLosses:
     """The losses of the batches of an epoch in its history: tensors until they are read.
 
@@ -32,9 +37,14 @@ class UnreadLosses:
         self._losses: list[Tensor] = []
 
     def add(self, loss: Tensor) -> None:
-        """Record the loss [] of the batch that is under way; now and then read all."""
+        """Record the loss [] of the batch that is under way, at once where that waits for
+        nothing; else now and then read all."""
         self.n_batches += 1
         row = self.history[-1]["batches"][-1]
+        if not waits(loss):
+            row[self.name] = loss.item()
+            self.seen(row[self.name])
+            return
         row[self.name] = loss.detach()
         self._rows.append(row)
         self._losses.append(row[self.name])

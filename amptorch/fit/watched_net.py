@@ -6,9 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
-import torch
 from skorch import NeuralNet
-from skorch.dataset import get_len
 from torch import Tensor
 
 from ..data.frame import Labelled
@@ -21,7 +19,7 @@ from .unread import UnreadLosses
 
 class WatchedNet(NeuralNet):
     """Net whose losses are watched: one that is not finite ends training as Ctrl-C does, and then
-    raises. On a GPU, where losses are read together (:mod:`amptorch.fit.unread`), it does so when
+    raises. Losses on a GPU are read together (:mod:`amptorch.fit.unread`): of these it does so when
     the batches of an epoch are over, and before anything of the epoch is kept.
 
     Attributes:
@@ -32,10 +30,6 @@ class WatchedNet(NeuralNet):
     _begun: dict[str, Tensor] | None = None
     _failure: Diverged | None = None
     _unread: UnreadLosses | None = None
-
-    @property
-    def _on_gpu(self) -> bool:
-        return torch.device(self.device).type != "cpu"
 
     def partial_fit(
         self, X: Images, y: object = None, classes: object = None, **fit_params: object
@@ -108,10 +102,9 @@ class WatchedNet(NeuralNet):
         step_fn: Callable[..., Mapping[str, Any]],
         **fit_params: object,
     ) -> None:
-        """skorch's; on a GPU losses are read when the epoch ends, whatever ends it, and checked
+        """skorch's; losses on a GPU are read when the epoch ends, whatever ends it, and checked
         then."""
-        if iterator is None or not self._on_gpu:
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        if iterator is None:
             return
         self._unread = UnreadLosses(
             self.history, f"{prefix}_loss", lambda loss: self._saw(loss, training)
@@ -121,7 +114,7 @@ class WatchedNet(NeuralNet):
                 self.notify("on_batch_begin", batch=batch, training=training)
                 step = step_fn(batch, **fit_params)
                 self._unread.add(step["loss"])
-                self.history.record_batch(f"{prefix}_batch_size", get_len(batch[0]))
+                self.history.record_batch(f"{prefix}_batch_size", len(batch[0]))
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         finally:
             unread, self._unread = self._unread, None

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch._utils import _unflatten_dense_tensors
 
 from .. import _native
 from . import networks, pair_jacobian
@@ -114,14 +113,15 @@ def batch_loss(
     x, with_forces = inputs.fingerprints[0], inputs.jacobian is not None
     if x.shape[1] != shape.widths[0]:
         raise ValueError(f"fingerprints: expected {shape.widths[0]} features, got {x.shape[1]}")
-    trained = [*parameters, inputs.shares] if not shape.one_network else parameters
     # Torch's operations begin slowly after the kernel has filled the caches: no more than needed.
-    energies = x.new_empty(inputs.natoms.shape[0])
-    forces = x.new_zeros((inputs.numbers.shape[0] if with_forces else 0, 3))
-    changes = x.new_zeros(sum(each.numel() for each in trained) if gradient else 0)
+    loss, energies = x.new_empty(()), x.new_empty(inputs.natoms.shape[0])
+    forces = x.new_empty((inputs.numbers.shape[0] if with_forces else 0, 3))
     lists = parameters, inputs.fingerprints, inputs.factors
     parameters, fingerprints, factors = ([each.contiguous() for each in some] for some in lists)
-    loss = _native.batch_loss(
+    shares = inputs.shares.detach().contiguous()
+    trained = parameters if shape.one_network else [*parameters, shares]
+    gradients = [torch.empty_like(each) for each in trained] if gradient else []
+    _native.batch_loss(
         shape.activation.name,
         shape.one_network,
         terms.penalty,
@@ -131,17 +131,17 @@ def batch_loss(
         # Arrays of numpy: kernels take them in a fraction of the time of tensors.
         shape.sizes.numpy(),
         _addresses(fingerprints, x.dtype),
-        *(each.numpy() for each in _of_atoms(inputs)),
+        *(each.numpy() for each in (shares, *_of_atoms(inputs))),
         _addresses(factors, x.dtype),
         targets[0].contiguous().numpy(),
         (targets[1].contiguous() if with_forces else forces).numpy(),
         *(each.numpy() for each in (terms.energies, terms.divisors, terms.forces)),
-        *(each.numpy() for each in (energies, forces, changes)),
+        *(each.numpy() for each in (energies, forces)),
+        _addresses([loss, *gradients], x.dtype),
         torch.get_num_threads(),
     )
-    gradients = _unflatten_dense_tensors(changes, trained) if gradient else []
     return Result(
-        x.new_full((), loss),
+        loss,
         energies,
         forces if with_forces else forces.flatten(),
         gradients[: len(parameters)],
@@ -155,7 +155,7 @@ def _of_atoms(inputs: Inputs) -> tuple[Tensor, ...]:
         jacobian = natoms.new_zeros((0, 6)), natoms.new_zeros((0, 0, 0))
     else:
         jacobian = frames.addresses, frames.touch
-    return inputs.shares.detach().contiguous(), inputs.numbers, natoms, *jacobian
+    return inputs.numbers, natoms, *jacobian
 
 
 def _addresses(tensors: Sequence[Tensor], dtype: torch.dtype) -> npt.NDArray[np.int64]:

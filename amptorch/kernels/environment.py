@@ -57,6 +57,12 @@ class Environment:
         return torch.repeat_interleave(atoms, self.first.diff(), output_size=self.n_pairs)
 
     @cached_property
+    def is_contiguous(self) -> bool:
+        """Whether the numbers of each array lie one after the other, as kernels read them."""
+        arrays = self.vectors, self.first, self.neighbors, self.species
+        return all(each.is_contiguous() for each in arrays)
+
+    @cached_property
     def neighbor_species(self) -> Tensor:
         """[n_pairs], int64, species of the neighbour of each pair."""
         return self.species[self.neighbors]

@@ -24,7 +24,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Protocol
 
 import torch
@@ -122,7 +122,7 @@ class Shape:
         rows = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
         return [Activation(names[int(place)], (one, two)) for place, one, two in rows]
 
-    @property
+    @cached_property
     def parameters(self) -> list[tuple[int, ...]]:
         """Shapes of the parameters of all networks: of each layer the weights, the biases."""
         shapes: list[tuple[int, ...]] = []

@@ -60,12 +60,12 @@ class Frames:
         rows, dtype = [], self.blocks[0].dtype
         for block, each in zip(self.blocks, self.environments, strict=True):
             parts = (block, each.vectors, each.first, each.neighbors, each.species)
-            if block.dtype != dtype or not all(map(Tensor.is_contiguous, parts)):
+            if block.dtype != dtype or not (block.is_contiguous() and each.is_contiguous):
                 raise ValueError(
                     f"pair Jacobian: expected contiguous {dtype} in all frames, got "
                     f"{block.dtype} and strides {[part.stride() for part in parts]}"
                 )
-            rows.append([*map(Tensor.data_ptr, parts), each.species.numel()])
+            rows.append([*map(Tensor.data_ptr, parts), each.n_atoms])
         return torch.from_numpy(np.array(rows, dtype=np.int64))
 
     @cached_property

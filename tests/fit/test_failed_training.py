@@ -14,8 +14,8 @@ from torch import nn
 
 from amptorch import AtomsTrainer
 from amptorch.errors import Diverged, FitWarning
+from amptorch.fit import unread
 from amptorch.fit.losses import CustomLoss
-from amptorch.fit.net import AtomsNet
 from amptorch.fit.optimizers import Annealing
 
 from ..made_potentials import alloy_frames, config, history, trained, weights
@@ -52,7 +52,7 @@ class Finite(Failing):
 @pytest.fixture(params=["after each batch", "when the epoch ends"])
 def losses_are_read(request, monkeypatch):
     """As on the CPU, and as on a GPU."""
-    monkeypatch.setattr(AtomsNet, "_on_gpu", request.param == "when the epoch ends")
+    monkeypatch.setattr(unread, "waits", lambda loss: request.param == "when the epoch ends")
 
 
 def stopped(frames: Any, folder: Path, **sections: dict[str, Any]) -> tuple[AtomsTrainer, str]:

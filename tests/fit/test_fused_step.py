@@ -12,9 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from amptorch import AtomsTrainer
 from amptorch.data.frame import AtomsBatch
 from amptorch.data.primes import MatrixOnTheFly
+from amptorch.fit import unread
 from amptorch.fit.fused import FusedSteps
 from amptorch.fit.losses import CustomLoss, PerAtomLoss
-from amptorch.fit.net import AtomsNet
 from amptorch.kernels import networks
 from amptorch.potentials.networks.activations import OF_KERNEL
 from amptorch.potentials.networks.model import BPNN
@@ -220,7 +220,7 @@ def test_losses_that_are_read_when_an_epoch_ends_are_the_same(form, tmp_path, mo
     }
     left = []
     for late in (False, True):
-        monkeypatch.setattr(AtomsNet, "_on_gpu", late)
+        monkeypatch.setattr(unread, "waits", lambda loss, late=late: late)
         trainer = loaded(tmp_path / str(late), **sections)
         trainer.net.partial_fit(trainer.train_dataset, None)
         batches = [dict(batch) for row in trainer.net.history for batch in row["batches"]]

@@ -9,10 +9,8 @@ from skorch.helper import predefined_split
 from torch.utils.data import Subset
 
 from amptorch.fit.metrics import (
+    ErrorSum,
     MemEffEpochScoring,
-    _denormed_target,
-    _error_sum,
-    _error_sum_there,
     evaluator,
     mae_energy_score,
     mae_forces_score,
@@ -36,6 +34,13 @@ FRAMES = cuco_frames(7)
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
     return trained(FRAMES, tmp_path_factory.mktemp("run"), optim={"batch_size": 3})
+
+
+def scaler_of(mean: float, std: float) -> TargetScaler:
+    scaler = TargetScaler([], True)
+    scaler.target_mean = torch.tensor(mean, dtype=torch.float64)
+    scaler.target_std = torch.tensor(std, dtype=torch.float64)
+    return scaler
 
 
 def errors(trainer, part: str, indices: list[int]) -> np.ndarray:
@@ -70,15 +75,18 @@ def test_scores_are_the_errors_of_predictions(trainer, part, metric, indices):
 @pytest.mark.parametrize("mean", [-3.0, -3e6])
 @pytest.mark.parametrize(("part", "metric"), SCORES)
 def test_sums_of_errors_on_a_device(part, metric, mean, dtype, device):
-    """Also where targets in float32 would blur energies."""
-    scaler = TargetScaler([], True)
-    scaler.target_mean, scaler.target_std = torch.tensor(mean), torch.tensor(0.7)
+    """Of targets in float32, as the original's are, but where these would blur energies."""
+    scaler = scaler_of(mean, 0.7)
     random = torch.Generator().manual_seed(0)
     draws = [torch.randn(size, generator=random, dtype=dtype) for size in ((5,), (9, 3)) * 2]
-    expected = _error_sum(part, metric, draws[:2], draws[2:], scaler)
     there = [each.to(device) for each in draws]
-    total, count = _error_sum_there(part, metric, there[:2], there[2:], scaler)
-    assert (float(total), count) == pytest.approx(expected, rel=1e-12)
+    total, count = ErrorSum(part, metric, scaler)(there[:2], there[2:])
+    found, target = (draws[k + (part == "forces")].numpy() for k in (0, 2))
+    rounded = target.astype(np.float32 if mean == -3.0 else np.float64)
+    shift = mean if part == "energy" else 0.0
+    errors = found.astype(np.float64) * 0.7 + shift - (rounded * 0.7 + shift)
+    expected = np.abs(errors).sum() if metric == "mae" else (errors**2).sum()
+    assert (float(total), count) == pytest.approx((expected, errors.size), rel=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["mae", "mse"])
@@ -140,15 +148,11 @@ def test_scoring_callback_without_batches_records_nothing():
 
 def test_targets_are_the_originals_unless_that_blurs_them():
     """The original scores against float32; far from zero that would drown small spreads."""
-    scaler = object.__new__(TargetScaler)
-    scaler.target_mean, scaler.target_std = torch.tensor(10.0).double(), torch.tensor(2.0).double()
     scaled = torch.tensor([0.1234567890123], dtype=torch.float64)
-    near = _denormed_target("energy", scaled.numpy(), scaler)[0]
-    assert float(near) != float(scaler.denorm(scaled))
-    assert float(near) == pytest.approx(float(scaler.denorm(scaled)), rel=1e-6)
-    scaler.target_mean, scaler.target_std = torch.tensor(-1e6).double(), torch.tensor(1e-2).double()
-    far = _denormed_target("energy", scaled.numpy(), scaler)[0]
-    assert float(far) == float(scaler.denorm(scaled))
+    near, _ = ErrorSum("energy", "mae", scaler_of(10.0, 2.0))([scaled], [scaled])
+    assert 0.0 < float(near) < 1e-6 * 12.0
+    far, _ = ErrorSum("energy", "mae", scaler_of(-1e6, 1e-2))([scaled], [scaled])
+    assert float(far) == 0.0
 
 
 def test_to_cpu():

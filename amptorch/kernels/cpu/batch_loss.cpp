@@ -41,9 +41,10 @@ struct Batch {
     Array<const T, -1, -1> target_forces;
     Array<const T, -1> energy_weights, divisors, force_weights;  // [n_frames]
     Array<T, -1> energies;              // [n_frames]
-    Array<T, -1, -1> forces;            // [n_atoms, 3], zeros at first
-    Array<T, -1> changes;               // of parameters and, where trained, of shares, zeros at first;
-                                        // or nothing: no gradient
+    Array<T, -1, -1> forces;            // [n_atoms, 3]
+    Array<const Index, -1> results;     // addresses: of the loss, a number; if asked for, of the
+                                        // gradient in each of the parameters and, where they are
+                                        // trained, in the shares
 };
 
 // What a thread needs of its own.
@@ -89,8 +90,8 @@ public:
 
     Index n_frames() const { return static_cast<Index>(batch_.sizes.shape(0)); }
     std::size_t n_parameters() const { return parameters_.size(); }
-    bool with_gradient() const { return batch_.changes.shape(0) > 0; }
-    bool with_shares() const { return batch_.changes.shape(0) > n_parameters(); }
+    bool with_gradient() const { return batch_.results.shape(0) > 1; }
+    bool with_shares() const { return batch_.results.shape(0) > 1 + batch_.parameters.shape(0); }
 
     // Where groups of frames begin, and the last one ends.
     std::vector<Index> groups() const {
@@ -128,8 +129,21 @@ public:
         return loss;
     }
 
-    // Adds the gradient in the shares, atom by atom: their order, too, is that of no thread.
-    void add_shares(T* changes) const {
+    void set_loss(double loss) const { *result(0) = static_cast<T>(loss); }
+
+    // The gradient in the parameters, which lies together, to where it is asked for.
+    void lay_apart(const T* changes) const {
+        for (std::size_t k = 0; k < batch_.parameters.shape(0); ++k) {
+            const Index size = size_of(batch_, k);
+            std::copy_n(changes, size, result(1 + k));
+            changes += size;
+        }
+    }
+
+    // Sums the gradient in the shares, atom by atom: their order, too, is that of no thread.
+    void sum_shares() const {
+        T* changes = result(1 + batch_.parameters.shape(0));
+        std::fill_n(changes, batch_.shares.size(), T(0));
         for (std::size_t a = 0; a < batch_.numbers.shape(0); ++a) {
             T* row = changes + batch_.numbers.data()[a] * n_networks_;
             for (Index n = 0; n < n_networks_; ++n) row[n] += share_changes_[a * n_networks_ + n];
@@ -137,13 +151,17 @@ public:
     }
 
 private:
+    // Of an array of parameters: weights, biases, and again.
+    static Index size_of(const Batch<T>& batch, std::size_t k) {
+        const Index* w = batch.widths.data() + k / 2 % (batch.widths.shape(0) - 1);
+        return k % 2 ? w[1] : w[0] * w[1];
+    }
+
     static std::vector<T> laid_together(const Batch<T>& batch) {
         std::vector<T> all;
-        const std::size_t n_layers = batch.widths.shape(0) - 1;
         for (std::size_t k = 0; k < batch.parameters.shape(0); ++k) {
-            const Index* w = batch.widths.data() + k / 2 % n_layers;
             const T* values = reinterpret_cast<const T*>(batch.parameters.data()[k]);
-            all.insert(all.end(), values, values + (k % 2 ? w[1] : w[0] * w[1]));
+            all.insert(all.end(), values, values + size_of(batch, k));
         }
         return all;
     }
@@ -165,6 +183,8 @@ private:
                         &shares_[a * n_networks_]);
         }
     }
+
+    T* result(std::size_t k) const { return reinterpret_cast<T*>(batch_.results.data()[k]); }
 
     Index begin(Index f) const { return first_[f]; }
     Index end(Index f) const { return first_[f + 1]; }
@@ -195,8 +215,10 @@ private:
         batch_.energies.data()[f] = total;
         if (!with_forces_) return;
         scale(f, slopes_.get());
+        T* forces = batch_.forces.data();
+        std::fill(forces + 3 * begin(f), forces + 3 * end(f), T(0));
         jacobian::kernel<T>().pull(frames_[f], {0, 0, frames_[f].n_atoms}, touch_, slopes_.get(),
-                                   n_features_, batch_.forces.data() + 3 * begin(f), nullptr,
+                                   n_features_, forces + 3 * begin(f), nullptr,
                                    scratch.jacobian.data());
     }
 
@@ -270,7 +292,7 @@ private:
 // Frames are summed in groups, and these in their order: results do not depend on the threads. Large
 // groups are begun first, so that threads end together.
 template <typename T>
-double run(const Batch<T>& batch, int threads) {
+void run(const Batch<T>& batch, int threads) {
     Step<T> step(batch);
     const std::vector<Index> bounds = step.groups(), order = step.by_size(bounds);
     const std::size_t n_groups = order.size();
@@ -288,11 +310,13 @@ double run(const Batch<T>& batch, int threads) {
             }
         }
     }
+    std::vector<T> changes(size);
     for (const std::vector<T>& part : sums) {
-        for (std::size_t q = 0; q < size; ++q) batch.changes.data()[q] += part[q];
+        for (std::size_t q = 0; q < size; ++q) changes[q] += part[q];
     }
-    if (step.with_shares()) step.add_shares(batch.changes.data() + size);
-    return std::accumulate(losses.begin(), losses.end(), 0.0);
+    if (step.with_gradient()) step.lay_apart(changes.data());
+    if (step.with_shares()) step.sum_shares();
+    step.set_loss(std::accumulate(losses.begin(), losses.end(), 0.0));
 }
 
 template <typename T>
@@ -308,13 +332,13 @@ void bind(nb::module_& module) {
            Matrix shares, Indices numbers, Indices sizes, jacobian::Table table,
            jacobian::Touched touch, Indices factors, Vector target_energies, Matrix target_forces,
            Vector energy_weights, Vector divisors, Vector force_weights, Array<T, -1> energies,
-           Array<T, -1, -1> forces, Array<T, -1> changes, int threads) {
+           Array<T, -1, -1> forces, Indices results, int threads) {
             const Penalty<T> of_errors{kind_of(penalty), static_cast<T>(delta)};
             nb::gil_scoped_release release;
-            return run<T>({activation, one_network, of_errors, constants, parameters, widths,
+            run<T>({activation, one_network, of_errors, constants, parameters, widths,
                            fingerprints, shares, numbers, sizes, table, touch, factors,
                            target_energies, target_forces, energy_weights, divisors, force_weights,
-                           energies, forces, changes},
+                           energies, forces, results},
                           threads);
         },
         nb::arg(), nb::arg(), nb::arg(), nb::arg(), strict, strict, strict, strict, strict, strict,
