@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import lmdb
 
 from .errors import DamagedStore, StoreError
-from .pages import TouchedPages, read_in_large_pages
+from .pages import TouchedPages, give_back, read_in_large_pages
 
 # Address space that a reader sets aside, so that a file may grow while it is read, and that a
 # writer begins with.
@@ -28,6 +28,7 @@ class LMDBEnvironment:
         path: resolved.
         writable: opened for writing.
         lmdb: the environment of the package lmdb.
+        lock: held where pages of the map are read or given back, and where the map moves.
     """
 
     _open: ClassVar[weakref.WeakValueDictionary[Path, LMDBEnvironment]] = (
@@ -41,7 +42,7 @@ class LMDBEnvironment:
         self.pid = os.getpid()
         self.inode = _inode(path)
         self.lock = threading.Lock()
-        self.touched = TouchedPages()
+        self.touched = TouchedPages(path)
         self._tables: dict[str, Any] = {}
         self.snapshots: weakref.WeakSet[Any] = weakref.WeakSet()
         weakref.finalize(self, environment.close)
@@ -118,11 +119,17 @@ class LMDBEnvironment:
 
     def resize(self, size: int) -> None:
         """Another size of the map, 0 for what the file says."""
-        if self.snapshots:
-            # The map may move, and views of it would be left hanging.
-            raise StoreError(f"{self.path} outgrew its map while it is read; open it again")
-        self.lmdb.set_mapsize(size)
-        read_in_large_pages(self.path)
+        with self.lock:
+            if self.snapshots:
+                # The map may move, and views of it would be left hanging.
+                raise StoreError(f"{self.path} outgrew its map while it is read; open it again")
+            self.lmdb.set_mapsize(size)
+            read_in_large_pages(self.path)
+
+    def give_back(self) -> None:
+        """Unmap the pages that were read or written; see :mod:`.pages`."""
+        with self.lock:
+            give_back(self.path)
 
     def table(self, name: str) -> Any:
         """One of the tables of a store, or None where it is not there."""

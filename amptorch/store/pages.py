@@ -6,7 +6,6 @@ On Linux; elsewhere nothing is done.
 from __future__ import annotations
 
 import ctypes
-import mmap
 import sys
 from pathlib import Path
 
@@ -30,32 +29,33 @@ def read_in_large_pages(path: Path) -> None:
 
 
 def give_back(path: Path) -> None:
-    """Unmap what is mapped of a file; arrays over it stay valid and are mapped again when read."""
+    """Unmap what is mapped of a file, by its resolved path; arrays over it stay valid and are
+    mapped again when read. Nobody may move a map of the file meanwhile."""
     for start, end in _maps(path):
         _advise(start, end, _MADV_DONTNEED)
 
 
 class TouchedPages:
-    """Gives pages of a map back now and then, so that reading does not fill memory.
+    """Gives the pages of a file's maps back now and then, so that reading does not fill memory.
 
-    The pages stay in the page cache of the system, and arrays over them stay valid.
+    They stay in the page cache of the system, and arrays over them stay valid. Where pages lie is
+    looked up when they are given back: a map that grows moves, and in the place where it was comes
+    to lie other memory, which advice to the system would turn to zeros.
+
+    Args:
+        path: of the file, resolved.
     """
 
-    def __init__(self) -> None:
-        self._clear()
-
-    def _clear(self) -> None:
-        self._low, self._high = sys.maxsize, 0
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._large: set[int] = set()
 
     def add(self, address: int, size: int) -> None:
-        """Note that bytes were read."""
-        end = address + size
-        self._low, self._high = min(self._low, address), max(self._high, end)
-        self._large.update(range(address // LARGE_PAGE, -(-end // LARGE_PAGE)))
+        """Note that bytes were read; nobody may move a map of the file meanwhile."""
+        self._large.update(range(address // LARGE_PAGE, -(-(address + size) // LARGE_PAGE)))
         if len(self._large) * LARGE_PAGE > RELEASE_EVERY:
-            _advise(self._low // mmap.PAGESIZE * mmap.PAGESIZE, self._high, _MADV_DONTNEED)
-            self._clear()
+            give_back(self._path)
+            self._large.clear()
 
 
 def _maps(path: Path) -> list[tuple[int, int]]:

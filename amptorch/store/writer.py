@@ -14,7 +14,6 @@ from .header import Header
 from .image import Image, unpack_image
 from .keys import place_key
 from .lmdb_file import LMDBEnvironment
-from .pages import give_back
 from .record import Frame, unpack_frame
 from .sealed import Bytes
 from .shard import pack_json, read_header, read_json
@@ -126,7 +125,7 @@ class StoreWriter:
                     for name, key, record in entries:
                         transaction.put(key, record, db=tables[name])
                 # lmdb's own pages lie all over the file and are not counted as records are.
-                give_back(self._environment.path)
+                self._environment.give_back()
                 return
             except lmdb.MapFullError:
                 self._environment.resize(2 * self._environment.lmdb.info()["map_size"])
