@@ -28,7 +28,7 @@ MOST_A_BATCH = 32
 STEPS = 4000
 EPOCHS = (10, 1000)
 RATE = 0.01
-FORCE = 0.1  # weight of forces
+FORCE, VIRIALS = 0.1, 1.0  # weight of forces, and by how much more virials of atoms count
 
 
 def nep(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -56,7 +56,7 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "energy_loss", "per_atom", "frames of all sizes count alike"
     if facts.forces:
         yield "optim", "force_coefficient", FORCE, "energies, which are far fewer, fit as well"
-    yield from shared.stress_coefficient(facts, FORCE)
+    yield from shared.stress_coefficient(facts, FORCE, VIRIALS)
     yield "optim", "cp_metric", "loss", "the schedule ends with small steps"
     yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"
 
