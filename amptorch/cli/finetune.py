@@ -18,7 +18,7 @@ from ..files import checkpoint
 from ..potentials.networks.members import members_of
 from ..potentials.networks.model import MLP
 from ..potentials.registry import family_named, model_name
-from ..recipe import Facts, choose
+from ..recipe import Facts, choose, gives_stresses
 from ..trainer import AtomsTrainer
 from . import reporting
 from .added_elements import write_extended
@@ -90,6 +90,8 @@ def configuration(
     chosen = _chosen(stored, Facts.of(images, keys), arguments)
     if stored["model"].get("get_forces", True) is False:
         chosen["optim"].pop("force_coefficient", None)
+    if not gives_stresses(stored):
+        chosen["optim"].pop("stress_coefficient", None)
     chosen["optim"]["lr"] *= SLOWER
     dataset = {**stored["dataset"], "raw_data": images, "lmdb_path": None, "prune": None}
     dataset.update({key: chosen["dataset"][key] for key in ("val_split", "save_fps")})

@@ -54,6 +54,7 @@ def ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "fit", "quasi_newton", "from the linear solution"
     why = f"energies per atom count {ENERGY_WEIGHT:g} times as much as components of forces"
     yield "optim", "kappa", kappa(facts), why
+    yield from shared.virial_coefficient(facts, kappa(facts))
     yield "optim", "alpha", PENALTY, "of columns scaled to norm 1"
     for name in ("l1", "l2"):
         yield "optim", name, 0.0, "alpha is in their place"

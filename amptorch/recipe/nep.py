@@ -28,8 +28,7 @@ MOST_A_BATCH = 32
 STEPS = 4000
 EPOCHS = (10, 1000)
 RATE = 0.01
-# Weight of forces, and of virials of atoms where this share of the frames has a stress.
-FORCE, MANY_STRESSES = 0.1, 0.5
+FORCE, VIRIALS = 0.1, 1.0  # weight of forces, and by how much more virials of atoms count
 
 
 def nep(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -57,10 +56,7 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
     yield "optim", "energy_loss", "per_atom", "frames of all sizes count alike"
     if facts.forces:
         yield "optim", "force_coefficient", FORCE, "energies, which are far fewer, fit as well"
-    if facts.forces and facts.volume is not None and facts.stresses >= MANY_STRESSES:
-        weight = float(f"{FORCE * facts.volume**2:.3g}")
-        why = f"{facts.stresses:.0%} of frames have stress; virials of atoms count as forces do"
-        yield "optim", "stress_coefficient", weight, why
+    yield from shared.stress_coefficient(facts, FORCE, VIRIALS)
     yield "optim", "cp_metric", "loss", "the schedule ends with small steps"
     yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"
 

@@ -92,13 +92,24 @@ def complete(config: Mapping[str, Mapping[str, Any]], chosen: Recipe) -> Recipe:
 
 
 def _agree(sections: dict[str, dict[str, Any]], given: Mapping[str, Any]) -> None:
-    """Sections that were not given follow those that were: a model may be without forces."""
+    """Sections that were not given follow those that were: a model may be without forces, and
+    fingerprints without what stresses need."""
+    if "optim" not in given and not gives_stresses(sections):
+        sections["optim"].pop("stress_coefficient", None)
     if sections["model"].get("get_forces", True):
         return
     if "optim" not in given:
         sections["optim"]["force_coefficient"] = 0.0
     if sections["dataset"].get("target_scaling") == "forces":
         sections["dataset"]["target_scaling"] = "per_atom"
+
+
+def gives_stresses(config: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a potential of a configuration has stresses: with a ``prime_threshold`` it has forces
+    alone."""
+    params = config["dataset"].get("fp_params")
+    drops = isinstance(params, Mapping) and bool(params.get("prime_threshold"))
+    return bool(config["model"].get("get_forces", True)) and not drops
 
 
 def _short(value: Any) -> str:

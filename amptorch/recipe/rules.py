@@ -105,6 +105,7 @@ def _optim(facts: Facts, preset: Preset) -> Iterator[Rule]:
         weight = min(max(100.0 / facts.size**2, 1e-3), 10.0)
         why = "100 over the square of the mean number of atoms"
         yield "optim", "force_coefficient", float(f"{weight:.3g}"), why
+        yield from shared.stress_coefficient(facts, weight)
     why = "of training: the schedule ends with small steps, and few frames choose badly"
     yield "optim", "cp_metric", "loss", why
     yield "optim", "scheduler", {"policy": "WarmupCosine"}, "falls to 0 with the last epoch"

@@ -11,6 +11,10 @@ from .facts import Facts
 Rule = tuple[str, str, Any, str]  # section, key, value, why
 
 VALIDATION, MANY = 0.05, 400
+# Stresses are fitted where this share of the frames has one. Mean squares of errors of virials of
+# atoms, V sigma / N in eV, weigh so many times what those of components of forces in eV/Å do: of
+# validation parts of mlearn's frames more has larger errors of forces, less of stresses.
+MANY_STRESSES, VIRIALS = 0.5, 0.25
 
 
 def forces(facts: Facts) -> Iterator[Rule]:
@@ -33,7 +37,39 @@ def least_squares(facts: Facts, alpha: float | list[float], energy_weight: float
     yield "optim", "solver", "ridge", "settles columns that depend on each other"
     yield "optim", "alpha", alpha, "of columns scaled to norm 1"
     weights = {"energy": energy_weight, "forces": 1.0} if facts.forces else {"energy": 1.0}
-    yield "optim", "weights", weights, "of energies per atom beside components of forces"
+    why = "of energies per atom beside components of forces"
+    volume = fitted_volume(facts)
+    if volume is not None:
+        weights["stress"] = float(f"{volume * math.sqrt(VIRIALS * facts.size / 2):.3g}")
+        why = f"{why}; {_why_stresses(facts, VIRIALS)}"
+    yield "optim", "weights", weights, why
+
+
+def stress_coefficient(facts: Facts, forces: float, virials: float = VIRIALS) -> Iterator[Rule]:
+    """Weight of stresses (eV/Å^3), by that of forces, in losses of means over components."""
+    volume = fitted_volume(facts)
+    if volume is not None:
+        weight = float(f"{virials * forces * volume**2:.3g}")
+        yield "optim", "stress_coefficient", weight, _why_stresses(facts, virials)
+
+
+def virial_coefficient(facts: Facts, kappa: float) -> Iterator[Rule]:
+    """The same in the loss of ``quasi_newton``, of V sigma / N, which adds six components of a
+    frame, and three of an atom's force."""
+    if fitted_volume(facts) is not None:
+        weight = float(f"{VIRIALS * kappa * 3 / 6:.2g}")
+        yield "optim", "stress_coefficient", weight, _why_stresses(facts, VIRIALS)
+
+
+def fitted_volume(facts: Facts) -> float | None:
+    """Volume of an atom (Å^3), by which stresses are virials of atoms; None where they are not
+    fitted, as many frames have none."""
+    return facts.volume if facts.forces and facts.stresses >= MANY_STRESSES else None
+
+
+def _why_stresses(facts: Facts, virials: float) -> str:
+    count = "as forces do" if virials == 1 else f"{virials:g} times as much as forces"
+    return f"{facts.stresses:.0%} of frames have stress; virials of atoms count {count}"
 
 
 def cutoff(

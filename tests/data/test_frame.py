@@ -73,4 +73,4 @@ def test_a_batch_that_was_not_joined_goes_elsewhere_whole():
 def test_a_batch_may_have_no_fingerprints():
     batch = AtomsBatch(natoms=torch.tensor([1, 2]))
     assert "fingerprint" not in batch
-    assert batch.to(torch.float64).keys == ["natoms"]
+    assert batch.to(torch.float64).keys == ["batch", "natoms"]

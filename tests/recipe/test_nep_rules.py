@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from ase.io import read, write
 
 from amptorch.cli.config_file import with_classes
 from amptorch.config import Config
-from amptorch.recipe import PRESETS, Facts, choose, nep
+from amptorch.recipe import PRESETS, Facts, choose
 
 from ..nep import alloys
 
@@ -26,15 +25,6 @@ def test_the_recipe_is_a_configuration(preset: str, tmp_path: Path) -> None:
     settings = Config.from_dict(with_classes(chosen.config))
     assert settings.model.name == "nep"
     assert all(chosen.config[section][key] is not None for section, key in chosen.reasons)
-
-
-def test_the_recipe_looks_at_stresses() -> None:
-    facts = Facts(100, {"Cu": 400}, True, volume=12.0, stresses=0.9)
-    config = choose(facts, potential="nep").config
-    assert config["optim"]["stress_coefficient"] == pytest.approx(nep.FORCE * 144.0, rel=1e-2)
-    for changes in ({"stresses": 0.4}, {"volume": None}):
-        config = choose(replace(facts, **changes), potential="nep").config
-        assert "stress_coefficient" not in config["optim"]
 
 
 def pair_of(symbols: str, share: float, pull: float) -> Atoms:

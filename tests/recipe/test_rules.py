@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from ase.neighborlist import neighbor_list
 
 from amptorch.config import Config, with_classes
 from amptorch.fit.nets import make_loss
+from amptorch.potentials.registry import recipes
 from amptorch.recipe import PRESETS, Facts, choose, complete, rules
 from amptorch.recipe.facts import SAMPLED
 
@@ -33,6 +35,45 @@ def test_every_configuration_is_one(preset, elements, n_frames, size):
         settings = Config.from_dict(with_classes(chosen.config))
         make_loss(settings, settings.gradients.loss_fn)
         assert all(chosen.config[section][key] is not None for section, key in chosen.reasons)
+
+
+STRESSED = Facts(200, {"Cu": 10_000}, True, volume=12.0, stresses=0.9)
+
+
+@pytest.mark.parametrize("potential", sorted(recipes()))
+@pytest.mark.parametrize("preset", PRESETS)
+def test_stresses_are_fitted_where_frames_have_them(potential, preset):
+    chosen = choose(STRESSED, preset, potential)
+    settings = Config.from_dict(with_classes(chosen.config))
+    assert settings.optim.stress_coefficient > 0
+    name = "weights" if "weights" in chosen.config["optim"] else "stress_coefficient"
+    assert "90% of frames have stress" in chosen.reasons["optim", name]
+
+
+@pytest.mark.parametrize("potential", sorted(recipes()))
+@pytest.mark.parametrize("changes", [{"stresses": 0.4}, {"volume": None}, {"forces": False}])
+def test_stresses_are_not_fitted_where_they_cannot_be(potential, changes):
+    found = replace(STRESSED, **changes)
+    chosen = choose(found, potential=potential)
+    assert Config.from_dict(with_classes(chosen.config)).optim.stress_coefficient == 0
+    assert chosen == choose(replace(found, stresses=0.0), potential=potential)
+
+
+def test_virials_of_atoms_count_alike_in_all_losses():
+    """Where mean squares of them and of components of forces are the same; in NEP's more."""
+    size, volume = STRESSED.size, STRESSED.volume
+    shares = {}
+    for name in ("networks", "nep"):
+        optim = choose(STRESSED, potential=name).config["optim"]
+        shares[name] = optim["stress_coefficient"] / volume**2 / optim["force_coefficient"]
+    ace = choose(STRESSED, potential="ace").config["optim"]
+    shares["ace"] = 6 * ace["stress_coefficient"] / (3 * ace["kappa"])
+    for name in ("snap", "linear_ace"):
+        weights = choose(STRESSED, potential=name).config["optim"]["weights"]
+        ratio = weights["stress"] / volume / weights["forces"]
+        shares[name] = 6 * ratio**2 / (3 * size)
+    assert shares.pop("nep") == pytest.approx(1.0, rel=0.01)
+    assert shares == pytest.approx(dict.fromkeys(shares, 0.25), rel=0.05)
 
 
 def test_no_name_decides():
@@ -107,8 +148,16 @@ def test_a_data_set_that_is_described_is_left_alone():
 
 def test_a_model_without_forces():
     given = {"model": {"get_forces": False}, "dataset": {"raw_data": "x"}}
-    config = complete(given, choose(facts())).config
+    config = complete(given, choose(STRESSED)).config
     Config.from_dict(with_classes(config))
+
+
+def test_a_descriptor_without_stresses():
+    params = {"MCSHs": {"orders": [0], "sigmas": [1.0]}, "prime_threshold": 1e-5}
+    given = {"dataset": {"raw_data": "x", "fp_params": params}}
+    optim = complete(given, choose(STRESSED)).config["optim"]
+    assert "stress_coefficient" not in optim
+    assert optim["force_coefficient"] > 0
 
 
 def test_facts():

@@ -78,10 +78,16 @@ def without_stresses(settings: LeastSquaresSettings) -> LeastSquaresSettings:
 
 
 def doubts(predicted: Tensor, read: Tensor) -> list[str]:
-    """What would agree far better, of stresses [n, 6] in GPa."""
+    """What would agree far better, of stresses [n, 6] in GPa.
+
+    Frames of one volume leave the mean pressure open, so that the sign is doubted where several
+    frames' differences from their mean say so, too.
+    """
     found, sign = [], 1.0
     given, other = _rms(predicted - read), _rms(predicted + read)
-    if other < BETTER * given:
+    changes = predicted - predicted.mean(0), read - read.mean(0)
+    likewise = _rms(changes[0] + changes[1]) < BETTER * _rms(changes[0] - changes[1])
+    if other < BETTER * given and (likewise or len(read) == 1):
         found.append(f"{given:.2g} GPa, with the other sign by {other:.2g}")
         sign = -1.0
     shear, read = predicted[:, 3:], sign * read[:, 3:]

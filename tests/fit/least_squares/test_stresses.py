@@ -6,11 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from ase.calculators.emt import EMT
 from ase.units import GPa
 
 from amptorch import AtomsTrainer
 from amptorch.data.inspection import DataWarning
+from amptorch.fit.least_squares.stresses import doubts
 
 from ...made_potentials import alloy_frames, with_emt
 
@@ -65,6 +67,18 @@ def told(convention: str) -> list[str]:
 
 def test_the_right_one_is_not_doubted():
     assert told(RIGHT) == []
+
+
+@pytest.mark.parametrize("pressure", [-40.0, 40.0])
+def test_a_mean_pressure_that_is_open_raises_no_doubt(pressure):
+    """Of frames of one volume, a fit to energies and forces alone may have any."""
+    read = torch.randn(16, 6, dtype=torch.float64, generator=torch.manual_seed(0))
+    read[:, :3] -= 15.0
+    predicted = read.clone()
+    predicted[:, :3] -= pressure
+    assert doubts(predicted, read) == []
+    assert "with the other sign" in doubts(-read, read)[0]
+    assert "with the other sign" in doubts(-read[:1], read[:1])[0]
 
 
 @pytest.mark.parametrize(
