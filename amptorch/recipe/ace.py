@@ -2,8 +2,8 @@
 
 Radial functions are those of cross-validation on frames of mlearn's silicon; the weight of energies
 is 100 as for other linear potentials: cross-validation had 300, which was worse on the tenths kept
-apart that were looked at, so that these judge this choice no more. Penalty and iterations of what is
-not linear are those of quarters of nine tenths of mlearn's frames of silicon and of molybdenum.
+apart that were looked at, so that these judge this choice no more. Penalty and iterations of what
+is not linear are those of quarters of nine tenths of mlearn's frames of silicon and of molybdenum.
 """
 
 from __future__ import annotations
