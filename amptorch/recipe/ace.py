@@ -2,8 +2,9 @@
 
 Radial functions are those of cross-validation on frames of mlearn's silicon; the weight of energies
 is 100 as for other linear potentials: cross-validation had 300, which was worse on the tenths kept
-apart that were looked at, so that these judge this choice no more. Penalty and iterations of what
-is not linear are those of quarters of nine tenths of mlearn's frames of silicon and of molybdenum.
+apart that were looked at, so that these judge this choice no more. Of one element penalty and
+iterations of what is not linear are those of quarters of nine tenths of mlearn's frames of silicon
+and of molybdenum.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ WIDE, NARROW = {"n_radial": 12, "l_max": 5}, {"n_radial": 15, "l_max": 3}
 # width, in parts of the shortest distance, the least width in Å, and eV where they have ended, as
 # many as the strongest bonds have. Steeper walls throw hydrogen at time steps of 0.5 fs.
 INNER, WIDTH, LEAST_WIDTH, BARRIER = 0.95, 0.3, 0.2, 10.0
-# Of what is not linear.
+# Of what is not linear; penalty and iterations are of one element, and of several, whose losses fall
+# for longer.
 DENSITIES = [1.0, 0.5]
-PENALTY, ITERATIONS = 1e-6, 130
+ONE, SEVERAL = (1e-6, 130), (1e-7, 400)
 
 
 def ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
@@ -55,10 +57,11 @@ def ace(facts: Facts, preset: Preset) -> Iterator[Rule]:
     why = f"energies per atom count {ENERGY_WEIGHT:g} times as much as components of forces"
     yield "optim", "kappa", kappa(facts), why
     yield from shared.virial_coefficient(facts, kappa(facts))
-    yield "optim", "alpha", PENALTY, "of columns scaled to norm 1"
+    penalty, most = ONE if len(facts.elements) == 1 else SEVERAL
+    yield "optim", "alpha", penalty, "of columns scaled to norm 1"
     for name in ("l1", "l2"):
         yield "optim", name, 0.0, "alpha is in their place"
-    iterations = max(1, round(preset.epochs * ITERATIONS))
+    iterations = max(1, round(preset.epochs * most))
     yield "optim", "max_iterations", iterations, "errors of other frames hardly fall after that"
     yield from _rest(facts)
 
