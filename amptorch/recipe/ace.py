@@ -42,8 +42,8 @@ WIDE, NARROW = {"n_radial": 12, "l_max": 5}, {"n_radial": 15, "l_max": 3}
 # width, in parts of the shortest distance, the least width in Å, and eV where they have ended, as
 # many as the strongest bonds have. Steeper walls throw hydrogen at time steps of 0.5 fs.
 INNER, WIDTH, LEAST_WIDTH, BARRIER = 0.95, 0.3, 0.2, 10.0
-# Of what is not linear; penalty and iterations are of one element, and of several, whose losses fall
-# for longer.
+# Of what is not linear; penalty and iterations are of one element, and of several, whose losses
+# fall for longer.
 DENSITIES = [1.0, 0.5]
 ONE, SEVERAL = (1e-6, 130), (1e-7, 400)
 
