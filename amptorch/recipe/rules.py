@@ -63,7 +63,7 @@ FEW_ATOMS, MOST_ATOMS = 50.0, 1600.0  # of a frame whose batch has more, and of 
 BATCHES = (2, 32)
 BATCHES_A_PASS = 10  # at least
 EPOCHS, STEPS, FEWEST = 240, 40, 30
-OF_MEMBERS = 2 / 3  # of the epochs that one network alone has
+OF_MEMBERS = 0.6  # of the epochs that one network alone has
 
 
 def of(facts: Facts, preset: Preset) -> Iterator[Rule]:
