@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 
 from ...data.frame import AtomsBatch
@@ -14,7 +12,7 @@ def fill(model: Ace, batch: AtomsBatch) -> None:
     """Give densities but the first, where all of their coefficients are 0, a mean of 1 by functions
     of the first radial function of a neighbour."""
     species, expansion = model.species(batch.atomic_numbers), model.expansion
-    for element, (first, last) in enumerate(_bounds(model)):
+    for element, (first, last) in enumerate(expansion.spans):
         places = [
             first + k
             for k, each in enumerate(expansion.functions[element])
@@ -27,9 +25,3 @@ def fill(model: Ace, batch: AtomsBatch) -> None:
             for p in range(1, count):
                 if mean and not bool(model.coefficients[first:last, p].any()):
                     model.coefficients[places, p] = 1 / mean
-
-
-def _bounds(model: Ace) -> list[tuple[int, int]]:
-    """Of the functions of each element."""
-    ends = [0, *torch.tensor([len(each) for each in model.expansion.functions]).cumsum(0).tolist()]
-    return list(pairwise(ends))

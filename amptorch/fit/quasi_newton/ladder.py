@@ -43,13 +43,12 @@ def _blocks(
     """By element and set of neighbours, functions in the order in which they come: those that are
     there already first."""
     found: dict[tuple[int, tuple[int, ...]], list[Member]] = {}
-    first = 0
-    for element, functions in enumerate(expansion.functions):
+    both = zip(expansion.functions, expansion.spans, strict=True)
+    for element, (functions, (first, _)) in enumerate(both):
         for place, each in enumerate(functions):
             key = element, tuple(sorted({*each.mus} - {element}))
             has = present[first + place]
             found.setdefault(key, []).append(((not has, *_order(each, ladder)), place, has))
-        first += len(functions)
     return {key: sorted(members) for key, members in found.items()}
 
 

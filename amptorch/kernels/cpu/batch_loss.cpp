@@ -336,10 +336,10 @@ void bind(nb::module_& module) {
             const Penalty<T> of_errors{kind_of(penalty), static_cast<T>(delta)};
             nb::gil_scoped_release release;
             run<T>({activation, one_network, of_errors, constants, parameters, widths,
-                           fingerprints, shares, numbers, sizes, table, touch, factors,
-                           target_energies, target_forces, energy_weights, divisors, force_weights,
-                           energies, forces, results},
-                          threads);
+                    fingerprints, shares, numbers, sizes, table, touch, factors, target_energies,
+                    target_forces, energy_weights, divisors, force_weights, energies, forces,
+                    results},
+                   threads);
         },
         nb::arg(), nb::arg(), nb::arg(), nb::arg(), strict, strict, strict, strict, strict, strict,
         strict, strict, strict, strict, strict, strict, strict, strict, strict, strict, strict,

@@ -102,10 +102,10 @@ class Compiled:
 
 def elements_of(model: Ace) -> list[ace.Element]:
     """What the kernel reads of each element, differentiable in the model's parameters."""
-    first, elements = 0, []
-    for index, (products, graph) in enumerate(zip(model.products, model.graphs, strict=True)):
-        own = model.coefficients[first : first + products.n_functions]
-        first += products.n_functions
+    elements = []
+    parts = zip(model.products, model.graphs, model.expansion.spans, strict=True)
+    for index, (products, graph, (first, last)) in enumerate(parts):
+        own = model.coefficients[first:last]
         embedding = model.expansion.embeddings[index]
         elements.append(
             ace.Element(

@@ -38,16 +38,15 @@ class DensityRows(LinearAce):
         self._embeddings, self._p = own.embeddings, p
         if p is not None:
             self._own = model.coefficients.detach()[:, p].clone()
-        free = torch.ones(self.num_params, dtype=torch.bool)
-        free[self.constants()] = False
-        self.order = torch.cat([self.constants(), free.nonzero()[:, 0]])
+        self._functions = self.are_coefficients().nonzero()[:, 0]
+        self.order = torch.cat([self.constants(), self._functions])
         """Places of the constants, then those of coefficients, among the columns of rows."""
 
     def basis(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         found = super().basis(fingerprint, numbers)
         if self._p is None:
             return found
-        constants, functions = found[:, self.constants()], found[:, self._functions()]
+        constants, functions = found[:, self.constants()], found[:, self._functions]
         slopes = self._slopes(functions @ self._own, numbers)
         columns = torch.cat([constants, slopes[:, None] * functions], 1)
         return columns[:, torch.argsort(self.order)]
@@ -56,23 +55,19 @@ class DensityRows(LinearAce):
         if self._p is None:
             return None
         fingerprint, numbers = batch.fingerprint.detach(), batch.atomic_numbers
-        density = fingerprint.new_zeros(len(fingerprint))
-        for each in numbers.unique().tolist():
-            atoms = (numbers == each).nonzero()[:, 0]
-            element = int(self._inner[0].species(numbers.new_tensor([each])))
-            first = sum(len(of) for of in self.expansion.functions[:element])
-            own = self._own[first : first + len(self.expansion.functions[element])]
-            with torch.no_grad():
-                density[atoms] = self.functions(fingerprint[atoms], each) @ own
+        species, density = self._inner[0].species(numbers), fingerprint.new_zeros(len(fingerprint))
+        for element, (first, last) in enumerate(self.expansion.spans):
+            atoms = (species == element).nonzero()[:, 0]
+            if len(atoms):
+                with torch.no_grad():
+                    values = self.functions(fingerprint[atoms], int(numbers[atoms[0]]))
+                density[atoms] = values @ self._own[first:last]
         density.requires_grad_()
         slopes = self._slopes(density, numbers)
         bends = torch.zeros_like(slopes)
         if slopes.requires_grad:
             (bends,) = torch.autograd.grad(slopes.sum(), density)
         return Density(slopes.detach(), bends, self._own)
-
-    def _functions(self) -> Tensor:
-        return self.order[len(self.constants()) :]
 
     def _slopes(self, density: Tensor, numbers: Tensor) -> Tensor:
         """a_p F' [n_atoms], differentiable in the density where that asks for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 from .couplings import Numbers, coefficients, halved
@@ -87,6 +88,11 @@ class Expansion:
     def n_functions(self) -> int:
         """Of all elements."""
         return sum(map(len, self.functions))
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where the functions of each element begin and end among those of all."""
+        return list(pairwise(accumulate(map(len, self.functions), initial=0)))
 
     @property
     def degrees(self) -> list[int]:

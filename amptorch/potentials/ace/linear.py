@@ -62,17 +62,19 @@ class LinearAce(Graded, LinearModel):
 
     def degrees(self) -> Tensor:
         free = super().degrees()
+        free[self.are_coefficients()] = free.new_tensor(self.expansion.degrees)
+        return free
+
+    def are_coefficients(self) -> Tensor:
+        """[p], of functions; the others are constants."""
         own = torch.ones(self.num_params, dtype=torch.bool)
         own[self.constants()] = False
-        free[own] = free.new_tensor(self.expansion.degrees)
-        return free
+        return own
 
     def as_ace(self) -> Ace:
         """The same energies as a general expansion."""
         inner = self._inner[0]
-        own = torch.ones(self.num_params, dtype=torch.bool)
-        own[self.constants()] = False
-        own = own.to(self.coefficients.device)
+        own = self.are_coefficients().to(self.coefficients.device)
         values, constants = (self.coefficients.detach()[each] for each in (own, ~own))
         if inner.coefficients.device != values.device or inner.coefficients.dtype != values.dtype:
             inner.to(values)
@@ -158,8 +160,7 @@ class LinearAce(Graded, LinearModel):
     def _with_constants(
         self, batch: AtomsBatch, energies: Tensor, forces: Tensor, virials: Tensor
     ) -> Rows:
-        own = torch.ones(self.num_params, dtype=torch.bool)
-        own[self.constants()] = False
+        own = self.are_coefficients()
         species = self._inner[0].species(batch.atomic_numbers)
         counts = energies.new_zeros(len(self.constants()), batch.num_graphs)
         counts.index_put_((species, batch.batch), energies.new_ones(()), accumulate=True)

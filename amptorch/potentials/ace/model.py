@@ -175,11 +175,8 @@ class Ace(Graded):
 
     def _rows(self, chosen: Sequence[Sequence[int]]) -> list[int]:
         """Of the coefficients."""
-        rows, first = [], 0
-        for functions, places in zip(self.expansion.functions, chosen, strict=True):
-            rows += [first + place for place in places]
-            first += len(functions)
-        return rows
+        both = zip(self.expansion.spans, chosen, strict=True)
+        return [first + place for (first, _), places in both for place in places]
 
     def species(self, numbers: Tensor) -> Tensor:
         """Places of atomic numbers among the elements."""
@@ -190,11 +187,9 @@ class Ace(Graded):
 
     def atomic_energies(self, fingerprint: Tensor, numbers: Tensor) -> Tensor:
         species, energies = self.species(numbers), fingerprint.new_zeros(len(fingerprint))
-        first = 0
-        for element, functions in enumerate(self.expansion.functions):
+        for element, (first, last) in enumerate(self.expansion.spans):
             chosen = (species == element).nonzero()[:, 0]
-            last = first + len(functions)
-            own, first = self.coefficients[first:last], last
+            own = self.coefficients[first:last]
             if len(chosen):
                 part = fingerprint[chosen]
                 densities = self.basis(part, element) @ own

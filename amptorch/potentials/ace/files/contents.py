@@ -139,9 +139,8 @@ class Contents:
 def _coefficients(model: Ace) -> list[Array]:
     """[functions, densities] of each element."""
     values, expansion = model.coefficients.detach().double().cpu().numpy(), model.expansion
-    ends = np.cumsum([len(each) for each in expansion.functions])[:-1]
-    parts = zip(np.split(values, ends), expansion.embeddings, strict=True)
-    return [part[:, : len(embedding.exponents)] for part, embedding in parts]
+    parts = zip(expansion.spans, expansion.embeddings, strict=True)
+    return [values[first:last, : len(each.exponents)] for (first, last), each in parts]
 
 
 def _scaled(embedding: Embedding, scale: float) -> Embedding:
